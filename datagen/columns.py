@@ -1,0 +1,73 @@
+"""Examples as Arrow columns, a block at a time.
+
+Nested columns are flattened before Arrow sees them: that is several times faster than handing it
+lists of tuples.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+from msgspec.structs import astuple
+
+from datagen.example import Example
+from datagen.record import EXAMPLE_COLUMNS, SCHEMA
+
+CONSTANT_COLUMNS = ("source", "split", "task", "licence", "weight")
+"""The same in every record of a split; added when the final file is written."""
+
+
+def example_columns(examples: Sequence[Example]) -> dict[str, pa.Array]:
+    """The typed fields of `examples`, columns that are null throughout left out."""
+    fields = zip(*map(astuple, examples), strict=True)
+    by_name = dict(zip(Example.__struct_fields__, fields, strict=False))
+    columns = {"record_id": pa.array(by_name.get("example_id", ()), pa.string())}
+    for name in EXAMPLE_COLUMNS:
+        values = by_name.get(name, ())
+        if name not in CONSTANT_COLUMNS and values.count(None) < len(values):
+            columns[name] = column(name, values)
+    return columns
+
+
+def column(name: str, values: Sequence[Any]) -> pa.Array:
+    """One column of `SCHEMA` from Python values."""
+    kind = SCHEMA.field(name).type
+    if name == "tags":
+        values = [None if tags is None else tuple(tags.items()) for tags in values]
+    if not pa.types.is_list(kind):
+        return pa.array(values, kind)
+    if pa.types.is_struct(kind.value_type):
+        return list_column(values, _struct_builder(kind.value_type))
+    return list_column(values, lambda items: pa.array(items, kind.value_type))
+
+
+def list_column(
+    lists: Sequence[Sequence[Any] | None], build: Callable[[list[Any]], pa.Array]
+) -> pa.Array:
+    """A list column whose values, one after the other, `build` turns into one array."""
+    offsets: list[int | None] = []
+    end = 0
+    for items in lists:
+        if items is None:
+            offsets.append(None)
+        else:
+            offsets.append(end)
+            end += len(items)
+    offsets.append(end)
+    values = build(list(chain.from_iterable(items for items in lists if items is not None)))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def _struct_builder(kind: pa.StructType) -> Callable[[list[Any]], pa.Array]:
+    fields = list(kind)
+
+    def build(items: list[Any]) -> pa.Array:
+        if items and isinstance(items[0], tuple):
+            parts = [[item[i] for item in items] for i in range(len(fields))]
+        else:
+            parts = [[getattr(item, field.name) for item in items] for field in fields]
+        arrays = [pa.array(part, field.type) for part, field in zip(parts, fields, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=fields)
+
+    return build

@@ -1,0 +1,74 @@
+"""Reading and writing files, wherever they are.
+
+The functions of this package take a `Files`, so that they run on local disks and, handed Beam's file
+systems by `pipelines`, on object stores.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from datagen.errors import OutputError
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+class Files(Protocol):
+    """What this package needs of a file system. Paths are strings; `/` separates their parts."""
+
+    def open_binary(self, path: str) -> BinaryIO:
+        """A seekable reader; FileNotFoundError if there is no such file."""
+
+    def create(self, path: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
+        """A writer whose file appears whole when the `with` block ends well, else not at all.
+
+        `durable` files also survive a crash of the machine, not only of the process.
+        """
+
+    def exists(self, path: str) -> bool: ...
+
+
+class LocalFiles:
+    """Local or shared POSIX file systems."""
+
+    def open_binary(self, path: str) -> BinaryIO:
+        return open(path, "rb")
+
+    @contextmanager
+    def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+        temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                yield file
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException as error:
+            Path(temporary).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OutputError(
+                    f"no space left while writing {path}; nothing was published and what is done "
+                    "is kept: free some space and start the same command again"
+                ) from error
+            raise
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+
+def hash_file(files: Files, path: str) -> tuple[int, str]:
+    """A file's bytes and their sha256."""
+    digest = hashlib.sha256()
+    num_bytes = 0
+    with files.open_binary(path) as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+            num_bytes += len(data)
+    return num_bytes, digest.hexdigest()

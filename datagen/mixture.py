@@ -1,0 +1,107 @@
+"""The mixture: how often each held-in training set is drawn from.
+
+InstructBLIP draws from set d with probability sqrt(S_d) / sum of all sqrt(S) (section 2.4 of the
+paper), S_d being its records, and then lowers A-OKVQA and raises OKVQA by factors that it does not
+publish: those in `FACTORS` are ours.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from datagen.errors import OptionError, nearest
+
+FACTORS: Mapping[str, float] = {"aokvqa": 0.5, "okvqa": 2.0}
+"""Ours: the paper says that it changed these two weights, and in which direction, but not by how much."""
+
+
+class MixtureOptions(BaseModel):
+    """How probabilities follow from sizes.
+
+    `rule` gives a set of S records the weight sqrt(S), S, 1, or S ** (1 / temperature); `cap` counts
+    a larger set as `cap` records; `factors` multiply weights. `splits` says which splits of a source
+    are trained on, `train` unless named.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["sqrt", "proportional", "uniform", "temperature"] = "sqrt"
+    temperature: PositiveFloat = 2.0
+    cap: PositiveInt | None = None
+    factors: dict[str, float] = Field(default_factory=lambda: dict(FACTORS))
+    splits: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def trained_splits(self, source: str) -> tuple[str, ...]:
+        return self.splits.get(source, ("train",))
+
+
+class MixturePart(BaseModel):
+    """One set in a mixture: `weight` before the factor, `probability` after normalising."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    weight: float
+    factor: float
+    probability: float
+
+    def epochs(self, samples: int) -> float:
+        """How often a run of `samples` draws passes over the set, on average."""
+        return samples * self.probability / self.size
+
+
+def mix(sizes: Mapping[str, int], options: MixtureOptions | None = None) -> dict[str, MixturePart]:
+    """The mixture of sets of the given sizes (records), in their order; empty sets take no part.
+
+    Raises:
+        OptionError: a factor is for no known set or negative, or nothing is left to draw from.
+
+    Example:
+        >>> parts = mix({"vqav2": 400, "coco_caption": 100})
+        >>> [round(part.probability, 3) for part in parts.values()]
+        [0.667, 0.333]
+    """
+    options = options or MixtureOptions()
+    for source, factor in options.factors.items():
+        if not math.isfinite(factor) or factor < 0:
+            raise OptionError(f"mixture factor {factor} of {source!r} is not 0 or more")
+    weights = {source: _weight(size, options) for source, size in sizes.items() if size > 0}
+    factors = {source: options.factors.get(source, 1.0) for source in weights}
+    total = math.fsum(weights[source] * factors[source] for source in weights)
+    if weights and total <= 0:
+        raise OptionError(f"the factors leave nothing to draw from: {dict(options.factors)}")
+    return {
+        source: MixturePart(
+            size=sizes[source],
+            weight=weight,
+            factor=factors[source],
+            probability=weight * factors[source] / total,
+        )
+        for source, weight in weights.items()
+    }
+
+
+def _weight(size: int, options: MixtureOptions) -> float:
+    size = size if options.cap is None else min(size, options.cap)
+    match options.rule:
+        case "sqrt":
+            return math.sqrt(size)
+        case "proportional":
+            return float(size)
+        case "uniform":
+            return 1.0
+        case "temperature":
+            return math.exp(math.log(size) / options.temperature)
+
+
+def check_sources(options: MixtureOptions, known: Mapping[str, object]) -> None:
+    """Refuse names of sources that do not exist.
+
+    Raises:
+        OptionError: with the nearest name.
+    """
+    for source in (*options.factors, *options.splits):
+        if source not in known:
+            raise OptionError(f"mixture names unknown source {source!r}{nearest(source, known)}")

@@ -1,0 +1,49 @@
+"""Rejected rows: which, where, why, and the row itself. Nothing is dropped in silence."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from datagen.errors import Reason
+
+
+class Rejection(Struct, frozen=True, kw_only=True):
+    r"""One line of `rejected/<source>.jsonl`.
+
+    `row` counts from 0 in the file's list of rows, `byte` is where the row begins; `content` is the
+    row as it stands there, bytes that are not UTF-8 as `\xff`.
+    """
+
+    source: str
+    split: str
+    file: str
+    row: int | None
+    byte: int | None
+    reason: Reason
+    message: str
+    content: str
+
+
+def encode_rejections(rejections: Iterable[Rejection]) -> bytes:
+    r"""JSON lines in ASCII, so that no U+2028 in a row is taken for the end of its line."""
+    lines = [json.dumps(msgspec.to_builtins(rejection)) for rejection in rejections]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def decode_rejections(data: bytes) -> list[Rejection]:
+    return [msgspec.json.decode(line, type=Rejection) for line in data.splitlines()]
+
+
+def count_reasons(rejections: Iterable[Rejection]) -> dict[str, int]:
+    return add_counts(Counter(rejection.reason.value for rejection in rejections))
+
+
+def add_counts(*counts: Mapping[str, int]) -> dict[str, int]:
+    """The sum, by name, in alphabetical order."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items()))

@@ -1,0 +1,203 @@
+"""Draws: one rendering of an example, as a pure function of (example, templates, seed, number).
+
+Which form, wording and answer a draw has follows from a hash of the seed, its number and the example's
+id, never from a random generator, worker or time. The build stores draw 0; a trainer renders further
+draws itself from the record's typed fields.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from datagen.errors import Reason, RowRejectedError
+from datagen.example import Answer, Example
+from templates.catalog import SOURCES, TASKS
+from templates.errors import RenderError
+from templates.library import Form, Protocol, TemplateSet
+
+_FOUR_WORDS = struct.Struct("<4Q")
+
+
+class Draw(NamedTuple):
+    """One rendering. `target` and `references` are None where the answers are hidden."""
+
+    template_id: str
+    instruction: str
+    target: str | None
+    references: tuple[str, ...] | None
+
+
+class Chance(NamedTuple):
+    """Four independent numbers below 2**64 that decide about an example; `order` about its place."""
+
+    form: int
+    wording: int
+    answer: int
+    order: int
+
+
+def chance(seed: int, number: int, example_id: str) -> Chance:
+    """The chance of draw `number`; equal on every machine."""
+    text = f"{seed}/{number}/{example_id}".encode()
+    return Chance(*_FOUR_WORDS.unpack(hashlib.blake2b(text, digest_size=32).digest()))
+
+
+def draw(example: Example, templates: TemplateSet, seed: int, number: int = 0) -> Draw:
+    """Draw `number` of a training example.
+
+    The form is uniform over the source's forms that fit the example, the wording uniform over the
+    form's wordings that fit, the answer by the annotators' frequency.
+
+    Raises:
+        RowRejectedError: no wording fits, or the text is too long.
+    """
+    return draw_by_chance(example, templates, chance(seed, number, example.example_id))
+
+
+def draw_by_chance(example: Example, templates: TemplateSet, chances: Chance) -> Draw:
+    """As `draw`, for callers that use the order as well."""
+    forms = _fitting(templates, example.source, _absent(example))
+    if not forms:
+        raise RowRejectedError(
+            Reason.NO_TEMPLATE, f"no wording for {example.source} fits this example's fields"
+        )
+    form = forms[chances.form % len(forms)] if len(forms) > 1 else forms[0]
+    wording = form.wordings[chances.wording % len(form.wordings)]
+    fields = fields_of(example, form.task, chances.answer)
+    references = references_of(example, form.task)
+    try:
+        instruction = wording.instruction.render(fields)
+        target = None if references is None else wording.target.render(fields)
+    except RenderError as error:
+        raise RowRejectedError(Reason.TEXT_TOO_LONG, str(error)) from None
+    return Draw(wording.template_id, instruction, target, references)
+
+
+def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
+    """The protocol's prompt for an example of an evaluation split.
+
+    The target, used for validation losses only, is drawn like a training target.
+
+    Raises:
+        RowRejectedError: the protocol needs a field that the example lacks.
+    """
+    fields = fields_of(example, protocol.task, chances.answer)
+    references = references_of(example, protocol.task)
+    try:
+        instruction = protocol.prompt.render(fields)
+    except RenderError as error:
+        raise RowRejectedError(Reason.NO_TEMPLATE, f"{protocol.file}: {error}") from None
+    target = None if references is None else _target(example, protocol.task, fields)
+    return Draw(f"protocol/{protocol.source}", instruction, target, references)
+
+
+def _target(example: Example, task: str, fields: Mapping[str, Any]) -> str:
+    if task in ("statement", "classification"):
+        return _verdict(example)
+    (name,) = TASKS[task].target
+    return str(fields[name])
+
+
+@lru_cache(maxsize=4096)
+def _fitting(templates: TemplateSet, source: str, absent: tuple[bool, ...]) -> tuple[Form, ...]:
+    """The forms and wordings of `source` for examples that lack some of `_OPTIONAL_FIELDS`."""
+    lacking = {name for name, lacks in zip(_OPTIONAL_FIELDS, absent, strict=True) if lacks}
+    forms = []
+    for form in templates.forms(source):
+        wordings = tuple(w for w in form.wordings if not w.required & lacking)
+        if wordings:
+            forms.append(Form(form.task, wordings))
+    return tuple(forms)
+
+
+_OPTIONAL_FIELDS = ("context", "choices", "ocr_tokens", "dialog", "caption")
+
+
+def _absent(example: Example) -> tuple[bool, ...]:
+    """Which of `_OPTIONAL_FIELDS` the example lacks."""
+    return (
+        example.context is None,
+        example.choices is None,
+        example.ocr_tokens is None,
+        example.dialog is None,
+        example.captions is None,
+    )
+
+
+def fields_of(example: Example, task: str, answer_chance: int) -> dict[str, Any]:
+    """The fields that the templates of `task` may use; None where the example has none."""
+    fields: dict[str, Any] = {
+        "task_name": TASKS[task].title,
+        "dataset_name": SOURCES[example.source],
+    }
+    names = TASKS[task].fields
+    if "answer" in names:
+        fields["answer"] = _answer(example, task, answer_chance)
+    if "caption" in names:
+        captions = example.captions
+        fields["caption"] = captions and captions[answer_chance % len(captions)]
+    if "dialog" in names:
+        fields["dialog"] = example.dialog and [
+            {"question": turn.question, "answer": turn.answer} for turn in example.dialog
+        ]
+    for name in _SAME_NAME[task]:
+        fields[name] = getattr(example, name)
+    return fields
+
+
+_SAME_NAME = {
+    task: tuple(
+        name
+        for name in description.fields
+        if name not in ("answer", "caption", "dialog", "task_name", "dataset_name")
+    )
+    for task, description in TASKS.items()
+}
+"""The fields of each task that are attributes of an example."""
+
+
+def _answer(example: Example, task: str, answer_chance: int) -> str | None:
+    if task == "multiple_choice":
+        if example.correct_choice is None or example.choices is None:
+            return None
+        return example.choices[example.correct_choice]
+    answers = example.raw_answers or example.answers
+    return None if answers is None else _pick_answer(answers, answer_chance)
+
+
+def _pick_answer(answers: tuple[Answer, ...], answer_chance: int) -> str:
+    """One answer, each as often as annotators gave it; blank ones never."""
+    if len(answers) == 1:
+        return answers[0].text
+    place = answer_chance % sum([answer.count for answer in answers if answer.text])
+    for answer in answers:
+        if answer.text:
+            place -= answer.count
+            if place < 0:
+                return answer.text
+    raise AssertionError("answers with no text are refused when an example is made")
+
+
+def references_of(example: Example, task: str) -> tuple[str, ...] | None:
+    """What a prediction is scored against: equal answers side by side, as often as given."""
+    match task:
+        case "caption" | "caption_ocr":
+            return example.captions
+        case "question_generation":
+            return None if example.question is None else (example.question,)
+        case "statement" | "classification":
+            return None if example.label is None else (_verdict(example),)
+        case "conversation":
+            return None if example.response is None else (example.response,)
+        case "multiple_choice":
+            answer = _answer(example, task, 0)
+            return None if answer is None else (answer,)
+    if example.answers is None:
+        return None
+    return tuple([a.text for a in example.answers for _ in range(a.count)])
+
+
+def _verdict(example: Example) -> str:
+    return "yes" if example.label else "no"

@@ -1,0 +1,91 @@
+"""Reads the rows of one window, each decoded as its adapter wants it or rejected with the reason."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import msgspec
+
+from datagen.errors import RawDataError, Reason
+from datagen.files import Files
+from datagen.json_index import BRACKETS, Kind, Row, Window, split_rows
+from datagen.source import Rejected
+
+
+class WindowRows:
+    """The rows of one window of a JSON container.
+
+    `values[i]` is row i decoded as `row_type`, or a `Rejected`; `keys[i]` its key where the container
+    is an object.
+    """
+
+    def __init__(self, files: Files, path: str, kind: Kind, window: Window, row_type: Any) -> None:
+        self.path, self.kind, self.window = path, kind, window
+        with files.open_binary(path) as file:
+            file.seek(window.start)
+            self.data = file.read(window.end - window.start)
+        self.values, self.keys = self._decode(row_type)
+        if len(self.values) != window.rows:
+            raise RawDataError(
+                f"{path} changed during the build: {len(self.values)} rows instead of {window.rows} at "
+                f"byte {window.start}; start the build again"
+            )
+
+    def _decode(self, row_type: Any) -> tuple[Sequence[Any], Sequence[str | None]]:
+        opener, closer = BRACKETS[self.kind]
+        try:
+            decoded = _decoder(self.kind, row_type).decode(opener + self.data + closer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            decoded = ()
+        if len(decoded) == self.window.rows:  # fewer: an object repeats a key
+            if self.kind == "array":
+                return decoded, ()
+            return list(decoded.values()), list(decoded)
+        values = [decode_row(bytes(row.raw), row_type) for row in self.rows]
+        return values, [row.key for row in self.rows]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows' places and texts, in order."""
+        return split_rows(self.data, self.kind, self.window.start)
+
+    def key(self, index: int) -> str | None:
+        return self.keys[index] if self.keys else None
+
+    def text(self, index: int) -> str:
+        """Row `index` as it stands in the file, for the rejection log."""
+        return bytes(self.rows[index].raw).decode(errors="backslashreplace")
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: Kind, row_type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(list[row_type] if kind == "array" else dict[str, row_type])
+
+
+@lru_cache(maxsize=64)
+def _row_decoder(row_type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(row_type)
+
+
+def decode_row(raw: bytes | msgspec.Raw, row_type: Any) -> Any:
+    """One row as `row_type`, or a `Rejected`.
+
+    What JSON forbids but Python's writers produce (NaN, raw control characters) is accepted.
+    """
+    try:
+        return _row_decoder(row_type).decode(raw)
+    except UnicodeDecodeError as error:
+        return Rejected(Reason.INVALID_ENCODING, f"not UTF-8: {error.reason}")
+    except msgspec.ValidationError as error:
+        return Rejected(Reason.MALFORMED_ROW, str(error))
+    except msgspec.DecodeError as error:
+        message = str(error)
+    try:
+        lenient = json.loads(bytes(raw).decode(), strict=False)
+        json.dumps(lenient, ensure_ascii=False).encode()
+        return msgspec.convert(lenient, row_type)
+    except UnicodeError:
+        return Rejected(Reason.INVALID_ENCODING, "not valid Unicode")
+    except (ValueError, RecursionError):
+        return Rejected(Reason.MALFORMED_ROW, message)

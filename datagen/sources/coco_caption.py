@@ -1,0 +1,265 @@
+"""COCO Caption: five or more human captions a picture.
+
+Chen et al., "Microsoft COCO Captions", 2015; splits of Karpathy and Fei-Fei, 2015.
+
+Files, in `RAW/coco_caption/`, any of three layouts, the first complete one is read:
+
+- `karpathy`: `dataset_coco.json`; its `restval` pictures belong to train;
+- `lavis`: `coco_karpathy_{train,val,test}.json`, the same splits as LAVIS and BLIP distribute them;
+- `captions_2014`: COCO's own `captions_{train,val}2014.json`, which is another split of the pictures.
+
+Pictures: `RAW/images/coco/{train2014,val2014}/`.
+
+In train one record is one caption (`sentid`, annotation id, or row number as its id); in val and test
+one record is one picture with all its captions (COCO picture id).
+
+| field | from |
+|---|---|
+| captions | `sentences[].raw`, or `caption` |
+| images | `filepath` and `filename`, or `image`, or `file_name` |
+| group_id | the picture's COCO id, in the file name |
+
+Counts: Karpathy train 566,747 captions of 113,287 pictures, val and test 5,000 pictures each.
+"""
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
+from datagen.errors import Reason, RowRejectedError
+from datagen.example import Example, required_text
+from datagen.source import Lookup, Outcome, Rejected, RowContext, Rows, Source, SplitFiles
+from datagen.text import clean_line
+
+COCO_ID = re.compile(r"(?:^|_)(\d{12})\.jpg$")
+
+
+class Sentence(Struct, gc=False):
+    raw: str
+    sentid: int
+
+
+class KarpathyPicture(Struct, gc=False):
+    filename: str
+    cocoid: int
+    split: str
+    sentences: list[Sentence]
+    filepath: str = ""
+
+
+class LavisCaption(Struct, gc=False):
+    image: str
+    caption: str
+
+
+class LavisPicture(Struct, gc=False):
+    image: str
+    caption: list[str]
+
+
+class Picture(Struct, gc=False):
+    id: int
+    file_name: str
+
+
+class Caption(Struct, gc=False):
+    id: int
+    image_id: int
+    caption: str
+
+
+def coco_id(path: str) -> int:
+    """The picture's id, which COCO writes as twelve digits at the end of the file name."""
+    match = COCO_ID.search(path)
+    if match is None:
+        raise RowRejectedError(Reason.MALFORMED_ROW, f"no COCO picture id in {path!r}")
+    return int(match[1])
+
+
+def _example(
+    context: RowContext, native_id: object, path: str, picture: int, captions: list[str]
+) -> Example:
+    return Example(
+        example_id=context.example_id(native_id),
+        source=context.source,
+        split=context.split,
+        task="caption",
+        group_id=f"coco:{picture}",
+        images=(f"coco/{path}",),
+        captions=tuple([required_text(clean_line(caption), "caption") for caption in captions]),
+    )
+
+
+def _captions(
+    context: RowContext, path: str, picture: int, captions: list[tuple[object, str]]
+) -> Iterator[Outcome]:
+    """One example a caption in train, one a picture elsewhere."""
+    if not captions:
+        raise RowRejectedError(Reason.NO_ANSWERS, f"picture {picture} has no captions")
+    if context.split != "train":
+        yield _example(context, picture, path, picture, [text for _, text in captions])
+        return
+    for native_id, text in captions:
+        try:
+            yield _example(context, native_id, path, picture, [text])
+        except RowRejectedError as error:
+            yield Rejected(error.reason, f"caption {native_id}: {error.message}")
+
+
+def karpathy(row: KarpathyPicture, context: RowContext) -> Iterator[Outcome]:
+    path = f"{row.filepath}/{row.filename}"
+    yield from _captions(context, path, row.cocoid, [(s.sentid, s.raw) for s in row.sentences])
+
+
+def lavis_train(row: LavisCaption, context: RowContext) -> Iterator[Outcome]:
+    yield _example(context, context.row_number, row.image, coco_id(row.image), [row.caption])
+
+
+def lavis_evaluation(row: LavisPicture, context: RowContext) -> Iterator[Outcome]:
+    captions: list[tuple[object, str]] = [(None, text) for text in row.caption]
+    yield from _captions(context, row.image, coco_id(row.image), captions)
+
+
+def captions_2014_train(row: Caption, context: RowContext) -> Iterator[Outcome]:
+    picture: Picture = context.one("pictures", Reason.INCONSISTENT_ROW)
+    path = f"train2014/{picture.file_name}"
+    yield _example(context, row.id, path, row.image_id, [row.caption])
+
+
+def captions_2014_val(row: Picture, context: RowContext) -> Iterator[Outcome]:
+    captions = [(each.id, each.caption) for each in context.found["captions"]]
+    yield from _captions(context, f"val2014/{row.file_name}", row.id, captions)
+
+
+def _karpathy_split(row: KarpathyPicture) -> str | None:
+    return {"train": "train", "restval": "train", "val": "val", "test": "test"}.get(row.split)
+
+
+SPLITS = (
+    *(
+        SplitFiles(
+            split,
+            Rows("dataset_coco.json", KarpathyPicture, path=("images",), split_of=_karpathy_split),
+            karpathy,
+            spelling="karpathy",
+        )
+        for split in ("train", "val", "test")
+    ),
+    SplitFiles(
+        "train", Rows("coco_karpathy_train.json", LavisCaption), lavis_train, spelling="lavis"
+    ),
+    *(
+        SplitFiles(
+            split,
+            Rows(f"coco_karpathy_{split}.json", LavisPicture),
+            lavis_evaluation,
+            spelling="lavis",
+        )
+        for split in ("val", "test")
+    ),
+    SplitFiles(
+        "train",
+        Rows("captions_train2014.json", Caption, path=("annotations",)),
+        captions_2014_train,
+        lookups={
+            "pictures": Lookup(
+                "captions_train2014.json", Picture, path=("images",), key="id", by="image_id"
+            )
+        },
+        spelling="captions_2014",
+    ),
+    SplitFiles(
+        "val",
+        Rows("captions_val2014.json", Picture, path=("images",)),
+        captions_2014_val,
+        lookups={
+            "captions": Lookup(
+                "captions_val2014.json",
+                Caption,
+                path=("annotations",),
+                key="image_id",
+                by="id",
+                many=True,
+                orphans=Reason.INCONSISTENT_ROW,
+            )
+        },
+        spelling="captions_2014",
+    ),
+)
+
+_LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/datasets/"
+_KARPATHY = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
+_COCO = "http://images.cocodataset.org/annotations/annotations_trainval2014.zip"
+_LAVIS_CONFIG = "LAVIS lavis/configs/datasets/coco/defaults_cap.yaml"
+
+CARD = SourceCard(
+    id="coco_caption",
+    task="caption",
+    category="image captioning",
+    held_in=True,
+    folder="coco_caption",
+    splits={
+        "train": SplitCard(
+            used_in_paper=True,
+            counts={
+                "karpathy": unverified(566_747, "LAVIS projects/xinstruct_blip image_train.yaml"),
+                "captions_2014": unverified(414_113),
+            },
+            note="counts captions; Karpathy's train and restval, 113,287 pictures",
+        ),
+        "val": SplitCard(
+            used_in_paper=True,
+            counts={
+                "karpathy": verified(5_000, "coco_karpathy_val.json"),
+                "captions_2014": unverified(40_504),
+            },
+            note="counts pictures; ten pictures of Karpathy's val have six captions",
+        ),
+        "test": SplitCard(used_in_paper=True, counts={"karpathy": unverified(5_000)}),
+    },
+    files=(
+        FileCard(
+            name="dataset_coco.json",
+            splits=("train", "val", "test"),
+            spelling="karpathy",
+            download=unverified(_KARPATHY),
+        ),
+        *(
+            FileCard(
+                name=f"coco_karpathy_{split}.json",
+                splits=(split,),
+                spelling="lavis",
+                download=unverified(f"{_LAVIS}coco_karpathy_{split}.json", _LAVIS_CONFIG),
+            )
+            for split in ("train", "val", "test")
+        ),
+        *(
+            FileCard(
+                name=f"captions_{split}2014.json",
+                splits=(split,),
+                spelling="captions_2014",
+                download=unverified(_COCO),
+            )
+            for split in ("train", "val")
+        ),
+    ),
+    media=(
+        MediaCard(
+            kind="images",
+            collection="coco",
+            download=unverified("http://images.cocodataset.org/zips/{train2014,val2014}.zip"),
+        ),
+    ),
+    home=unverified("https://cocodataset.org"),
+    licence=unverified("CC BY 4.0"),
+    media_licence=unverified("Flickr terms, per picture"),
+    non_commercial=unverified(False),
+    citation=unverified(
+        "Chen, Fang, Lin, Vedantam, Gupta, Dollar, Zitnick. Microsoft COCO Captions: Data Collection "
+        "and Evaluation Server. arXiv 1504.00325, 2015."
+    ),
+)
+
+SOURCE = Source(CARD, SPLITS)

@@ -1,0 +1,125 @@
+"""MSVD-QA: one-word answers to questions generated from descriptions of short YouTube clips.
+
+Xu et al., "Video Question Answering via Gradually Refined Attention over Appearance and Motion",
+ACM MM 2017. Home: https://github.com/xudejing/video-question-answering.
+
+Files, in `RAW/msvd_qa/`: `{train,val,test}_qa.json` and `youtube_mapping.txt`, whose lines
+(`-4wsuPCjDBc_5_15 vid1`) lead from a video's number to its clip. Clips: `RAW/videos/msvd/*.avi`.
+
+| field | from |
+|---|---|
+| example_id | `id` |
+| question, answers | `question`, `answer` |
+| video, group_id | the mapping, at `vid<video_id>` |
+
+The answer vocabulary, over which predictions are ranked, is that of `train_qa.json` (2,423 answers in
+LAVIS's copy). Counts: train 30,933, val 6,415, test 13,157.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
+from datagen.errors import Reason, RowRejectedError
+from datagen.example import Answer, Example, required_text
+from datagen.source import RowContext, Rows, Source, SplitFiles, Table, Vocabulary
+from datagen.text import clean_line
+
+
+class VideoQuestion(Struct, gc=False):
+    id: int
+    video_id: int
+    question: str
+    answer: str
+
+
+def examples(row: VideoQuestion, context: RowContext) -> Iterator[Example]:
+    clip = context.tables["clips"].get(f"vid{row.video_id}")
+    if clip is None:
+        raise RowRejectedError(
+            Reason.INCONSISTENT_ROW, f"youtube_mapping.txt has no line for vid{row.video_id}"
+        )
+    yield Example(
+        example_id=context.example_id(row.id),
+        source=context.source,
+        split=context.split,
+        task="video_qa",
+        group_id=f"msvd:{clip}",
+        video=f"msvd/{clip}.avi",
+        question=required_text(clean_line(row.question), "question"),
+        answers=(Answer(required_text(clean_line(row.answer), "answer"), 1),),
+    )
+
+
+def _load_clips(data: bytes) -> dict[str, str]:
+    """`vid1` -> `-4wsuPCjDBc_5_15`."""
+    clips = {}
+    for number, line in enumerate(data.decode().splitlines(), start=1):
+        match line.split():
+            case [clip, video]:
+                clips[video] = clip
+            case []:
+                pass
+            case _:
+                raise ValueError(f"line {number} is {line!r}, not a clip and its number")
+    return clips
+
+
+SPLITS = tuple(
+    SplitFiles(
+        split,
+        Rows(f"{split}_qa.json", VideoQuestion),
+        examples,
+        tables={"clips": Table("youtube_mapping.txt", _load_clips)},
+    )
+    for split in ("train", "val", "test")
+)
+
+_RELEASE = "https://github.com/xudejing/video-question-answering"
+
+CARD = SourceCard(
+    id="msvd_qa",
+    task="video_qa",
+    category="video question answering",
+    held_in=False,
+    folder="msvd_qa",
+    splits={
+        "train": SplitCard(used_in_paper=False, counts={"1.0": unverified(30_933)}),
+        "val": SplitCard(used_in_paper=False, counts={"1.0": verified(6_415, "val_qa.json")}),
+        "test": SplitCard(used_in_paper=True, counts={"1.0": verified(13_157, "test_qa.json")}),
+    },
+    files=(
+        *(
+            FileCard(name=f"{split}_qa.json", splits=(split,), download=unverified(_RELEASE))
+            for split in ("train", "val", "test")
+        ),
+        FileCard(
+            name="youtube_mapping.txt",
+            splits=("train", "val", "test"),
+            download=unverified(
+                "https://www.cs.utexas.edu/~ml/clamp/videoDescription/YouTubeClips.tar"
+            ),
+        ),
+    ),
+    media=(
+        MediaCard(
+            kind="videos",
+            collection="msvd",
+            download=unverified(
+                "https://www.cs.utexas.edu/~ml/clamp/videoDescription/YouTubeClips.tar"
+            ),
+        ),
+    ),
+    home=unverified(_RELEASE),
+    citation=unverified(
+        "Xu, Zhao, Xiao, Wu, Zhang, He, Zhuang. Video Question Answering via Gradually Refined "
+        "Attention over Appearance and Motion. ACM Multimedia 2017."
+    ),
+)
+
+SOURCE = Source(
+    CARD,
+    SPLITS,
+    Vocabulary(Rows("train_qa.json", VideoQuestion), lambda row: clean_line(row.answer)),
+)

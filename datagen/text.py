@@ -1,0 +1,25 @@
+"""Text as the publishers give it, less what would break lines, terminals and tokenizers."""
+
+import re
+
+_NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_BREAK = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]+")
+
+
+def clean_line(text: str) -> str:
+    """One line: each run of line breaks, tabs and control characters becomes a space; trimmed.
+
+    Everything else stays to the letter. A caption with a carriage return or U+2028 would otherwise
+    count as two lines in the reference caption tokenizer, and shift all captions after it.
+    """
+    if text.isprintable():
+        return text.strip()
+    return _NOT_IN_A_LINE.sub(" ", text).strip()
+
+
+def clean_paragraphs(text: str) -> str:
+    r"""As `clean_line`, but line breaks and tabs stay; every kind of line break becomes `\n`."""
+    if text.isprintable():
+        return text.strip()
+    return _CONTROL.sub(" ", _BREAK.sub("\n", text)).strip()

@@ -1,0 +1,30 @@
+"""Answer vocabularies: the closed list of answers that predictions of a source are ranked over."""
+
+from collections import Counter
+
+from datagen.files import Files
+from datagen.json_index import index_json
+from datagen.rows import WindowRows
+from datagen.source import Rejected, Vocabulary
+
+
+def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[str] | None:
+    """How often each answer occurs in the training file; None if the file is not there.
+
+    Rows that cannot be decoded are left out here; where the split is built they are rejected.
+
+    Raises:
+        RawDataError: the file as a whole cannot be used.
+    """
+    rows = vocabulary.rows
+    path = f"{folder}/{rows.file}"
+    if not files.exists(path):
+        return None
+    with files.open_binary(path) as file:
+        container = index_json(file, path, [rows.path]).containers[rows.path]
+    counts: Counter[str] = Counter()
+    for window in container.windows:
+        values = WindowRows(files, path, container.kind, window, rows.row).values
+        counts.update(vocabulary.answer(v) for v in values if not isinstance(v, Rejected))
+    del counts[""]
+    return counts

@@ -1,0 +1,46 @@
+"""Files on whatever Beam can reach: local disks directly, `gs://`, `s3://`, `hdfs://` through Beam."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from datagen.files import TEMPORARY_SUFFIX, LocalFiles
+
+
+class BeamFiles:
+    """`datagen.files.Files`; a path with `://` goes through Beam's file systems."""
+
+    def __init__(self) -> None:
+        self._local = LocalFiles()
+
+    def open_binary(self, path: str) -> BinaryIO:
+        if "://" not in path:
+            return self._local.open_binary(path)
+        try:
+            raw = CompressionTypes.UNCOMPRESSED
+            return cast(BinaryIO, FileSystems.open(path, compression_type=raw))
+        except BeamIOError as error:
+            raise FileNotFoundError(path) from error
+
+    @contextmanager
+    def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+        if "://" not in path:
+            with self._local.create(path, durable=durable) as file:
+                yield file
+            return
+        temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+        raw = CompressionTypes.UNCOMPRESSED
+        with FileSystems.create(temporary, compression_type=raw) as file:
+            yield file
+        if FileSystems.exists(path):
+            FileSystems.delete([path])
+        FileSystems.rename([temporary], [path])
+
+    def exists(self, path: str) -> bool:
+        if "://" not in path:
+            return self._local.exists(path)
+        return bool(FileSystems.exists(path))

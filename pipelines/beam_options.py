@@ -1,0 +1,46 @@
+"""Beam's own options: passed through, but never unknown ones, of which Beam only warns."""
+
+import argparse
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from datagen.errors import OptionError, nearest
+
+DEFAULT_RUNNER = "FnApiRunner"
+"""By its own name: `DirectRunner` first tries to download and run another engine (Prism)."""
+
+
+def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> PipelineOptions:
+    """The options for Beam in `arguments`; `own_options` are ours, for the nearest name.
+
+    Raises:
+        OptionError: an argument is neither.
+    """
+    parser = _parser()
+    _, unknown = parser.parse_known_args(list(arguments))
+    known = [*own_options, *(option for a in parser._actions for option in a.option_strings)]
+    for argument in unknown:
+        if argument.startswith("-"):
+            name = argument.split("=")[0]
+            raise OptionError(f"unknown option {name}{nearest(name, known)}")
+        raise OptionError(f"unexpected argument {argument!r}; options begin with --")
+    runner = [] if _names_runner(arguments) else [f"--runner={DEFAULT_RUNNER}"]
+    return PipelineOptions([*runner, *arguments])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False, conflict_handler="resolve", exit_on_error=False
+    )
+    pending = [PipelineOptions]
+    while pending:
+        options = pending.pop()
+        pending.extend(options.__subclasses__())
+        if "_add_argparse_args" in vars(options):
+            options._add_argparse_args(parser)
+    return parser
+
+
+def _names_runner(arguments: Sequence[str]) -> bool:
+    return any(a == "--runner" or a.startswith("--runner=") for a in arguments)

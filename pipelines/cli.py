@@ -1,0 +1,96 @@
+"""The command line. Each command is a module of its own, imported when it is asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PACKAGES = ("templates", "datagen", "pipelines")
+
+COMMANDS = {
+    "sources": "what is known of the sources, and which of their files are here",
+    "templates": "list, check and preview the wordings",
+    "sample": "write small drawn raw data in the publishers' formats",
+    "build": "build the dataset from the publishers' files with Beam",
+    "mixture": "show how often each training set is drawn from",
+    "show": "print records of a built dataset",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 (found something wrong), 2 (cannot run)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"visinstruct {version('visinstruct')}")
+        return 0
+    from datagen.errors import UserError, nearest
+    from templates.errors import TemplateSetError
+
+    name = arguments[0]
+    if name not in COMMANDS:
+        return _fail(f"unknown command {name!r}{nearest(name, COMMANDS)}; see visinstruct --help")
+    if (shadow := shadowed_package()) is not None:
+        return _fail(shadow)
+    command = importlib.import_module(f"pipelines.commands.{name}")
+    parser = argparse.ArgumentParser(
+        f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
+    )
+    command.add_arguments(parser)
+    parsed, rest = parser.parse_known_args(arguments[1:])
+    try:
+        if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
+            known = [option for a in parser._actions for option in a.option_strings]
+            return _fail(f"unknown argument {rest[0]}{nearest(rest[0].split('=')[0], known)}")
+        status: int = command.run(parsed, rest, parser)
+        return status
+    except (UserError, TemplateSetError) as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        return _fail(f"{error.strerror or error}: {error.filename}")
+
+
+def _fail(message: str) -> int:
+    print(f"visinstruct: {message}", file=sys.stderr)
+    return 2
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: visinstruct COMMAND [options]",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "COMMAND --help tells more",
+        ]
+    )
+
+
+def shadowed_package() -> str | None:
+    """A sentence, if another distribution's package hides one of ours: their names are general."""
+    home = Path(__file__).resolve().parents[1]
+    for name in PACKAGES:
+        file = importlib.import_module(name).__file__
+        if file is None or Path(file).resolve().parents[1] != home:
+            return (
+                f"the package {name!r} is imported from {file}, not from {home}: another project's "
+                f"package of that name hides ours; remove it, or run from another folder"
+            )
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

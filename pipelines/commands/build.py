@@ -1,0 +1,81 @@
+"""`visinstruct build`: our options here, all others to Beam."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+from datagen.errors import OptionError
+from datagen.options import make_options
+
+PASSES_OPTIONS_ON = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Any option of Apache Beam may follow, such as --runner=FlinkRunner "
+        "--flink_master=host:8081; without --runner the build runs in this process."
+    )
+    add = parser.add_argument
+    add("--raw", required=True, metavar="DIR", help="the publishers' files, DIR/<source>/<file>")
+    add("--out", required=True, metavar="DIR", help="new folder for the dataset")
+    add("--sources", metavar="A,B", help="only these; each must have a complete split")
+    add("--splits", metavar="A,B", help="only these splits, such as train,val")
+    add("--limit", type=int, metavar="N", help="only the first N rows of each split's file")
+    add("--images", choices=("reference", "embed"), default="reference")
+    add("--image-max-side", type=int, metavar="PX", help="embedded pictures: shrink larger ones")
+    add(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="where a collection's pictures are, such as coco=/data/coco",
+    )
+    add(
+        "--missing-images",
+        choices=("reject", "keep"),
+        default="reject",
+        help="reject records whose picture is absent, or keep the reference",
+    )
+    add("--max-reject-fraction", type=float, default=0.05, metavar="F", help="per source")
+    add("--max-missing-fraction", type=float, metavar="F", help="of absent pictures, per source")
+    add("--seed", type=int, default=0, help="decides wordings, answers and the order")
+    add(
+        "--template-dir",
+        default="instruct",
+        metavar="DIR",
+        help="folder of wordings, or a shipped set: instruct, plain, task_dataset_prefix",
+    )
+    add("--max-memory", default="2GB", metavar="SIZE", help="bound for each worker")
+    add("--mixture", metavar="FILE", help="YAML of mixture options, see `visinstruct mixture`")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
+    from pipelines.beam_options import beam_options
+    from pipelines.build import build
+    from pipelines.mixture_options import read_mixture_options
+    from pipelines.tables import build_table
+
+    values = vars(parsed) | {
+        "sources": _names(parsed.sources),
+        "splits": _names(parsed.splits),
+        "image_roots": dict(_pair(text) for text in parsed.image_root),
+        "mixture": read_mixture_options(parsed.mixture),
+    }
+    del values["image_root"]
+    own = [option for action in parser._actions for option in action.option_strings]
+    passed_on = beam_options(rest, own)
+    manifest = build(make_options(**values), passed_on)
+    build_table(manifest, parsed.out)
+    return 0
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise OptionError(f"--image-root {text!r} is not NAME=DIR, such as coco=/data/coco")
+    return name, folder

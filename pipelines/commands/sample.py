@@ -1,0 +1,19 @@
+"""`visinstruct sample`: small drawn raw data, the input of the demo and of every test."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from datagen.sample.write import write_sample
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scenes", type=int, default=60, metavar="N", help="of each collection")
+    parser.add_argument("--out", required=True, metavar="DIR", help="raw folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    report = write_sample(Path(parsed.out), num_scenes=parsed.scenes, seed=parsed.seed)
+    print(report)
+    return 0

@@ -1,0 +1,62 @@
+"""Names a build by everything that its bytes depend on."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import datagen
+import templates
+from datagen.manifest import SCHEMA_VERSION
+from datagen.options import BuildOptions
+from datagen.plan import InputFile
+from templates.library import load_templates
+
+LIBRARIES = ("pyarrow", "jinja2", "msgspec", "pillow", "simplejpeg", "av", "numpy")
+"""The libraries whose version may change a byte."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the code and of what it writes with; `code` is a hash of our own modules."""
+    return {
+        "visinstruct": _version("visinstruct"),
+        "code": _code_hash(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in LIBRARIES},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except ModuleNotFoundError:  # running from a source folder
+        return "source"
+
+
+def _code_hash() -> str:
+    digest = hashlib.sha256()
+    for package in (datagen, templates):
+        assert package.__file__ is not None
+        folder = Path(package.__file__).parent
+        for path in sorted(folder.rglob("*.py")):
+            if "sample" not in path.relative_to(folder).parts:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint(options: BuildOptions, inputs: Mapping[str, Mapping[str, InputFile]]) -> str:
+    """Sixteen hex digits; equal for two builds that must give equal bytes."""
+    content: list[Any] = [
+        SCHEMA_VERSION,
+        options.identity(),
+        load_templates(options.template_dir).hash,
+        {s: {name: f.sha256 for name, f in files.items()} for s, files in inputs.items()},
+        versions(),
+    ]
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

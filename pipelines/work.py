@@ -1,0 +1,150 @@
+"""The Beam graph of a build: stage ranges, gather shards, count, write.
+
+Elements are names of ranges and places of rows, never records: a range of the publisher's file goes
+in, and what comes out is a few numbers a shard, while the rows themselves lie in the staging folder,
+which all workers must see. The graph has no tagged outputs, no output at the end of bundles and one
+end, since not every runner gets those right.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import apache_beam as beam
+from apache_beam.pvalue import AsSingleton
+
+from datagen.finish import mixture_of, trained_splits
+from datagen.media import MediaRoots
+from datagen.options import BuildOptions
+from datagen.plan import BuildPlan
+from datagen.shard_writer import ShardWriter, StagedPlace
+from datagen.stage import SplitStager
+from datagen.staging import Place, Staging
+from pipelines.beam_files import BeamFiles
+
+RangeKey: TypeAlias = tuple[int, int]  # split number, range number
+ShardKey: TypeAlias = tuple[int, int]  # split number, shard number
+Numbers: TypeAlias = tuple[int, int, int, int, int]  # range; offset, length, first row, rows
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every worker is told; picklable."""
+
+    plan: BuildPlan
+    options: BuildOptions
+    media_roots: Mapping[str, str]
+    staging: Staging
+
+    def range_keys(self) -> list[RangeKey]:
+        return [
+            (number, planned.number)
+            for number, split in enumerate(self.plan.splits)
+            for planned in split.ranges
+        ]
+
+    def media(self, files: BeamFiles) -> MediaRoots:
+        return MediaRoots(self.media_roots, files)
+
+
+class StageRanges(beam.DoFn):
+    """Range keys in, the places of their rows by shard out."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def setup(self) -> None:
+        self.files = BeamFiles()
+        self.stagers: dict[int, SplitStager] = {}
+
+    def process(self, key: RangeKey) -> Iterator[tuple[ShardKey, Numbers]]:
+        split, number = key
+        if split not in self.stagers:
+            work = self.work
+            self.stagers[split] = SplitStager(
+                work.plan.splits[split],
+                work.options,
+                work.media(self.files),
+                self.files,
+                work.staging,
+            )
+        report = self.stagers[split].stage(self.work.plan.splits[split].ranges[number])
+        for place in report.places:
+            numbers = (place.offset, place.length, place.first_row, place.rows)
+            yield (split, place.shard), (number, *numbers)
+
+
+class _ShardDoFn(beam.DoFn):
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def setup(self) -> None:
+        self.files = BeamFiles()
+
+    def writer(self, split: int) -> ShardWriter:
+        work = self.work
+        media = work.media(self.files)
+        return ShardWriter(work.plan.splits[split], work.options, media, self.files, work.staging)
+
+
+class CountShards(_ShardDoFn):
+    """How many records each shard will have, all under one key."""
+
+    def process(
+        self, element: tuple[ShardKey, Iterable[Numbers]]
+    ) -> Iterator[tuple[int, tuple[ShardKey, int]]]:
+        key, numbers = element
+        yield 0, (key, self.writer(key[0]).unique_rows(_places(key[1], numbers)))
+
+
+class WriteShards(_ShardDoFn):
+    """Writes each shard, weighted by the mixture of all counts."""
+
+    def process(
+        self, element: tuple[ShardKey, Iterable[Numbers]], counts: Mapping[ShardKey, int]
+    ) -> Iterator[int]:
+        (split, shard), numbers = element
+        weight = weights(self.work, counts).get(split)
+        report = self.writer(split).write(shard, _places(shard, numbers), weight)
+        yield report.rows
+
+
+def weights(work: Work, counts: Mapping[ShardKey, int]) -> dict[int, float]:
+    """p_d / S_d by split number, of the held-in training splits."""
+    names = [f"{split.source}/{split.split}" for split in work.plan.splits]
+    records = dict.fromkeys(names, 0)
+    for (split, _), rows in counts.items():
+        records[names[split]] += rows
+    mixture = mixture_of(work.plan, work.options, records)
+    trained = trained_splits(work.plan, work.options)
+    return {
+        number: mixture[split.source].probability / mixture[split.source].size
+        for number, split in enumerate(work.plan.splits)
+        if split.split in trained.get(split.source, ()) and split.source in mixture
+    }
+
+
+def _places(shard: int, numbers: Iterable[Numbers]) -> list[StagedPlace]:
+    """Sorted, each once: a runner may deliver an element twice."""
+    return [
+        StagedPlace(number, Place(shard, offset, length, first_row, rows))
+        for number, offset, length, first_row, rows in sorted(set(map(tuple, numbers)))
+    ]
+
+
+def build_graph(pipeline: beam.Pipeline, work: Work) -> beam.pvalue.PCollection:
+    """Add the work of a build to `pipeline`; the result is the rows of each written shard."""
+    shards = (
+        pipeline
+        | "Ranges" >> beam.Create(work.range_keys(), reshuffle=True)
+        | "Stage" >> beam.ParDo(StageRanges(work)).with_output_types(tuple[ShardKey, Numbers])
+        | "Gather" >> beam.GroupByKey()
+    )
+    counts = (
+        shards
+        | "Count"
+        >> beam.ParDo(CountShards(work)).with_output_types(tuple[int, tuple[ShardKey, int]])
+        | "All counts" >> beam.GroupByKey()
+        | "As table" >> beam.MapTuple(lambda _, pairs: dict(pairs))
+    )
+    return shards | "Write" >> beam.ParDo(WriteShards(work), AsSingleton(counts))

@@ -1,0 +1,48 @@
+"""What a template author can get wrong, as one sentence with its place and remedy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SyntaxRefused(ValueError):
+    """A template text that the closed language does not allow.
+
+    `field` is the name at fault, if one is; `remedy` says what to write instead.
+    """
+
+    def __init__(self, message: str, remedy: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.field = field
+
+
+class RenderError(ValueError):
+    """One example that a template cannot render: a field is absent or the text is too long."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One mistake: in which file, wording and field, what is wrong, and what to do."""
+
+    file: str
+    rule: str
+    message: str
+    remedy: str
+    template_id: str = ""
+    field: str = ""
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (self.file, self.template_id, self.field) if part)
+        return f"{place}: {self.message}; {self.remedy} [{self.rule}]"
+
+
+class TemplateSetError(ValueError):
+    """Template files that cannot be used; says every mistake at once."""
+
+    def __init__(self, directory: str, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        count = f"{len(findings)} mistake{'s' if len(findings) != 1 else ''}"
+        super().__init__(
+            "\n  ".join([f"templates in {directory} cannot be used, {count}:", *map(str, findings)])
+        )

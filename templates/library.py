@@ -1,0 +1,260 @@
+"""Template sets: folders of YAML files, one a task, and the protocol prompts beside them.
+
+A task file names its task, the sources that use it and its wordings:
+
+    task: vqa
+    sources: [vqav2, okvqa]
+    target: "{{ answer }}"
+    templates:
+      - id: vqa.short_answer.1
+        instruction: "Question: {{ question }} Short answer:"
+
+A source that several task files name has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of
+which one is chosen per draw.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from templates.catalog import TASKS
+from templates.errors import Finding, SyntaxRefused, TemplateSetError
+from templates.language import Template, compile_template
+
+SHIPPED = Path(__file__).parent
+SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
+MAX_FILE_BYTES = 1_000_000
+
+Model = TypeVar("Model", bound=BaseModel)
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _WordingEntry(_Strict):
+    id: Identifier
+    instruction: str
+    target: str | None = None
+    sources: list[str] | None = None
+
+
+class _TaskFile(_Strict):
+    task: str
+    sources: list[str] = Field(min_length=1)
+    target: str
+    prefix: str = ""
+    allow_blank: bool = False
+    templates: list[_WordingEntry] = Field(min_length=1)
+
+
+class _ProtocolFile(_Strict):
+    source: str
+    task: str
+    prompt: str
+    read_in: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """One instruction and the target that answers it."""
+
+    template_id: str
+    task: str
+    file: str
+    instruction: Template
+    target: Template
+    sources: tuple[str, ...]
+    allow_blank: bool = False
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Fields that the instruction cannot do without (the target's are always there)."""
+        return self.instruction.required - TASKS[self.task].target
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The fixed evaluation prompt of a source, and where it was read."""
+
+    source: str
+    task: str
+    file: str
+    prompt: Template
+    read_in: str
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """The wordings of one task that a source may be rendered with."""
+
+    task: str
+    wordings: tuple[Wording, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateSet:
+    """All wordings and protocols of one folder. `hash` is of their content, not of their layout."""
+
+    name: str
+    wordings: tuple[Wording, ...]
+    protocols: Mapping[str, Protocol]
+    hash: str
+    _forms: dict[str, tuple[Form, ...]] = field(default_factory=dict, repr=False)
+
+    def forms(self, source: str) -> tuple[Form, ...]:
+        """The forms of `source`, in the order of `TASKS`; empty where no file names it."""
+        if source not in self._forms:
+            mine = [wording for wording in self.wordings if source in wording.sources]
+            grouped = ((task, tuple(w for w in mine if w.task == task)) for task in TASKS)
+            self._forms[source] = tuple(Form(task, group) for task, group in grouped if group)
+        return self._forms[source]
+
+    def sources(self) -> tuple[str, ...]:
+        """Every source that some wording names, sorted."""
+        return tuple(sorted({source for wording in self.wordings for source in wording.sources}))
+
+
+@lru_cache(maxsize=8)
+def load_templates(directory: str | Path = "instruct") -> TemplateSet:
+    """The template set in `directory`, or the shipped one of that name.
+
+    Protocols come from `directory/protocol/`; where that folder is missing, the shipped ones are used.
+
+    Raises:
+        TemplateSetError: says every mistake in every file at once.
+    """
+    folder = template_folder(directory)
+    template_set, findings = read_templates(folder)
+    if findings:
+        raise TemplateSetError(str(folder), findings)
+    return template_set
+
+
+def template_folder(directory: str | Path) -> Path:
+    """The folder of a shipped set's name, or `directory` itself."""
+    return SHIPPED / str(directory) if str(directory) in SHIPPED_SETS else Path(directory)
+
+
+def read_templates(folder: Path) -> tuple[TemplateSet, list[Finding]]:
+    """What can be read of `folder`, and every finding that keeps the rest from being used."""
+    findings: list[Finding] = []
+    wordings: list[Wording] = []
+    content: list[Any] = []
+    files = sorted(folder.glob("*.yaml"))
+    if not folder.is_dir():
+        remedy = f"give a folder or one of {', '.join(SHIPPED_SETS)}"
+        findings.append(Finding(str(folder), "no-folder", "no such folder", remedy))
+    elif not files:
+        remedy = "write one file a task, such as vqa.yaml"
+        findings.append(Finding(str(folder), "no-files", "no *.yaml files", remedy))
+    for path in files:
+        parsed = _parse(path, _TaskFile, findings)
+        if parsed is not None:
+            content.append(parsed.model_dump())
+            wordings.extend(_wordings(path.name, parsed, findings))
+    protocols = dict(_protocols(folder, content, findings))
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return TemplateSet(folder.name, tuple(wordings), protocols, digest), findings
+
+
+def _wordings(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator[Wording]:
+    task = TASKS.get(parsed.task)
+    if task is None:
+        message, remedy = f"unknown task {parsed.task!r}", f"use one of {', '.join(TASKS)}"
+        findings.append(Finding(file, "unknown-task", message, remedy, field="task"))
+        return
+    for entry in parsed.templates:
+        texts = {
+            "instruction": parsed.prefix + entry.instruction,
+            "target": parsed.target if entry.target is None else entry.target,
+        }
+        compiled = {}
+        for part, text in texts.items():
+            try:
+                compiled[part] = compile_template(text, task.fields)
+            except SyntaxRefused as error:
+                message, field = f"{part}: {error.message}", error.field or part
+                findings.append(Finding(file, "syntax", message, error.remedy, entry.id, field))
+        if len(compiled) == len(texts):
+            yield Wording(
+                template_id=entry.id,
+                task=parsed.task,
+                file=file,
+                sources=tuple(parsed.sources if entry.sources is None else entry.sources),
+                allow_blank=parsed.allow_blank,
+                **compiled,
+            )
+
+
+def _protocols(
+    folder: Path, content: list[Any], findings: list[Finding]
+) -> Iterator[tuple[str, Protocol]]:
+    own = folder / "protocol"
+    for path in sorted((own if own.is_dir() else SHIPPED / "protocol").glob("*.yaml")):
+        parsed = _parse(path, _ProtocolFile, findings)
+        if parsed is None:
+            continue
+        content.append(parsed.model_dump(include={"source", "task", "prompt"}))
+        file = f"protocol/{path.name}"
+        if parsed.task not in TASKS or path.stem != parsed.source:
+            message = f"source {parsed.source!r} with task {parsed.task!r}"
+            remedy = f"name the file after its source and use one of {', '.join(TASKS)}"
+            findings.append(Finding(file, "unknown-task", message, remedy, field="task"))
+            continue
+        try:
+            prompt = compile_template(parsed.prompt, TASKS[parsed.task].fields)
+        except SyntaxRefused as error:
+            field = error.field or "prompt"
+            findings.append(Finding(file, "syntax", error.message, error.remedy, field=field))
+            continue
+        yield (
+            parsed.source,
+            Protocol(parsed.source, parsed.task, file, prompt, parsed.read_in, parsed.note),
+        )
+
+
+def _parse(path: Path, model: type[Model], findings: list[Finding]) -> Model | None:
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError(f"{len(data)} bytes, more than the {MAX_FILE_BYTES} allowed")
+        return model.model_validate(yaml.load(data, _Loader))  # noqa: S506 (a SafeLoader)
+    except ValidationError as error:
+        remedy = "see docs/add_a_template.md"
+        for mistake in error.errors():
+            place = ".".join(map(str, mistake["loc"]))
+            message = mistake["msg"].lower()
+            findings.append(Finding(path.name, "layout", message, remedy, field=place))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        message = f"not readable: {' '.join(str(error).split())}"
+        remedy = "write plain UTF-8 YAML, with quotes around every text that has {{ in it"
+        findings.append(Finding(path.name, "yaml", message, remedy))
+    return None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses what hides a mistake: a key given twice, and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not used in template files")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key in seen:
+                raise yaml.YAMLError(f"key {key!r} is given twice{node.start_mark}")
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,167 @@
+"""Finds what makes a template set unusable or dishonest before any data is built with it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from templates.catalog import SOURCES, TASKS, FieldKind, Task
+from templates.errors import Finding, RenderError
+from templates.language import Template
+from templates.library import Protocol, TemplateSet, Wording, read_templates, template_folder
+
+
+@dataclass(frozen=True)
+class LintReport:
+    """What was checked, and what was found. A report over nothing is not clean."""
+
+    template_set: TemplateSet
+    findings: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        return bool(self.template_set.wordings) and not self.findings
+
+
+def lint(
+    directory: str | Path = "instruct", sources: Collection[str] = tuple(SOURCES)
+) -> LintReport:
+    """Check every wording and protocol of `directory`, given the ids of all `sources`."""
+    template_set, findings = read_templates(template_folder(directory))
+    findings += _names(template_set, sources)
+    findings += _coverage(template_set, sources)
+    findings += _duplicates(template_set)
+    for wording in template_set.wordings:
+        findings += _wording(wording)
+    for protocol in template_set.protocols.values():
+        findings += _protocol(protocol)
+    return LintReport(template_set, tuple(sorted(findings)))
+
+
+def _names(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Finding]:
+    remedy = f"use one of {', '.join(sorted(sources))}"
+    for wording in template_set.wordings:
+        file, template_id = wording.file, wording.template_id
+        for source in wording.sources:
+            if source not in sources:
+                message = f"unknown source {source!r}"
+                yield Finding(file, "unknown-source", message, remedy, template_id, "sources")
+        if not template_id.startswith(f"{wording.task}."):
+            message = f"id does not start with its task {wording.task!r}"
+            example = f"write {wording.task}.<style>.<number>"
+            yield Finding(file, "id", message, example, template_id, "id")
+    for source, protocol in template_set.protocols.items():
+        if source not in sources:
+            message = f"unknown source {source!r}"
+            yield Finding(protocol.file, "unknown-source", message, remedy, field="source")
+
+
+def _coverage(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Finding]:
+    tasks = {wording.task for wording in template_set.wordings}
+    for task in TASKS:
+        if task not in tasks:
+            message = f"task {task!r} has no wording"
+            yield Finding(f"{task}.yaml", "task-without-wording", message, "write at least one")
+    for source in sources:
+        forms = template_set.forms(source)
+        if not forms:
+            message = f"source {source!r} has no wording"
+            remedy = "name it under sources: in the file of its task"
+            yield Finding("", "source-without-wording", message, remedy, field=source)
+        elif all(w.required & TASKS[form.task].optional for form in forms for w in form.wordings):
+            optional = sorted(set().union(*(TASKS[form.task].optional for form in forms)))
+            message = f"examples of {source!r} without {', '.join(optional)} have no wording"
+            remedy = "write one that does without, or put {% if %} around the field"
+            yield Finding(forms[0].wordings[0].file, "not-always", message, remedy, field=source)
+
+
+def _duplicates(template_set: TemplateSet) -> Iterator[Finding]:
+    by_id: dict[str, list[Wording]] = defaultdict(list)
+    by_text: dict[tuple[str, str, str], list[Wording]] = defaultdict(list)
+    for wording in template_set.wordings:
+        by_id[wording.template_id].append(wording)
+        text = " ".join(wording.instruction.source.lower().split())
+        by_text[wording.task, text, wording.target.source].append(wording)
+    for template_id, same in by_id.items():
+        for wording in same[1:]:
+            message, remedy = (
+                f"id {template_id!r} is used {len(same)} times",
+                "give each its own id",
+            )
+            yield Finding(wording.file, "duplicate-id", message, remedy, template_id, "id")
+    for same in by_text.values():
+        for position, wording in enumerate(same[1:], start=1):
+            twin = next((w for w in same[:position] if set(w.sources) & set(wording.sources)), None)
+            if twin is not None:
+                message, remedy = f"same wording as {twin.template_id}", "drop one of them"
+                place = (wording.template_id, "instruction")
+                yield Finding(wording.file, "duplicate-wording", message, remedy, *place)
+
+
+def _wording(wording: Wording) -> Iterator[Finding]:
+    task = TASKS[wording.task]
+    place = (wording.file, wording.template_id)
+    yield from _leaks(wording.instruction, task, *place, "instruction")
+    if not wording.allow_blank:
+        yield from _blanks(wording.instruction, task, *place, "instruction")
+    yield from _blanks(wording.target, task, *place, "target")
+    if not task.target & _used(wording.target):
+        message = f"target does not show {', '.join(task.target)}"
+        remedy = f"write {{{{ {next(iter(task.target))} }}}}"
+        yield Finding(
+            wording.file, "constant-target", message, remedy, wording.template_id, "target"
+        )
+
+
+def _protocol(protocol: Protocol) -> Iterator[Finding]:
+    task = TASKS[protocol.task]
+    yield from _leaks(protocol.prompt, task, protocol.file, "", "prompt")
+    yield from _blanks(protocol.prompt, task, protocol.file, "", "prompt")
+
+
+def _used(template: Template) -> frozenset[str]:
+    return template.required | template.optional
+
+
+def _leaks(
+    template: Template, task: Task, file: str, template_id: str, part: str
+) -> Iterator[Finding]:
+    for name in sorted(task.target & _used(template)):
+        message = f"{part} shows {name!r}, which is what the model must say"
+        remedy = f"take {name} out of the {part}"
+        yield Finding(file, "leak", message, remedy, template_id, name)
+
+
+def _blanks(
+    template: Template, task: Task, file: str, template_id: str, part: str
+) -> Iterator[Finding]:
+    for present, when in ((True, ""), (False, f" without {', '.join(sorted(task.optional))}")):
+        fields = _probe(task, with_optional=present or not task.optional)
+        if any(fields[name] is None for name in template.required):
+            continue  # the wording is never chosen for such an example
+        try:
+            blank = not template.render(fields).strip()
+        except RenderError as error:
+            message, remedy = f"{part} fails: {error}", "mend the template"
+            yield Finding(file, "render", message, remedy, template_id, part)
+            return
+        if blank:
+            message = f"{part} renders blank{when}"
+            remedy = "add words or a field that is always there"
+            yield Finding(file, "blank", message, remedy, template_id, part)
+            return
+
+
+def _probe(task: Task, *, with_optional: bool) -> Mapping[str, Any]:
+    """Made-up fields of a task, the optional ones present or None."""
+    values: dict[FieldKind, Any] = {
+        FieldKind.TEXT: "words",
+        FieldKind.LIST: ["one", "two"],
+        FieldKind.TURNS: [{"question": "what?", "answer": "that"}],
+        FieldKind.FLAG: True,
+    }
+    return {
+        name: values[kind] if with_optional or name not in task.optional else None
+        for name, kind in task.fields.items()
+    }

@@ -1,0 +1,307 @@
+import pytest
+
+from templates.catalog import SOURCES
+from templates.errors import TemplateSetError
+from templates.library import (
+    MAX_FILE_BYTES,
+    SHIPPED,
+    SHIPPED_SETS,
+    load_templates,
+    read_templates,
+    template_folder,
+)
+
+VQA = """\
+task: vqa
+sources: [vqav2, okvqa]
+target: "{{ answer }}"
+templates:
+  - id: vqa.bare.1
+    instruction: "{{ question }}"
+"""
+PROTOCOL = """\
+source: vqav2
+task: vqa
+prompt: "Question: {{ question }} Answer: "
+read_in: "a test"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A set of one file; `protocol/` is missing."""
+    (tmp_path / "vqa.yaml").write_text(VQA)
+    return tmp_path
+
+
+def findings_of(folder):
+    _, findings = read_templates(folder)
+    return findings
+
+
+def only_finding(folder):
+    [finding] = findings_of(folder)
+    return finding
+
+
+def write_protocol(folder, text, name="vqav2.yaml"):
+    (folder / "protocol").mkdir(exist_ok=True)
+    (folder / "protocol" / name).write_text(text)
+
+
+def test_a_folder_of_task_files_becomes_wordings(folder):
+    [wording] = load_templates(folder).wordings
+    assert (wording.template_id, wording.task, wording.file) == ("vqa.bare.1", "vqa", "vqa.yaml")
+    assert wording.sources == ("vqav2", "okvqa")
+    assert wording.instruction.render({"question": "What is it?"}) == "What is it?"
+    assert wording.target.render({"answer": "a cat"}) == "a cat"
+
+
+def test_the_prefix_stands_in_front_of_every_instruction(folder):
+    (folder / "vqa.yaml").write_text('prefix: "[{{ task_name }}] "\n' + VQA)
+    [wording] = load_templates(folder).wordings
+    text = wording.instruction.render({"question": "What?", "task_name": "VQA"})
+    assert text == "[VQA] What?"
+
+
+def test_a_wording_may_have_its_own_target_and_sources(folder):
+    own = '    target: "It is {{ answer }}."\n    sources: [okvqa]\n'
+    (folder / "vqa.yaml").write_text(VQA + own)
+    [wording] = load_templates(folder).wordings
+    assert wording.target.render({"answer": "a cat"}) == "It is a cat."
+    assert wording.sources == ("okvqa",)
+
+
+def test_an_empty_target_is_kept_for_lint_to_find_and_not_replaced_in_silence(folder):
+    (folder / "vqa.yaml").write_text(VQA + '    target: ""\n')
+    [wording] = load_templates(folder).wordings
+    assert wording.target.render({}) == ""
+
+
+def test_a_wording_requires_what_its_instruction_shows_but_not_the_target(folder):
+    (folder / "vqa.yaml").write_text(VQA.replace("{{ question }}", "{{ question }}{{ answer }}"))
+    assert load_templates(folder).wordings[0].required == {"question"}
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        (VQA + "colour: red\n", "colour", "extra inputs are not permitted"),
+        (VQA + "    weight: 2\n", "templates.0.weight", "extra inputs are not permitted"),
+        (VQA.replace("target", "targets"), "target", "field required"),
+        (VQA.replace("vqa.bare.1", "VQA bare"), "templates.0.id", "string should match pattern"),
+        (VQA.replace("[vqav2, okvqa]", "[]"), "sources", "at least 1 item"),
+        (VQA.replace("[vqav2, okvqa]", "vqav2"), "sources", "valid list"),
+        (VQA.partition("templates")[0] + "templates: []\n", "templates", "at least 1 item"),
+        (VQA.replace('"{{ question }}"', "3"), "templates.0.instruction", "valid string"),
+        ("", "", "valid dictionary"),
+        ("just words", "", "valid dictionary"),
+        ("- task: vqa", "", "valid dictionary"),
+    ],
+)
+def test_a_file_of_another_layout_is_named_with_the_key_at_fault(folder, text, field, message):
+    (folder / "vqa.yaml").write_text(text)
+    found = {finding.field: finding for finding in findings_of(folder)}
+    assert message in found[field].message
+    assert {(finding.file, finding.rule) for finding in found.values()} == {("vqa.yaml", "layout")}
+    assert found[field].remedy == "see docs/add_a_template.md"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (VQA + "task: vqa\n", "key 'task' is given twice"),
+        (VQA + "    id: vqa.bare.2\n", "key 'id' is given twice"),
+        ("task: &t vqa\nsources: [*t]\n", r"aliases \(\*name\) are not used"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", r"aliases \(\*name\) are not used"),
+        ("task: !!python/name:os.system\n", "could not determine a constructor"),
+        ("task: 'vqa", "found unexpected end of stream"),
+        ("task: vqa\n\tsources: []\n", "cannot start any token"),
+        ("[" * 5_000, "recursion"),
+        ("? [a, b]\n: c\n", "found unhashable key"),
+        ("instruction: {{ question }}\n", "found unhashable key.*quotes around every text"),
+        ("task: \0vqa\n", "special characters are not allowed"),
+    ],
+    ids=lambda value: None if "\n" in value else value[:20],
+)
+def test_yaml_that_hides_a_mistake_or_is_none_is_refused(folder, text, message):
+    (folder / "vqa.yaml").write_text(text)
+    with pytest.raises(TemplateSetError, match=f"(?s)vqa.yaml: not readable: .*{message}"):
+        load_templates(folder)
+
+
+def test_a_file_that_is_not_utf8_is_refused(folder):
+    (folder / "vqa.yaml").write_bytes(VQA.replace("bare", "caf\xe9").encode("latin-1"))
+    finding = only_finding(folder)
+    assert finding.file == "vqa.yaml"
+    assert "invalid continuation byte" in finding.message
+    assert finding.remedy.startswith("write plain UTF-8 YAML")
+
+
+def test_a_huge_file_is_refused_before_it_is_parsed(folder):
+    (folder / "vqa.yaml").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    assert "1000001 bytes, more than the 1000000 allowed" in only_finding(folder).message
+
+
+def test_a_folder_in_place_of_a_file_is_a_finding(folder):
+    (folder / "caption.yaml").mkdir()
+    assert only_finding(folder).file == "caption.yaml"
+
+
+def test_a_file_of_an_unknown_task_names_the_known_ones(folder):
+    (folder / "vqa.yaml").write_text(VQA.replace("task: vqa", "task: vqaa"))
+    finding = only_finding(folder)
+    assert (finding.file, finding.field, finding.rule) == ("vqa.yaml", "task", "unknown-task")
+    assert finding.message == "unknown task 'vqaa'"
+    assert "vqa_ocr" in finding.remedy
+
+
+def test_a_missing_folder_names_the_shipped_sets(tmp_path):
+    with pytest.raises(TemplateSetError, match="no such folder; give a folder or one of instruct,"):
+        load_templates(tmp_path / "instrct")
+
+
+def test_an_empty_folder_is_no_template_set(tmp_path):
+    with pytest.raises(TemplateSetError, match=r"no \*\.yaml files; write one file a task"):
+        load_templates(tmp_path)
+
+
+def test_all_mistakes_of_all_files_are_said_at_once(folder):
+    (folder / "a.yaml").write_text("task: vqa\n\tsources")
+    (folder / "b.yaml").write_text(VQA + "colour: red\n")
+    (folder / "c.yaml").write_text(
+        VQA
+        + '  - id: vqa.bare.2\n    instruction: "{{ qestion }} {{ 3 * 3 }}"\n'
+        + '  - id: vqa.bare.3\n    instruction: "{{ question | center(9) }}"\n'
+        + '    target: "{{ choices }}"\n'
+    )
+    write_protocol(folder, PROTOCOL.replace("{{ question }}", "{{ answers }}"))
+    with pytest.raises(TemplateSetError) as caught:
+        load_templates(folder)
+    message = str(caught.value)
+    assert f"templates in {folder} cannot be used, 6 mistakes:" in message
+    for line in (
+        "a.yaml: not readable: ",
+        "b.yaml: colour: extra inputs are not permitted",
+        "c.yaml: vqa.bare.2: qestion: instruction: unknown field 'qestion'",
+        "c.yaml: vqa.bare.3: instruction: instruction: filter 'center' is not allowed",
+        "c.yaml: vqa.bare.3: choices: target: unknown field 'choices'",
+        "protocol/vqav2.yaml: answers: unknown field 'answers'",
+    ):
+        assert f"\n  {line}" in message
+
+
+def test_what_can_be_read_is_read_beside_the_mistakes(folder):
+    (folder / "zzz.yaml").write_text("task: 'vqa")
+    template_set, findings = read_templates(folder)
+    assert [wording.template_id for wording in template_set.wordings] == ["vqa.bare.1"]
+    assert len(findings) == 1
+
+
+def test_a_folder_without_protocols_uses_the_shipped_ones(folder):
+    shipped = load_templates("instruct").protocols
+    own = load_templates(folder).protocols
+    assert own.keys() == shipped.keys()
+    assert own["vsr"].prompt.source == shipped["vsr"].prompt.source
+
+
+def test_a_folder_with_protocols_uses_only_its_own(folder):
+    write_protocol(folder, PROTOCOL)
+    protocols = load_templates(folder).protocols
+    assert list(protocols) == ["vqav2"]
+    protocol = protocols["vqav2"]
+    assert protocol.prompt.render({"question": "What?"}) == "Question: What? Answer: "
+    assert (protocol.task, protocol.file) == ("vqa", "protocol/vqav2.yaml")
+    assert (protocol.read_in, protocol.note) == ("a test", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(PROTOCOL, "gqa.yaml"), (PROTOCOL.replace("vqa\n", "qa\n"), "vqav2.yaml")]
+)
+def test_a_protocol_is_named_after_its_source_and_has_a_known_task(folder, text, name):
+    write_protocol(folder, text, name)
+    finding = only_finding(folder)
+    assert finding.file == f"protocol/{name}"
+    assert finding.remedy.startswith("name the file after its source and use one of caption,")
+
+
+def test_a_protocol_says_where_it_was_read(folder):
+    write_protocol(folder, PROTOCOL.replace("read_in", "read"))
+    assert {(finding.field, finding.message) for finding in findings_of(folder)} == {
+        ("read_in", "field required"),
+        ("read", "extra inputs are not permitted"),
+    }
+
+
+def hash_of(folder):
+    return read_templates(folder)[0].hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("task:", "# a comment\ntask:"),
+        ('"{{ question }}"', "'{{ question }}'"),
+        ("[vqav2, okvqa]", "\n  - vqav2\n  - okvqa"),
+        ("task: vqa\nsources: [vqav2, okvqa]\n", "sources: [vqav2, okvqa]\ntask: vqa\n"),
+    ],
+    ids=["comment", "quotes", "list style", "key order"],
+)
+def test_the_hash_stays_when_only_the_layout_changes(folder, old, new):
+    before = hash_of(folder)
+    assert old in VQA
+    (folder / "vqa.yaml").write_text(VQA.replace(old, new))
+    assert hash_of(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{{ question }}", "{{ question }} "),
+        ("{{ answer }}", "{{ answer }}."),
+        ("bare.1", "bare.2"),
+        (", okvqa", ""),
+        ("target:", 'prefix: "Q: "\ntarget:'),
+    ],
+)
+def test_the_hash_changes_with_the_content(folder, old, new):
+    before = hash_of(folder)
+    assert old in VQA
+    (folder / "vqa.yaml").write_text(VQA.replace(old, new))
+    assert hash_of(folder) != before
+
+
+def test_the_hash_covers_the_protocols(folder):
+    write_protocol(folder, PROTOCOL)
+    before = hash_of(folder)
+    write_protocol(folder, PROTOCOL.replace("Answer: ", "Answer:"))
+    assert hash_of(folder) != before
+
+
+def test_the_shipped_sets_have_different_hashes():
+    assert len({load_templates(name).hash for name in SHIPPED_SETS}) == len(SHIPPED_SETS)
+
+
+def test_a_shipped_set_is_found_by_its_name_and_any_other_by_its_folder(tmp_path):
+    assert template_folder("plain") == SHIPPED / "plain"
+    assert template_folder(tmp_path) == tmp_path
+    assert template_folder(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("name", SHIPPED_SETS)
+def test_aokvqa_has_an_open_and_a_multiple_choice_form(name):
+    forms = load_templates(name).forms("aokvqa")
+    assert [form.task for form in forms] == ["vqa", "multiple_choice"]
+    assert all(form.wordings for form in forms)
+
+
+def test_every_other_source_has_one_form():
+    templates = load_templates()
+    counts = {source: len(templates.forms(source)) for source in SOURCES}
+    assert counts == dict.fromkeys(SOURCES, 1) | {"aokvqa": 2}
+
+
+def test_a_source_that_no_file_names_has_no_form(folder):
+    templates = load_templates(folder)
+    assert templates.forms("gqa") == ()
+    assert templates.sources() == ("okvqa", "vqav2")
