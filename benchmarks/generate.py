@@ -4,8 +4,56 @@ import json
 import random
 from pathlib import Path
 
-WORDS = ["what", "is", "the", "color", "of", "man", "woman", "dog", "cat", "holding", "standing", "near", "table", "red", "blue", "how", "many", "people", "are", "there", "in", "this", "picture", "where", "does", "sit"]
-ANSWERS = ["yes", "no", "red", "blue", "white", "2", "3", "1", "dog", "cat", "tennis", "frisbee", "pizza", "man", "woman", "black", "green", "left", "right", "kitchen"]
+WORDS = [
+    "what",
+    "is",
+    "the",
+    "color",
+    "of",
+    "man",
+    "woman",
+    "dog",
+    "cat",
+    "holding",
+    "standing",
+    "near",
+    "table",
+    "red",
+    "blue",
+    "how",
+    "many",
+    "people",
+    "are",
+    "there",
+    "in",
+    "this",
+    "picture",
+    "where",
+    "does",
+    "sit",
+]
+ANSWERS = [
+    "yes",
+    "no",
+    "red",
+    "blue",
+    "white",
+    "2",
+    "3",
+    "1",
+    "dog",
+    "cat",
+    "tennis",
+    "frisbee",
+    "pizza",
+    "man",
+    "woman",
+    "black",
+    "green",
+    "left",
+    "right",
+    "kitchen",
+]
 
 
 def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None:

@@ -37,8 +37,7 @@ def examples_in(
     files, staging = LocalFiles(), Staging(scratch)
     chosen, _ = choose_splits(options, files)
     first = {each.id: (each, layout) for each, layout in reversed(chosen)}
-    wanted = [first[each.id] for each, _ in chosen if first[each.id][0] is each]
-    wanted = list(dict.fromkeys(wanted))
+    wanted = [first[source_id] for source_id in dict.fromkeys(each.id for each, _ in chosen)]
     plan = make_plan(options, files, staging, wanted, index_files(options, files, wanted))
     roots = MediaRoots(media_roots(options), files)
     for each in plan.splits:

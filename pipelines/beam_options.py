@@ -7,8 +7,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from datagen.errors import OptionError, nearest
 
-DEFAULT_RUNNER = "FnApiRunner"
-"""By its own name: `DirectRunner` first tries to download and run another engine (Prism)."""
+DEFAULTS = (
+    "--runner=FnApiRunner",  # by its own name: DirectRunner first tries to download another engine
+    "--default_sdk_harness_log_level=WARNING",
+)
 
 
 def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> PipelineOptions:
@@ -25,8 +27,10 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
             name = argument.split("=")[0]
             raise OptionError(f"unknown option {name}{nearest(name, known)}")
         raise OptionError(f"unexpected argument {argument!r}; options begin with --")
-    runner = [] if _names_runner(arguments) else [f"--runner={DEFAULT_RUNNER}"]
-    return PipelineOptions([*runner, *arguments])
+    defaults = [
+        default for default in DEFAULTS if not _is_given(default.partition("=")[0], arguments)
+    ]
+    return PipelineOptions([*defaults, *arguments])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,5 +46,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _names_runner(arguments: Sequence[str]) -> bool:
-    return any(a == "--runner" or a.startswith("--runner=") for a in arguments)
+def _is_given(option: str, arguments: Sequence[str]) -> bool:
+    return any(a == option or a.startswith(f"{option}=") for a in arguments)

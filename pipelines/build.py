@@ -29,9 +29,9 @@ from datagen.planner import index_files, input_files, make_plan
 from datagen.staging import RangeReport, ShardReport, Staging
 from datagen.totals import SplitWork
 from pipelines.beam_files import BeamFiles
-from pipelines.fingerprint import fingerprint, versions
+from pipelines.fingerprint import identify, versions
 from pipelines.progress import Part, Reporter
-from pipelines.publish import locked, publish, published
+from pipelines.publish import check_same_build, held_by, locked, publish
 from pipelines.work import Work, build_graph
 from templates.catalog import SOURCES
 from templates.library import load_templates
@@ -55,16 +55,18 @@ def build(
     files = BeamFiles()
     templates = load_templates(options.template_dir)
     check_sources(options.mixture, SOURCES)
+    held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
     inputs = input_files(options, chosen, indexes)
-    identity = fingerprint(options, inputs)
-    if (done := published(options, identity, files)) is not None:
+    identity = identify(options, inputs)
+    if held is not None:
+        check_same_build(held, options, identity)
         console.print(f"{options.out} is built already, nothing to do", highlight=False)
-        return done
-    staging = Staging(_staging_root(options, identity, roots))
+        return held
+    staging = Staging(_staging_root(options, identity.fingerprint, roots))
     with locked(staging):
         with reporter.stage("plan", f"template set {templates.name}"):
             plan = make_plan(options, files, staging, chosen, indexes)
@@ -81,17 +83,17 @@ def build(
                 files,
                 staging,
                 inputs=inputs,
-                fingerprint=identity,
-                versions=versions(),
+                fingerprint=identity.fingerprint,
+                versions=identity.versions,
             )
             _write_report(options, beam_options, reporter, files, staging)
         publish(staging, options.out)
     return manifest
 
 
-def _staging_root(options: BuildOptions, identity: str, roots: dict[str, str]) -> str:
+def _staging_root(options: BuildOptions, fingerprint: str, roots: dict[str, str]) -> str:
     """Beside the output; another one for whatever intermediate files depend on."""
-    parts = [identity, options.raw, sorted(roots.items()), options.max_memory]
+    parts = [fingerprint, options.raw, sorted(roots.items()), options.max_memory]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     return f"{options.out.rstrip('/')}.staging-{digest}"
 
@@ -121,17 +123,14 @@ def _run(work: Work, beam_options: PipelineOptions) -> None:
         raise cause from error
 
 
-_OURS = re.compile(
-    r"datagen\.(?:errors|totals)\.(\w+): (.*?)(?: \[while running '[^']*'\])?$", re.M
-)
+_OURS = re.compile(r"^datagen\.(?:errors|totals)\.\w+: (.*)$", re.MULTILINE)
+_WHERE = re.compile(r" \[while running '[^']*'\]")
 
 
 def user_error(error: BaseException) -> UserError | None:
     """The error of ours that a worker raised, of which runners hand on no more than the text."""
-    if isinstance(error, UserError):
-        return error
-    found = _OURS.findall(str(error))
-    return UserError(found[-1][1]) if found else None
+    told = [str(error)] if isinstance(error, UserError) else _OURS.findall(str(error))
+    return UserError(_WHERE.sub("", told[-1])) if told else None
 
 
 def _read_reports(plan: BuildPlan, staging: Staging, files: Files) -> list[SplitWork]:

@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
+        print(f"visinstruct: {name} was stopped", file=sys.stderr)
         return 130
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename}")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -49,14 +50,24 @@ def _code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def fingerprint(options: BuildOptions, inputs: Mapping[str, Mapping[str, InputFile]]) -> str:
-    """Sixteen hex digits; equal for two builds that must give equal bytes."""
-    content: list[Any] = [
-        SCHEMA_VERSION,
-        options.identity(),
-        load_templates(options.template_dir).hash,
-        {s: {name: f.sha256 for name, f in files.items()} for s, files in inputs.items()},
-        versions(),
-    ]
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Identity:
+    """What a build's bytes depend on, and sixteen hex digits that name it."""
+
+    options: Mapping[str, Any]
+    template_hash: str
+    inputs: Mapping[str, Mapping[str, InputFile]]
+    versions: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        inputs = {s: {name: f.sha256 for name, f in fs.items()} for s, fs in self.inputs.items()}
+        content = [SCHEMA_VERSION, self.options, self.template_hash, inputs, self.versions]
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def identify(options: BuildOptions, inputs: Mapping[str, Mapping[str, InputFile]]) -> Identity:
+    """The identity of a build; equal for two builds that must give equal bytes."""
+    templates = load_templates(options.template_dir)
+    return Identity(options.identity(), templates.hash, inputs, versions())

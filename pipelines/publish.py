@@ -3,47 +3,66 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from datagen.errors import OutputError
 from datagen.files import Files
 from datagen.manifest import MANIFEST_NAME, Manifest, read_manifest
 from datagen.options import BuildOptions
 from datagen.staging import Staging
+from pipelines.fingerprint import Identity
 
 
-def published(options: BuildOptions, fingerprint: str, files: Files) -> Manifest | None:
-    """The finished dataset of this very build, if it is at `options.out` already.
+def held_by(out: str, files: Files) -> Manifest | None:
+    """The manifest of the dataset that is at `out` already; None if a build may be written there.
 
     Raises:
-        OutputError: the folder holds something else.
+        OutputError: the folder holds something else, or a dataset of another version.
     """
-    out = options.out
-    if not files.exists(f"{out}/{MANIFEST_NAME}"):
-        if "://" not in out and os.path.exists(out) and (not os.path.isdir(out) or os.listdir(out)):
-            raise OutputError(
-                f"{out} is not empty and no dataset of visinstruct; give a new or empty folder to --out"
-            )
-        return None
-    manifest = read_manifest(out, files)
-    if manifest.fingerprint == fingerprint:
-        return manifest
-    raise OutputError(
-        f"{out} holds another build ({'; '.join(_differences(manifest, options))}); give another "
-        "folder to --out, or remove this one"
-    )
+    if files.exists(f"{out}/{MANIFEST_NAME}"):
+        return read_manifest(out, files)
+    if "://" not in out and os.path.exists(out) and (not os.path.isdir(out) or os.listdir(out)):
+        raise OutputError(
+            f"{out} is not empty and no dataset of visinstruct; give a new or empty folder to --out"
+        )
+    return None
 
 
-def _differences(manifest: Manifest, options: BuildOptions) -> list[str]:
-    wanted = options.identity()
-    differing = [
-        f"{name} was {manifest.options.get(name)!r}, is {value!r}"
-        for name, value in wanted.items()
-        if manifest.options.get(name) != value
-    ]
-    return differing or ["its input files, templates or versions were others"]
+def check_same_build(manifest: Manifest, options: BuildOptions, identity: Identity) -> None:
+    """Refuse a dataset that is not the one that `options` describe.
+
+    Raises:
+        OutputError: says how they differ.
+    """
+    if manifest.fingerprint != identity.fingerprint:
+        differences = "; ".join(_differences(manifest, options, identity))
+        raise OutputError(
+            f"{options.out} holds another build ({differences}); give another folder to --out, or "
+            "remove this one"
+        )
+
+
+def _differences(manifest: Manifest, options: BuildOptions, identity: Identity) -> Iterator[str]:
+    yield from _changed("", manifest.options, options.identity())
+    if manifest.template_hash != identity.template_hash:
+        yield "the template set was another"
+    was = {
+        f"{s}/{name}": f["sha256"] for s, fs in manifest.inputs.items() for name, f in fs.items()
+    }
+    now = {f"{s}/{name}": f.sha256 for s, fs in identity.inputs.items() for name, f in fs.items()}
+    for name in sorted(was.keys() | now.keys()):
+        if was.get(name) != now.get(name):
+            yield f"{name} was {'another' if name in was and name in now else 'not there' if name in now else 'there'}"
+    yield from _changed("version of ", manifest.versions, identity.versions)
+
+
+def _changed(what: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in now.items():
+        if was.get(name) != value:
+            yield f"{what}{name} was {was.get(name)!r}, is {value!r}"
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The tables that commands print."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -10,69 +10,75 @@ from datagen.card import SourceCard
 from datagen.manifest import Manifest, SplitEntry
 from datagen.mixture import MixturePart
 from datagen.sources import load_source
+from pipelines.console import output
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
+    """A table without lines; columns that begin with `>` hold numbers."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name.lstrip(">"), justify="right" if name[0] == ">" else "left")
+        number = name.startswith(">")
+        table.add_column(name.lstrip(">"), justify="right" if number else "left", no_wrap=number)
     return table
 
 
 def build_table(manifest: Manifest, out: str, console: Console | None = None) -> None:
     """What a build read and wrote, and everything that a user should look at."""
-    console = console or Console()
+    console = console or output()
     table = _table(
-        "source", "split", ">rows", ">read", ">written", ">rejected", ">filtered", ">shards", ">MB"
+        "source",
+        "split",
+        ">read",
+        ">written",
+        ">rejected",
+        ">filtered",
+        ">files",
+        ">MB",
+        ">published",
     )
     remarks = []
     for source, splits in manifest.splits.items():
         for split, entry in splits.items():
+            rejected, filtered = sum(entry.rejected.values()), sum(entry.filtered.values())
+            numbers = (entry.read, entry.written, rejected, filtered, len(entry.shards))
             table.add_row(
                 source,
                 split,
-                *(
-                    f"{number:,}"
-                    for number in (
-                        entry.rows,
-                        entry.read,
-                        entry.written,
-                        sum(entry.rejected.values()),
-                        sum(entry.filtered.values()),
-                        len(entry.shards),
-                    )
-                ),
+                *(f"{number:,}" for number in numbers),
                 f"{sum(shard.num_bytes for shard in entry.shards) / 1e6:.1f}",
+                _published(entry),
             )
-            remarks += _remarks(f"{source}/{split}", entry, manifest)
+            for reason, number in entry.rejected.items():
+                remarks.append(f"{source}/{split}: {number:,} rejected, {reason}")
+            for reason, number in entry.filtered.items():
+                remarks.append(f"{source}/{split}: {number:,} filtered, {reason}")
     console.print(table)
-    for source, absent in manifest.missing.items():
-        for split, lacks in absent.items():
-            remarks.append(f"{source}/{split} was not built: {', '.join(lacks)} not there")
-    for source, candidates in manifest.candidates.items():
-        if candidates.reason:
-            remarks.append(f"{source} has no answer vocabulary: {candidates.reason}")
-    for leak in manifest.leakage.leaks:
-        remarks.append(
-            f"{leak.training} shares {leak.groups:,} pictures and {leak.examples:,} examples with "
-            f"{leak.evaluation}"
-        )
-    for remark in remarks:
+    for remark in [*remarks, *_general_remarks(manifest)]:
         console.print(Text(f"- {remark}"))
     console.print(Text(f"dataset {manifest.content_hash[:16]} in {out}"))
 
 
-def _remarks(name: str, entry: SplitEntry, manifest: Manifest) -> list[str]:
-    remarks = []
-    for reason, number in (*entry.rejected.items(), *entry.filtered.items()):
-        what = "rejected" if reason in entry.rejected else "filtered"
-        remarks.append(f"{name}: {number:,} {what} as {reason}")
-    whole = manifest.options["limit"] is None
-    if whole and entry.expected and entry.written not in entry.expected.values():
-        known = ", ".join(f"{number:,} ({release})" for release, number in entry.expected.items())
-        checked = "" if entry.expected_verified else ", a number that is not verified"
-        remarks.append(f"{name}: {entry.written:,} records, the card expects {known}{checked}")
-    return remarks
+def _published(entry: SplitEntry) -> Text:
+    """The number of records that the card expects: `?` where it is not verified."""
+    if not entry.expected:
+        return Text("unknown", "dim")
+    nearest = min(entry.expected.values(), key=lambda number: abs(number - entry.written))
+    style = "green" if nearest == entry.written else "yellow"
+    return Text(f"{nearest:,}{'' if entry.expected_verified else '?'}", style)
+
+
+def _general_remarks(manifest: Manifest) -> Iterator[str]:
+    for source, absent in manifest.missing.items():
+        lacking = "; ".join(f"{split} lacks {', '.join(lacks)}" for split, lacks in absent.items())
+        yield f"{source}: not built: {lacking}"
+    for source, candidates in manifest.candidates.items():
+        if candidates.reason:
+            yield f"{source}: no answer vocabulary: {candidates.reason}"
+    for leak in manifest.leakage.leaks:
+        yield (
+            f"{leak.training} shares {leak.groups:,} pictures and {leak.examples:,} examples with "
+            f"{leak.evaluation}"
+        )
 
 
 def mixture_table(
@@ -91,31 +97,73 @@ def mixture_table(
             f"{part.probability:.4f}",
             f"{part.epochs(samples):.2f}",
         )
-    console = console or Console()
+    console = console or output()
     console.print(table)
     console.print(Text(f"epochs: over each set in a run of {samples:,} samples"))
 
 
-def sources_table(files: Mapping[str, Mapping[str, str]], raw: str) -> None:
-    """All sources; `files` says for every split what of it is on disk."""
-    table = _table("source", "task", "trained on", "category", f"in {raw}")
-    for source_id, splits in files.items():
+def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
+    """All sources; `complete` are the splits whose files are on disk."""
+    table = _table("source", "task", "held", ">training", "category", f"splits in {raw}")
+    for source_id, splits in complete.items():
         card = load_source(source_id).card
-        state = ", ".join(f"{split}: {what}" for split, what in splits.items())
-        held = "held-in" if card.held_in else "held-out"
-        table.add_row(source_id, card.task, held, card.category, state)
-    Console().print(table)
+        counts = [fact.value for fact in card.splits["train"].counts.values() if fact.value]
+        table.add_row(
+            source_id,
+            card.task,
+            "in" if card.held_in else "out",
+            f"{counts[0]:,}" if counts else "unknown",
+            card.category,
+            Text(", ".join(splits) or "none", "green" if splits else "dim"),
+        )
+    return table
 
 
 def card_table(card: SourceCard) -> Table:
     """A card's facts, with where each was read."""
-    table = _table("", "", "read in")
+    table = _table("about", "value", "read in")
     for name in ("home", "licence", "media_licence", "non_commercial", "citation"):
         fact = getattr(card, name)
-        origin = (
-            f"{fact.read_in}{'' if fact.verified else ', not verified'}" if fact.read_in else ""
-        )
+        value = "unknown" if fact.value is None else str(fact.value)
+        origin = "" if fact.read_in is None else fact.read_in
+        checked = "" if fact.verified or not origin else ", not verified"
+        table.add_row(name.replace("_", " "), Text(value), Text(origin + checked))
+    return table
+
+
+def split_table(card: SourceCard, states: Mapping[str, str]) -> Table:
+    """A card's splits: published sizes, and what is on disk."""
+    table = _table("split", ">published records", "paper", "on disk", "note")
+    for split, state in states.items():
+        described = card.splits[split]
+        counts = [
+            f"{fact.value:,} ({release}){'' if fact.verified else '?'}"
+            for release, fact in described.counts.items()
+            if fact.value
+        ]
         table.add_row(
-            name.replace("_", " "), "unknown" if fact.value is None else str(fact.value), origin
+            split,
+            ", ".join(counts) or "unknown",
+            "yes" if described.used_in_paper else "no",
+            Text(state),
+            Text(described.note or ""),
         )
+    return table
+
+
+def file_table(card: SourceCard, raw: str) -> Table:
+    """The official files, where they are expected and where they come from."""
+    table = _table(f"file in {raw}/{card.folder}", "splits", "layout", "download (?: not verified)")
+    for file in card.files:
+        address = file.download.value or "unknown"
+        table.add_row(
+            Text(file.name + ("" if file.required else " (optional)")),
+            ", ".join(file.splits),
+            file.spelling,
+            Text(address + ("" if file.download.verified else " ?"), overflow="fold"),
+        )
+    for media in card.media:
+        parent = {"own": card.folder}.get(media.kind, f"{media.kind}/{media.collection}")
+        address = media.download.value or "unknown"
+        table.add_row(Text(f"../{parent}/"), "", media.kind, Text(f"{address} ?", overflow="fold"))
     return table

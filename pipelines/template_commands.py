@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from itertools import islice
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datagen.errors import OptionError, RowRejectedError
+from datagen.errors import OptionError
 from datagen.example import Example
 from datagen.preview import examples_in
 from datagen.render import chance, fields_of
 from datagen.shards import open_dataset
+from pipelines.console import output
 from templates.catalog import TASKS
 from templates.errors import RenderError, TemplateSetError
 from templates.library import TemplateSet, Wording, read_templates, template_folder
@@ -21,27 +21,30 @@ from templates.lint import lint
 
 
 def list_wordings(template_dir: str, source: str | None) -> int:
-    """Every wording with its task, sources and text."""
+    """Every wording, by task."""
     templates = _read(template_dir)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "sources", "instruction", "target"):
-        table.add_column(name)
+    console = output()
+    shown = 0
     for task in TASKS:
-        for wording in templates.wordings:
-            if wording.task == task and (source is None or source in wording.sources):
-                table.add_row(
-                    wording.template_id,
-                    ", ".join(wording.sources),
-                    Text(wording.instruction.source),
-                    Text(wording.target.source),
-                )
-    if not table.row_count:
+        wordings = [
+            wording
+            for wording in templates.wordings
+            if wording.task == task and source in (None, *wording.sources)
+        ]
+        if wordings:
+            named = dict.fromkeys(name for wording in wordings for name in wording.sources)
+            console.print(Text.assemble((task, "bold"), f" for {', '.join(named)}"))
+            rows = Table.grid(padding=(0, 2))
+            for wording in wordings:
+                texts = (wording.instruction.source, wording.target.source)
+                rows.add_row(f"  {wording.template_id}", *(Text(text) for text in texts))
+            console.print(rows, "")
+            shown += len(wordings)
+    if not shown:
         raise OptionError(f"no wording for source {source!r} in {template_dir}")
-    console = Console()
-    console.print(table)
     tasks = len({wording.task for wording in templates.wordings})
     console.print(
-        f"{table.row_count} wordings shown; {len(templates.wordings)} in {tasks} tasks, "
+        f"{shown} wordings shown; {len(templates.wordings)} in {tasks} tasks, "
         f"{len(templates.protocols)} protocols, hash {templates.hash[:16]}"
     )
     return 0
@@ -50,7 +53,7 @@ def list_wordings(template_dir: str, source: str | None) -> int:
 def lint_wordings(template_dir: str) -> int:
     """Print every finding; 1 if there is any, or nothing to check."""
     report = lint(template_dir)
-    console = Console()
+    console = output()
     for finding in report.findings:
         console.print(Text(str(finding)))
     checked = report.template_set
@@ -66,13 +69,18 @@ def preview(parsed: argparse.Namespace) -> int:
     if bool(parsed.raw) == bool(parsed.data):
         raise OptionError("preview needs rows: give either --raw DIR or --data OUT")
     templates = _read(parsed.template_dir)
-    console = Console()
+    console = output()
     shown = 0
     examples = _raw_examples(parsed) if parsed.raw else _built_examples(parsed)
     for example in examples:
-        console.print(Text(example.example_id, "bold"))
-        for wording in _wordings(templates, example, parsed.template):
-            shown += _show(wording, example, console)
+        rendered = [
+            text
+            for wording in _wordings(templates, example, parsed.template)
+            if (text := _rendered(wording, example)) is not None
+        ]
+        if rendered:
+            console.print(Text(example.example_id, "bold"), *rendered, "", sep="\n")
+            shown += len(rendered)
     if not shown:
         wanted = parsed.template or parsed.source or "these rows"
         raise OptionError(f"nothing to preview: no wording for {wanted} in {parsed.template_dir}")
@@ -112,19 +120,20 @@ def _wordings(templates: TemplateSet, example: Example, only: str | None) -> lis
     ]
 
 
-def _show(wording: Wording, example: Example, console: Console) -> bool:
+def _rendered(wording: Wording, example: Example) -> Text | None:
+    """A wording on an example; None if it needs a field that the example has not."""
     fields = fields_of(example, wording.task, chance(0, 0, example.example_id).answer)
     try:
         instruction = wording.instruction.render(fields)
         target = wording.target.render(fields)
-    except (RenderError, RowRejectedError):
-        return False  # it needs a field that this example has not
-    console.print(
-        Text.assemble((f"  {wording.template_id}\n", "dim"), _indented(instruction, "cyan"))
+    except RenderError:
+        return None
+    return Text.assemble(
+        (f"  {wording.template_id}\n", "dim"),
+        (_indented(instruction) + "\n", "cyan"),
+        (_indented(f"-> {target}"), "green"),
     )
-    console.print(_indented(f"-> {target}", "green"))
-    return True
 
 
-def _indented(text: str, style: str) -> Text:
-    return Text("    " + text.replace("\n", "\n    "), style)
+def _indented(text: str) -> str:
+    return "    " + text.replace("\n", "\n    ")

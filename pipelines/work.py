@@ -47,14 +47,22 @@ class Work:
         return MediaRoots(self.media_roots, files)
 
 
-class StageRanges(beam.DoFn):
-    """Range keys in, the places of their rows by shard out."""
+class _WorkDoFn(beam.DoFn):
+    """Travels with no more than the work: what a worker loads stays in that worker."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
-
-    def setup(self) -> None:
         self.files = BeamFiles()
+
+    def __reduce__(self) -> tuple[type, tuple[Work]]:
+        return type(self), (self.work,)
+
+
+class StageRanges(_WorkDoFn):
+    """Range keys in, the places of their rows by shard out."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
         self.stagers: dict[int, SplitStager] = {}
 
     def process(self, key: RangeKey) -> Iterator[tuple[ShardKey, Numbers]]:
@@ -74,30 +82,23 @@ class StageRanges(beam.DoFn):
             yield (split, place.shard), (number, *numbers)
 
 
-class _ShardDoFn(beam.DoFn):
-    def __init__(self, work: Work) -> None:
-        self.work = work
-
-    def setup(self) -> None:
-        self.files = BeamFiles()
-
-    def writer(self, split: int) -> ShardWriter:
-        work = self.work
-        media = work.media(self.files)
-        return ShardWriter(work.plan.splits[split], work.options, media, self.files, work.staging)
+def _writer(work: Work, split: int, files: BeamFiles) -> ShardWriter:
+    media = work.media(files)
+    return ShardWriter(work.plan.splits[split], work.options, media, files, work.staging)
 
 
-class CountShards(_ShardDoFn):
+class CountShards(_WorkDoFn):
     """How many records each shard will have, all under one key."""
 
     def process(
         self, element: tuple[ShardKey, Iterable[Numbers]]
     ) -> Iterator[tuple[int, tuple[ShardKey, int]]]:
         key, numbers = element
-        yield 0, (key, self.writer(key[0]).unique_rows(_places(key[1], numbers)))
+        writer = _writer(self.work, key[0], self.files)
+        yield 0, (key, writer.unique_rows(_places(key[1], numbers)))
 
 
-class WriteShards(_ShardDoFn):
+class WriteShards(_WorkDoFn):
     """Writes each shard, weighted by the mixture of all counts."""
 
     def process(
@@ -105,7 +106,7 @@ class WriteShards(_ShardDoFn):
     ) -> Iterator[int]:
         (split, shard), numbers = element
         weight = weights(self.work, counts).get(split)
-        report = self.writer(split).write(shard, _places(shard, numbers), weight)
+        report = _writer(self.work, split, self.files).write(shard, _places(shard, numbers), weight)
         yield report.rows
 
 

@@ -5,25 +5,16 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from datagen.errors import OptionError, OutputError, nearest
+from datagen.errors import OptionError, OutputError
 from datagen.sample.world import MAX_SCENES, World, write_json
-from datagen.sample.writers import coco_caption, msvd_qa, scienceqa, visdial, vqav2
+from datagen.sources import SOURCE_IDS, load_source
 
 Writer = Callable[[Path, World], None]
-
-WRITERS: Mapping[str, Writer] = {
-    "coco_caption": coco_caption.write,
-    "vqav2": vqav2.write,
-    "vqav2_qg": vqav2.write,
-    "scienceqa": scienceqa.write,
-    "visdial": visdial.write,
-    "msvd_qa": msvd_qa.write,
-}
-"""By source. Sources that read the same files have the same writer."""
 
 MIN_SCENES = 12
 MARKER = "sample.json"
@@ -87,23 +78,26 @@ def write_sample(
     )
 
 
+def writer_of(source: str) -> Writer:
+    """The writer of a source's raw folder: `writers/<folder>.py`, shared by all that read it."""
+    folder = load_source(source).card.folder
+    write: Writer = import_module(f"datagen.sample.writers.{folder}").write
+    return write
+
+
 def _checked_sources(sources: Sequence[str] | None) -> tuple[str, ...]:
     """In the table's order, each once."""
-    chosen = list(WRITERS) if sources is None else list(sources)
+    chosen = list(SOURCE_IDS) if sources is None else list(sources)
     for source in chosen:
-        if source not in WRITERS:
-            raise OptionError(
-                f"cannot draw a sample of source {source!r}{nearest(source, WRITERS)}: "
-                f"choose from {', '.join(WRITERS)}"
-            )
+        load_source(source)
     if not chosen:
-        raise OptionError(f"no source to draw a sample of: choose from {', '.join(WRITERS)}")
-    return tuple(source for source in WRITERS if source in chosen)
+        raise OptionError(f"no source to draw a sample of: choose from {', '.join(SOURCE_IDS)}")
+    return tuple(source for source in SOURCE_IDS if source in chosen)
 
 
 def _write_all(folder: Path, options: dict[str, Any]) -> None:
     world = World(seed=options["seed"], num_scenes=options["num_scenes"])
-    writers = dict.fromkeys(WRITERS[source] for source in options["sources"])
+    writers = dict.fromkeys(writer_of(source) for source in options["sources"])
     for write in writers:
         write(folder, world)
     write_json(folder / MARKER, {"about": _ABOUT, **options}, indent=2)

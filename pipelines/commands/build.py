@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it raises what it logs as well
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: "apitools" not in record.getMessage())
     from pipelines.beam_options import beam_options
     from pipelines.build import build
     from pipelines.mixture_options import read_mixture_options

@@ -4,10 +4,9 @@ import argparse
 from collections.abc import Sequence
 from itertools import islice
 
-from rich.console import Console
-
 from datagen.errors import OptionError
 from datagen.shards import open_dataset
+from pipelines.console import output
 from pipelines.record_view import record_view
 
 
@@ -20,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     dataset = open_dataset(parsed.data)
-    console = Console()
+    console = output()
     shown = 0
     for source, splits in dataset.manifest.splits.items():
         for split in splits:

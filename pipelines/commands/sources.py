@@ -5,14 +5,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from datagen.files import LocalFiles
 from datagen.plan import complete_layout
 from datagen.source import SplitFiles
 from datagen.sources import SOURCE_IDS, load_source
-from pipelines.tables import card_table, sources_table
+from pipelines.console import output
+from pipelines.tables import card_table, file_table, sources_table, split_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,35 +31,23 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         ]
         print(json.dumps(full[0] if parsed.id else full, indent=1))
         return 0
+    console = output()
     if not parsed.id:
-        short = {
-            each: {split: state["state"] for split, state in splits.items()}
+        complete = {
+            each: [split for split, state in splits.items() if state["layout"]]
             for each, splits in states.items()
         }
-        sources_table(short, parsed.raw)
+        console.print(sources_table(complete, parsed.raw))
         return 0
     card = load_source(parsed.id).card
-    console = Console()
-    console.print(Text(f"{card.id}: {card.title}, {card.category}, task {card.task}", "bold"))
-    console.print(card_table(card))
-    for split, state in states[card.id].items():
-        counts = ", ".join(
-            f"{fact.value:,} ({release}{'' if fact.verified else ', not verified'})"
-            for release, fact in card.splits[split].counts.items()
-            if fact.value
-        )
-        note = card.splits[split].note
-        console.print(
-            Text(
-                f"{split}: {state['state']}; {counts or 'size unknown'}{f'; {note}' if note else ''}"
-            )
-        )
-    for file in card.files:
-        console.print(
-            Text(
-                f"  {parsed.raw}/{card.folder}/{file.name}  ({file.spelling})  {file.download.value}"
-            )
-        )
+    held = "held-in" if card.held_in else "held-out"
+    console.print(
+        Text(f"{card.id}: {card.title}, {card.category}, {held}, task {card.task}", "bold")
+    )
+    console.print(card_table(card), "")
+    told = {split: state["state"] for split, state in states[card.id].items()}
+    console.print(split_table(card, told), "")
+    console.print(file_table(card, parsed.raw))
     return 0
 
 
@@ -70,7 +58,11 @@ def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:
     for split in source.split_names():
         found = complete_layout(source, split, raw, LocalFiles())
         if isinstance(found, SplitFiles):
-            states[split] = {"state": "complete", "layout": found.spelling, "lacks": []}
+            states[split] = {
+                "state": f"complete ({found.spelling})",
+                "layout": found.spelling,
+                "lacks": [],
+            }
         else:
             states[split] = {
                 "state": f"lacks {', '.join(found)}",

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from datagen.errors import OptionError, OutputError
-from datagen.sample import write as module
-from datagen.sample.write import WRITERS, write_sample
+from datagen.sample.write import write_sample
+from datagen.sample.writers import msvd_qa
+from datagen.sources import SOURCE_IDS
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
@@ -46,7 +47,7 @@ def test_another_seed_gives_other_pictures_and_other_rows(tmp_path: Path) -> Non
 
 def test_a_sources_files_do_not_depend_on_the_other_sources(sample: Path, tmp_path: Path) -> None:
     whole = _tree(sample)
-    for source in WRITERS:
+    for source in SOURCE_IDS:
         report = write_sample(tmp_path / source, num_scenes=60, sources=[source])
         assert report.sources == (source,)
         found = _tree(tmp_path / source)
@@ -61,7 +62,7 @@ def test_the_report_counts_the_files_that_are_there(tmp_path: Path) -> None:
     assert report.num_bytes == sum(len(data) for data in tree.values())
     assert report.files["vqav2"] == 6
     assert report.files["images/coco"] == 12
-    assert report.sources == tuple(WRITERS)
+    assert report.sources == tuple(SOURCE_IDS)
     assert not report.unchanged
 
 
@@ -132,7 +133,7 @@ def test_a_failure_leaves_the_folder_empty(tmp_path: Path, monkeypatch: pytest.M
     def fail(raw: Path, world: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "WRITERS", {**WRITERS, "msvd_qa": fail})
+    monkeypatch.setattr(msvd_qa, "write", fail)
     with pytest.raises(KeyboardInterrupt):
         write_sample(tmp_path, num_scenes=12)
     assert not list(tmp_path.iterdir())
