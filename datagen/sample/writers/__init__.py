@@ -1,1 +1,1 @@
-"""One writer a source: the publisher's files for drawn scenes. The table is in `write.py`."""
+"""One writer a raw folder: the publisher's files for drawn scenes; `write.py` loads them by name."""

@@ -1,0 +1,40 @@
+"""`make demo`: drawn raw data becomes a dataset, step by step, by the commands that a user would type."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from pipelines.cli import main
+
+FOLDER = Path("data/demo")
+
+
+def steps(folder: Path) -> list[list[str]]:
+    raw, out = str(folder / "raw"), str(folder / "instruct")
+    return [
+        ["sample", "--scenes", "60", "--out", raw],
+        ["sources", "--raw", raw],
+        ["build", "--raw", raw, "--out", out, "--images", "embed", "--image-max-side", "384"],
+        ["mixture", out],
+        ["show", out, "--rows", "2"],
+    ]
+
+
+def run(folder: Path = FOLDER) -> int:
+    """Run the steps, each with its time; stops at the first that fails."""
+    times: list[tuple[str, float]] = []
+    for arguments in steps(folder):
+        print(f"\n$ visinstruct {shlex.join(arguments)}", flush=True)
+        start = time.perf_counter()
+        status = main(arguments)
+        sys.stdout.flush()
+        times.append((arguments[0], time.perf_counter() - start))
+        if status:
+            return status
+    print("".join(f"\n{name:8} {seconds:6.1f} s" for name, seconds in times))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(*map(Path, sys.argv[1:2])))
