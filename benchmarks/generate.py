@@ -1,8 +1,12 @@
 """Writes large official files of made-up text, for benchmarks only: no pictures, no sense, fixed seed."""
 
+import io
 import json
 import random
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 WORDS = [
     "what",
@@ -110,3 +114,39 @@ def write_capfilt(path: Path, num_bytes: int) -> None:
             file.write((", " if written else "") + json.dumps(row))
             written += 1
         file.write("]")
+
+
+def write_pictures(raw: Path, num_pictures: int, num_distinct: int = 200) -> None:
+    """COCO training pictures of noise, about 47 KB each, and a caption for each in LAVIS's layout.
+
+    `num_distinct` of them are drawn; the others differ from those in a comment only.
+    """
+    pictures = raw / "images" / "coco" / "train2014"
+    pictures.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    drawn = [_picture(rng) for _ in range(min(num_distinct, num_pictures))]
+    rows = []
+    for number in range(1, num_pictures + 1):
+        comment = b"%012d" % number + rng.bytes(int(rng.integers(0, 2_000)))
+        jpeg = drawn[number % len(drawn)]
+        marked = jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
+        name = f"COCO_train2014_{number:012d}.jpg"
+        (pictures / name).write_bytes(marked)
+        caption = " ".join(rng.choice(WORDS, size=10))
+        rows.append(
+            {"caption": caption, "image": f"train2014/{name}", "image_id": f"coco_{number}"}
+        )
+    folder = raw / "coco_caption"
+    folder.mkdir()
+    (folder / "coco_karpathy_train.json").write_text(json.dumps(rows))
+
+
+def _picture(rng: np.random.Generator) -> bytes:
+    """A 640x480 JPEG of smooth colours under noise."""
+    rows, columns = np.mgrid[0:480, 0:640]
+    waves = rng.integers(20, 80, size=(3, 2))
+    smooth = [np.sin(columns / across) + np.cos(rows / down) for across, down in waves]
+    noisy = 128 + 60 * np.stack(smooth, axis=-1) + rng.normal(0, 11, (480, 640, 3))
+    data = io.BytesIO()
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(data, "JPEG", quality=70)
+    return data.getvalue()

@@ -10,7 +10,8 @@ from datagen.sources import load_source
 
 def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
     """The card's text; `trained` are the splits of the default configuration, by source."""
-    configs = []
+    configs: list[dict[str, object]] = []
+    content = f"dataset {manifest.content_hash[:16]}"  # `datasets` caches by folder name and this
     filled = {
         source: [split for split, entry in splits.items() if entry.written]
         for source, splits in manifest.splits.items()
@@ -25,6 +26,7 @@ def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
         configs.append(
             {
                 "config_name": "default",
+                "description": content,
                 "default": True,
                 "data_files": [{"split": "train", "path": default}],
             }
@@ -32,7 +34,7 @@ def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
     for source, held in filled.items():
         if held:
             files = [{"split": split, "path": _pattern(source, split)} for split in held]
-            configs.append({"config_name": source, "data_files": files})
+            configs.append({"config_name": source, "description": content, "data_files": files})
     header = {
         "configs": configs,
         "language": ["en"],

@@ -26,10 +26,14 @@ DEFAULT_WINDOW_BYTES = 2 << 20
 MAX_ROW_BYTES = 256 << 20
 BRACKETS: Mapping[Kind, tuple[bytes, bytes]] = {"array": (b"[", b"]"), "object": (b"{", b"}")}
 
+DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on text that is no JSON, no UTF-8, or nested too deeply."""
+
 _SPACE = b" \t\r\n"
 _CLOSERS = {ord("["): ord("]"), ord("{"): ord("}")}
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(")?|[][{},]', re.DOTALL)
 _KEY = re.compile(rb'\s*("(?:[^"\\]|\\.)*+")\s*:\s*', re.DOTALL)
+_BEFORE_FIRST = re.compile(rb'\{\s*"(?:[^"\\]|\\.)*+"\s*:\s*', re.DOTALL)
 _BETWEEN = re.compile(rb'\s*,\s*"(?:[^"\\]|\\.)*+"\s*:\s*', re.DOTALL)
 _FIRST_KEY = re.compile(
     rb'\s*(?:"(?:[^"\\]|\\.)*+"\s*:\s*)?\{\s*("(?:[^"\\]|\\.)*+")\s*:', re.DOTALL
@@ -112,7 +116,7 @@ def index_json(
     reader = _Reader(file, name, window_bytes)
     walker = _Walker(reader, frozenset(wanted))
     walker.document()
-    for path in wanted:
+    for path in sorted(wanted):
         if path not in walker.found:
             place = "/".join(path)
             members = ", ".join(walker.top_level[:8]) or "no members"
@@ -131,7 +135,7 @@ def split_rows(data: bytes, kind: Kind, start: int = 0) -> list[Row]:
     text = opener + data + closer
     try:
         items = _DECODERS[kind].decode(text)
-    except msgspec.DecodeError:
+    except DECODING_ERRORS:
         items = None
     if items is not None:
         rows = _rows_of(text, items, start - 1)
@@ -148,18 +152,17 @@ def _rows_of(
     base = pa.py_buffer(text).address
     if isinstance(items, list):
         return [Row(pa.py_buffer(raw).address - base + shift, raw) for raw in items]
-    rows = []
-    previous_end: int | None = None
+    rows: list[Row] = []
+    previous_end = 0
     for key, raw in items.items():
         buffer = pa.py_buffer(raw)
         begin = buffer.address - base
-        if previous_end is not None and not (
-            begin > previous_end and _BETWEEN.fullmatch(text, previous_end, begin)
-        ):
+        before = _BETWEEN if rows else _BEFORE_FIRST
+        if begin < previous_end or not before.fullmatch(text, previous_end, begin):
             return None
         previous_end = begin + buffer.size
         rows.append(Row(begin + shift, raw, key))
-    if previous_end is not None and text[previous_end:-1].strip(_SPACE):
+    if rows and text[previous_end:-1].strip(_SPACE):
         return None
     return rows
 
@@ -170,11 +173,14 @@ def _row(text: bytes, kind: Kind, begin: int, end: int, shift: int) -> Row:
     match = _KEY.match(text, begin, end)
     if match is None:
         return Row(begin + shift, text[begin:end], None)
+    return Row(match.end() + shift, text[match.end() : end], _unquoted(match[1]))
+
+
+def _unquoted(text: bytes) -> str | None:
     try:
-        key = msgspec.json.decode(match[1], type=str)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        key = None
-    return Row(match.end() + shift, text[match.end() : end], key)
+        return msgspec.json.decode(text, type=str)
+    except DECODING_ERRORS:
+        return None
 
 
 def _scan(text: bytes, position: int) -> tuple[list[tuple[int, int]], int | None]:
@@ -334,7 +340,7 @@ class _Walker:
             match = _KEY.match(reader.buffer, reader.position)
             if match is None:
                 raise reader.error("is not JSON: a member name is expected")
-            name = match[1][1:-1].decode(errors="replace")
+            name = _unquoted(match[1]) or match[1][1:-1].decode(errors="replace")
             reader.position = match.end()
             if not path:
                 self.top_level.append(name)
@@ -451,6 +457,8 @@ def _count(text: bytes, kind: Kind) -> tuple[int, int] | None:
         end = int(match[1]) - 1  # it counts bytes from 1
         text = text[:end]
         items = decoder.decode(text)
+    except (UnicodeDecodeError, RecursionError):
+        return None
     rows = len(items)
     if isinstance(items, dict) and _rows_of(text[: text.rindex(closer) + 1], items, 0) is None:
         return None  # a repeated key: count by structure

@@ -7,7 +7,7 @@ build's other intermediate files for the workers. Rows are read for a whole bloc
 import hashlib
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -16,22 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.files import Files
-from datagen.json_index import Container, Row, split_rows
+from datagen.json_index import DECODING_ERRORS, Container, Row, split_rows
 from datagen.rows import decode_row
+from datagen.source import Rejected
 
 ENTRY = np.dtype([("key", "<i8"), ("start", "<i8"), ("length", "<i4")])
 MAX_WASTE_BYTES = 1 << 20
-_MAX_INTEGER = 1 << 62
+_MAX_INTEGER = 10**17
 
 
 def key_number(key: int | str) -> int:
     """A 64-bit number for a key; `12` and `"12"` have the same, other texts that of their hash."""
     if isinstance(key, str):
-        if key.isdecimal() and key.isascii() and (key == "0" or key[0] != "0") and len(key) < 18:
+        if key.isdecimal() and key.isascii() and (key == "0" or key[0] != "0") and len(key) <= 17:
             return int(key)
         digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
         return -1 - (int.from_bytes(digest, "little") >> 1)
-    return key if -1 < key < _MAX_INTEGER else key_number(f"={key}")
+    return key if -1 < key < _MAX_INTEGER else key_number(str(key))
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,23 @@ def _keys_in(data: bytes, rows: Sequence[Row], key: str) -> list[Any]:
     """The field `key` of every row of an array's window, None where a row has no such field."""
     try:
         return [getattr(row, key) for row in _key_decoder(key).decode(b"[%b]" % data)]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        values = [decode_row(row.raw, dict[str, Any]) for row in rows]
-        return [value.get(key) if isinstance(value, dict) else None for value in values]
+    except DECODING_ERRORS:
+        return _keys_one_by_one(rows, key)
+
+
+def _keys_one_by_one(rows: Sequence[Row], key: str) -> list[Any]:
+    values = [decode_row(row.raw, _keyed(key)) for row in rows]
+    return [None if isinstance(value, Rejected) else getattr(value, key) for value in values]
+
+
+@lru_cache(maxsize=16)
+def _keyed(key: str) -> Any:
+    return msgspec.defstruct("Keyed", [(key, int | str)], gc=False)
 
 
 @lru_cache(maxsize=16)
 def _key_decoder(key: str) -> msgspec.json.Decoder[Any]:
-    keyed = msgspec.defstruct("Keyed", [(key, int | str)], gc=False)
-    return msgspec.json.Decoder(list[keyed])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[_keyed(key)])  # type: ignore[misc]
 
 
 def keys_of(file: BinaryIO, container: Container, field: str) -> npt.NDArray[np.int64]:
@@ -108,9 +117,10 @@ def keys_of(file: BinaryIO, container: Container, field: str) -> npt.NDArray[np.
         try:
             decoded = _key_decoder(field).decode(b"[%b]" % data)
             numbers += [key_number(getattr(row, field)) for row in decoded]
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # an object, or some row lacks the field
-            one = replace(container, windows=(window,))
-            numbers += index_keys(file, one, field)[0].entries["key"].tolist()
+        except DECODING_ERRORS:  # an object, or some row lacks the field
+            rows = split_rows(data, container.kind, window.start)
+            keys = _keys_one_by_one(rows, field)
+            numbers += [key_number(key) for key in keys if key is not None]
     return np.array(numbers, dtype=np.int64)
 
 

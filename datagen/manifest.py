@@ -158,7 +158,7 @@ def read_manifest(directory: str, files: Files) -> Manifest:
                 "the dataset again, or install the visinstruct that built it"
             )
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OutputError(f"{path} is damaged: {error}") from None
 
 

@@ -21,11 +21,13 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
 
 MAX_PICTURE_PIXELS = 64_000_000
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+"""What is read at all: some other formats make Pillow start programs."""
 HEAD_BYTES = 1 << 16
 TAIL_BYTES = 1 << 12
 JPEG_QUALITY = 92
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_HEADER = struct.Struct(">II2B")
 _DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, struct.error)
 """What Pillow raises on damaged files."""
@@ -87,15 +89,18 @@ class MediaRoots:
         """
         place = self.locate(path)
         if "://" not in place:
-            root = self.roots[path.partition("/")[0]]
+            collection = path.partition("/")[0]
+            root = self.roots[collection]
             if not _is_folder(root):
-                raise RowRejectedError(Reason.MEDIA_MISSING, f"{path}: there is no folder {root}")
+                message = f"{path}: there is no folder for {collection!r}"
+                raise RowRejectedError(Reason.MEDIA_MISSING, message)
             if not _stays_inside(place, root):
-                raise RowRejectedError(Reason.UNSAFE_PATH, f"{path!r} is a link out of {root}")
+                message = f"{path!r} is a link out of its collection"
+                raise RowRejectedError(Reason.UNSAFE_PATH, message)
         try:
             return self.files.open_binary(place)
         except (FileNotFoundError, NotADirectoryError):
-            raise RowRejectedError(Reason.MEDIA_MISSING, f"{path} is not at {place}") from None
+            raise RowRejectedError(Reason.MEDIA_MISSING, f"{path} is not there") from None
         except OSError as error:
             raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error.strerror}") from None
 
@@ -162,12 +167,14 @@ def _read_header(head: bytes, file: BinaryIO) -> PictureInfo:
             return PictureInfo(width, height, "JPEG", colours not in ("CMYK", "YCCK"))
         except ValueError:
             pass  # a long EXIF block, or damage: Pillow reads on
-    elif head.startswith(_PNG_SIGNATURE) and len(head) >= 16 + _PNG_HEADER.size:
+    elif head.startswith(_PNG_START) and len(head) >= 16 + _PNG_HEADER.size:
         width, height, depth, _ = _PNG_HEADER.unpack_from(head, 16)
-        return PictureInfo(width, height, "PNG", depth <= 8 and b"acTL" not in head[:1024])
+        animated = b"acTL" in head.partition(b"IDAT")[0]
+        if width and height:
+            return PictureInfo(width, height, "PNG", depth <= 8 and not animated)
     file.seek(0)
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             still = getattr(image, "n_frames", 1) == 1
             plain = still and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
             return PictureInfo(image.width, image.height, str(image.format), plain)
@@ -194,7 +201,7 @@ def decode_picture(data: bytes) -> Image.Image:
         UndecodableError: the data cannot be decoded.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.load()
             if image.mode.startswith("I"):
                 scaled = np.asarray(image).astype(np.uint32) // 257

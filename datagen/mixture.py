@@ -70,6 +70,8 @@ def mix(sizes: Mapping[str, int], options: MixtureOptions | None = None) -> dict
     weights = {source: _weight(size, options) for source, size in sizes.items() if size > 0}
     factors = {source: options.factors.get(source, 1.0) for source in weights}
     total = math.fsum(weights[source] * factors[source] for source in weights)
+    if not math.isfinite(total):
+        raise OptionError(f"the factors are too large: {dict(options.factors)}")
     if weights and total <= 0:
         raise OptionError(f"the factors leave nothing to draw from: {dict(options.factors)}")
     return {
@@ -93,7 +95,12 @@ def _weight(size: int, options: MixtureOptions) -> float:
         case "uniform":
             return 1.0
         case "temperature":
-            return math.exp(math.log(size) / options.temperature)
+            try:
+                return math.exp(math.log(size) / options.temperature)
+            except OverflowError:
+                raise OptionError(
+                    f"mixture temperature {options.temperature} is too low for {size} records"
+                ) from None
 
 
 def check_sources(options: MixtureOptions, known: Mapping[str, object]) -> None:

@@ -38,6 +38,12 @@ class BuildOptions(BaseModel):
     max_memory: int = Field(2 << 30, ge=MIN_MEMORY_BYTES)
     mixture: MixtureOptions = MixtureOptions()
 
+    @field_validator("sources", "splits")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """Sorted: the order in which they are given changes nothing."""
+        return None if names is None else tuple(sorted(set(names)))
+
     @field_validator("max_memory", mode="before")
     @classmethod
     def _read_size(cls, value: object) -> object:

@@ -118,6 +118,11 @@ def choose_splits(
     for source in sources:
         if options.sources and source.id not in built:
             absent = [each for each in missing if each.source == source.id]
+            if not absent:
+                raise OptionError(
+                    f"source {source.id!r} has none of the splits {', '.join(options.splits or ())}; "
+                    f"it has {', '.join(source.split_names())}"
+                )
             raise RawDataError(
                 f"source {source.id!r} has no complete split in {options.raw}/{source.card.folder}: "
                 + "; ".join(f"{each.split} lacks {', '.join(each.lacks)}" for each in absent)

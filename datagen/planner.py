@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from msgspec import structs
 
 from datagen.errors import RawDataError, Reason
 from datagen.files import Files
@@ -125,16 +126,18 @@ class _Planner:
         self.options, self.files, self.staging, self.indexes = options, files, staging, indexes
         self.key_indexes: dict[str, tuple[KeyIndex, list[Row]]] = {}
         self.members: dict[tuple[str, str], list[list[str | None]]] = {}
+        self.unplaced: dict[tuple[str, str], list[Rejection]] = {}
 
     def plan(self, source: Source, layout: SplitFiles) -> SplitPlan | MissingSplit:
         path = self._path(source, layout.rows.file)
         container = self._container(path, layout.rows.path)
         log = _Log(source.id, layout.split)
-        ranges = tuple(self._ranges(source, layout, path, container, log))
+        ranges = tuple(self._ranges(source, layout, path, container))
         if not ranges:
             if layout.rows.split_of is None:
                 raise RawDataError(f"{path} holds no rows; download it again")
             return MissingSplit(source.id, layout.split, (f"rows in {layout.rows.file}",))
+        log.adopt(self.unplaced.pop((source.id, path), ()))
         lookups = {
             name: self._lookup(source, layout, lookup, log)
             for name, lookup in layout.lookups.items()
@@ -164,9 +167,9 @@ class _Planner:
         return self.indexes[path].containers[part]
 
     def _ranges(
-        self, source: Source, layout: SplitFiles, path: str, container: Container, log: "_Log"
+        self, source: Source, layout: SplitFiles, path: str, container: Container
     ) -> Iterator[RangePlan]:
-        members = self._members(source, layout, path, container, log)
+        members = self._members(source, layout, path, container)
         left = self.options.limit
         first_row = number = 0
         for index, window in enumerate(container.windows):
@@ -180,17 +183,18 @@ class _Planner:
             first_row += window.rows
 
     def _members(
-        self, source: Source, layout: SplitFiles, path: str, container: Container, log: "_Log"
+        self, source: Source, layout: SplitFiles, path: str, container: Container
     ) -> list[list[str | None]] | None:
         """Of a file that holds several splits: the split of every row, by window.
 
-        Rows that name no known split are rejected, once, with the first split that is planned.
+        Rows that name no known split are rejected, once, with the first split that has rows.
         """
         split_of = layout.rows.split_of
         if split_of is None:
             return None
         if (source.id, path) not in self.members:
             members: list[list[str | None]] = []
+            log = _Log(source.id, layout.split)
             first_row = 0
             for window in container.windows:
                 rows = WindowRows(self.files, path, container.kind, window, layout.rows.row)
@@ -204,7 +208,13 @@ class _Planner:
                         log.reject(layout.rows.file, place, reason, message, first_row + index)
                 members.append(splits)
                 first_row += window.rows
+            if not any(split for splits in members for split in splits):
+                raise RawDataError(
+                    f"{path}: none of its {first_row} rows names a split of {source.id}; is it "
+                    "another dataset's file?"
+                )
             self.members[source.id, path] = members
+            self.unplaced[source.id, path] = log.rejections
         return self.members[source.id, path]
 
     def _lookup(
@@ -291,6 +301,10 @@ class _Log:
     def __init__(self, source: str, split: str) -> None:
         self.source, self.split = source, split
         self.rejections: list[Rejection] = []
+
+    def adopt(self, rejections: Iterable[Rejection]) -> None:
+        """Take over rejections that no split has counted yet."""
+        self.rejections += [structs.replace(each, split=self.split) for each in rejections]
 
     def reject(
         self, file: str, place: Row, reason: Reason, message: str, row: int | None = None

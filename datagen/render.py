@@ -15,6 +15,7 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.example import Answer, Example
 from templates.catalog import SOURCES, TASKS
 from templates.errors import RenderError
+from templates.language import Template
 from templates.library import Form, Protocol, TemplateSet
 
 _FOUR_WORDS = struct.Struct("<4Q")
@@ -71,8 +72,14 @@ def draw_by_chance(example: Example, templates: TemplateSet, chances: Chance) ->
         instruction = wording.instruction.render(fields)
         target = None if references is None else wording.target.render(fields)
     except RenderError as error:
-        raise RowRejectedError(Reason.TEXT_TOO_LONG, str(error)) from None
+        raise RowRejectedError(_refusal(wording.instruction, fields), str(error)) from None
     return Draw(wording.template_id, instruction, target, references)
+
+
+def _refusal(template: Template, fields: Mapping[str, Any]) -> Reason:
+    """Why a template did not render: a field is absent, or the text is too long."""
+    absent = any(fields.get(name) is None for name in template.required)
+    return Reason.NO_TEMPLATE if absent else Reason.TEXT_TOO_LONG
 
 
 def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
@@ -81,14 +88,15 @@ def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
     The target, used for validation losses only, is drawn like a training target.
 
     Raises:
-        RowRejectedError: the protocol needs a field that the example lacks.
+        RowRejectedError: the protocol needs a field that the example lacks, or the text is too long.
     """
     fields = fields_of(example, protocol.task, chances.answer)
     references = references_of(example, protocol.task)
     try:
         instruction = protocol.prompt.render(fields)
     except RenderError as error:
-        raise RowRejectedError(Reason.NO_TEMPLATE, f"{protocol.file}: {error}") from None
+        reason = _refusal(protocol.prompt, fields)
+        raise RowRejectedError(reason, f"{protocol.file}: {error}") from None
     target = None if references is None else _target(example, protocol.task, fields)
     return Draw(f"protocol/{protocol.source}", instruction, target, references)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from datagen.errors import RawDataError, Reason
 from datagen.files import Files
-from datagen.json_index import BRACKETS, Kind, Row, Window, split_rows
+from datagen.json_index import BRACKETS, DECODING_ERRORS, Kind, Row, Window, split_rows
 from datagen.source import Rejected
 
 
@@ -25,7 +25,10 @@ class WindowRows:
         with files.open_binary(path) as file:
             file.seek(window.start)
             self.data = file.read(window.end - window.start)
-        self.values, self.keys = self._decode(row_type)
+        try:
+            self.values, self.keys = self._decode(row_type)
+        except ValueError:  # the brackets do not match
+            self.values, self.keys = (), ()
         if len(self.values) != window.rows:
             raise RawDataError(
                 f"{path} changed during the build: {len(self.values)} rows instead of {window.rows} at "
@@ -36,7 +39,7 @@ class WindowRows:
         opener, closer = BRACKETS[self.kind]
         try:
             decoded = _decoder(self.kind, row_type).decode(opener + self.data + closer)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except DECODING_ERRORS:
             decoded = ()
         if len(decoded) == self.window.rows:  # fewer: an object repeats a key
             if self.kind == "array":
@@ -79,7 +82,7 @@ def decode_row(raw: bytes | msgspec.Raw, row_type: Any) -> Any:
         return Rejected(Reason.INVALID_ENCODING, f"not UTF-8: {error.reason}")
     except msgspec.ValidationError as error:
         return Rejected(Reason.MALFORMED_ROW, str(error))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         message = str(error)
     try:
         lenient = json.loads(bytes(raw).decode(), strict=False)
@@ -87,5 +90,7 @@ def decode_row(raw: bytes | msgspec.Raw, row_type: Any) -> Any:
         return msgspec.convert(lenient, row_type)
     except UnicodeError:
         return Rejected(Reason.INVALID_ENCODING, "not valid Unicode")
+    except msgspec.ValidationError as error:
+        return Rejected(Reason.MALFORMED_ROW, str(error))
     except (ValueError, RecursionError):
         return Rejected(Reason.MALFORMED_ROW, message)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datagen.card import SourceCard
 from datagen.columns import column
 from datagen.errors import RawDataError, Reason, RowRejectedError
 from datagen.files import Files, hash_file
@@ -93,6 +94,10 @@ class ShardWriter:
             file.write(msgspec.json.encode(report))
         return report
 
+    @property
+    def _card(self) -> SourceCard:
+        return load_source(self.plan.source).card
+
     def staged(self, number: int, what: str) -> str:
         return self.staging.range(self.plan.source, self.plan.split, number, what)
 
@@ -111,18 +116,23 @@ class ShardWriter:
         return table.take(pa.array(order)).combine_chunks()
 
     def _duplicates(self, repeated: pa.Table) -> Iterator[Rejection]:
-        layout_file = self.plan.path.rsplit("/", 1)[1]
-        for record_id, position in zip(
-            repeated["record_id"].to_pylist(), repeated["_position"].to_pylist(), strict=True
+        repeated = repeated.sort_by("_position")
+        window: WindowRows | None = None
+        for record_id, position, number in zip(
+            repeated["record_id"].to_pylist(),
+            repeated["_position"].to_pylist(),
+            repeated["_range"].to_pylist(),
+            strict=True,
         ):
             row = position // PARTS_PER_ROW
-            place = next(r for r in reversed(self.plan.ranges) if r.first_row <= row)
-            window = WindowRows(self.files, self.plan.path, self.plan.kind, place.window, Any)
+            place = self.plan.ranges[number]
+            if window is None or window.window != place.window:
+                window = WindowRows(self.files, self.plan.path, self.plan.kind, place.window, Any)
             index = row - place.first_row
             yield Rejection(
                 source=self.plan.source,
                 split=self.plan.split,
-                file=layout_file,
+                file=self.plan.path.removeprefix(f"{self.options.raw}/{self._card.folder}/"),
                 row=row,
                 byte=window.rows[index].start,
                 reason=Reason.DUPLICATE_ID,
@@ -149,7 +159,7 @@ class ShardWriter:
 
     def _records(self, table: pa.Table, weight: float | None, images: pa.Array) -> pa.Table:
         """Staged rows as rows of `SCHEMA`."""
-        card = load_source(self.plan.source).card
+        card = self._card
         constants = {
             "source": self.plan.source,
             "split": self.plan.split,

@@ -44,8 +44,9 @@ class BuiltDataset:
         """
         shards = self.manifest.split(source, split).shards
         ends = list(accumulate(shard.rows for shard in shards))
-        if not 0 <= index < ends[-1]:
-            raise IndexError(f"{source}/{split} has {ends[-1]} records, no number {index}")
+        total = ends[-1] if ends else 0
+        if not 0 <= index < total:
+            raise IndexError(f"{source}/{split} has {total} records, no number {index}")
         shard = bisect_right(ends, index)
         row = index - (ends[shard] - shards[shard].rows)
         with self.files.open_binary(f"{self.directory}/{shards[shard].path}") as file:

@@ -69,6 +69,18 @@ class RowContext(Struct):
             raise RowRejectedError(rows[0].reason, f"its row of {lookup}: {rows[0].message}")
         return rows[0]
 
+    def many(self, lookup: str) -> Sequence[Any]:
+        """All rows of `lookup` that belong to this row.
+
+        Raises:
+            RowRejectedError: one of them cannot be decoded.
+        """
+        rows = self.found[lookup]
+        for row in rows:
+            if isinstance(row, Rejected):
+                raise RowRejectedError(row.reason, f"its row of {lookup}: {row.message}")
+        return rows
+
 
 Examples: TypeAlias = Callable[[Any, RowContext], Iterator[Outcome]]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from datagen.errors import Reason, UserError
 from datagen.options import BuildOptions
-from datagen.plan import BuildPlan, SplitPlan
+from datagen.plan import BuildPlan, SplitPlan, media_roots
 from datagen.rejects import add_counts
 from datagen.sources import load_source
 from datagen.staging import RangeReport, ShardReport
@@ -71,18 +71,21 @@ def check_limits(
         RejectLimitError: for all sources that are past a limit.
     """
     mistakes = []
+    roots = media_roots(options)
     for source in dict.fromkeys(each.source for each in plan.splits):
         mine = [each for each in work if each.plan.source == source]
         read = sum(each.read for each in mine)
         rejected = add_counts(*(each.rejected for each in mine))
         absent = rejected.pop(MISSING, 0)
+        card = load_source(source).card
         allowed = options.max_missing_fraction
         if allowed is None:
-            allowed = load_source(source).card.max_missing_media
+            allowed = card.max_missing_media
         if absent > allowed * read:
+            folders = ", ".join(roots[media.collection] for media in card.media)
             mistakes.append(
-                f"{source}: {absent:,} of {read:,} records lack their picture or clip, more than "
-                f"{allowed:.1%}; download them, say where they are with --image-root, or keep the "
+                f"{source}: {absent:,} of {read:,} records lack their picture or clip in {folders}, more "
+                f"than {allowed:.1%}; download them, say where they are with --image-root, or keep the "
                 f"references with --missing-images keep; first: {first_message[source, MISSING]}"
             )
         total = sum(rejected.values())

@@ -44,6 +44,8 @@ def video_duration(file: BinaryIO, path: str) -> float:
             if stream.duration and stream.time_base:
                 return float(stream.duration * stream.time_base)
             last = [frame.time for frame in container.decode(stream)][-1]
+            if not last:
+                raise ValueError("one picture, no video")
             return float(last)
     except (av.FFmpegError, IndexError, TypeError, ValueError) as error:
         raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error}") from None

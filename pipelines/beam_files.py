@@ -1,14 +1,30 @@
 """Files on whatever Beam can reach: local disks directly, `gs://`, `s3://`, `hdfs://` through Beam."""
 
+import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from datagen.errors import OptionError
 from datagen.files import TEMPORARY_SUFFIX, LocalFiles
+
+
+def check_reachable(paths: Iterable[str]) -> None:
+    """Refuse paths of stores for which no file system is installed.
+
+    Raises:
+        OptionError: says what to install.
+    """
+    for path in paths:
+        if "://" in path:
+            try:
+                FileSystems.get_filesystem(path)
+            except ValueError as error:
+                raise OptionError(str(error)) from None
 
 
 class BeamFiles:
@@ -44,3 +60,22 @@ class BeamFiles:
         if "://" not in path:
             return self._local.exists(path)
         return bool(FileSystems.exists(path))
+
+    def copy(self, path: str, new: str) -> None:
+        """Copy a file within an object store, over one that is there."""
+        self.remove([new])
+        FileSystems.copy([path], [new])
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove the files that exist of `paths`."""
+        there = [path for path in paths if self.exists(path)]
+        for path in there:
+            if "://" not in path:
+                os.unlink(path)
+        remote = [path for path in there if "://" in path]
+        if remote:
+            FileSystems.delete(remote)
+
+    def below(self, folder: str) -> list[str]:
+        """All files below a folder of an object store."""
+        return [m.path for m in FileSystems.match([f"{folder}/**"])[0].metadata_list]

@@ -3,7 +3,9 @@
 import argparse
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners.runner import create_runner
 
 from datagen.errors import OptionError, nearest
 
@@ -17,10 +19,13 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
     """The options for Beam in `arguments`; `own_options` are ours, for the nearest name.
 
     Raises:
-        OptionError: an argument is neither.
+        OptionError: an argument is neither, or its value or the runner cannot be used.
     """
     parser = _parser()
-    _, unknown = parser.parse_known_args(list(arguments))
+    try:
+        _, unknown = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise OptionError(str(error)) from None
     known = [*own_options, *(option for a in parser._actions for option in a.option_strings)]
     for argument in unknown:
         if argument.startswith("-"):
@@ -30,7 +35,20 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
     defaults = [
         default for default in DEFAULTS if not _is_given(default.partition("=")[0], arguments)
     ]
-    return PipelineOptions([*defaults, *arguments])
+    options = PipelineOptions([*defaults, *arguments])
+    mistakes = _mistakes(options)
+    if mistakes:
+        raise OptionError("; ".join(mistakes))
+    return options
+
+
+def _mistakes(options: PipelineOptions) -> list[str]:
+    """What Beam itself would refuse, but only after the files have been indexed."""
+    name = options.view_as(StandardOptions).runner
+    try:
+        return list(PipelineOptionsValidator(options, create_runner(name)).validate())
+    except (ValueError, ImportError, AttributeError) as error:
+        return [f"--runner={name}: {error}"]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,36 +4,45 @@
 indexes the files and plans; Beam stages and writes; then the process checks, completes and publishes.
 """
 
-import hashlib
 import json
 import os
 import platform
 import re
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import apache_beam as beam
 import msgspec
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
-from datagen.errors import UserError
+from datagen.errors import RawDataError, UserError
 from datagen.files import Files
 from datagen.finish import finish
 from datagen.manifest import Manifest
-from datagen.mixture import check_sources
 from datagen.options import BuildOptions
 from datagen.plan import BuildPlan, choose_splits, media_roots
 from datagen.planner import index_files, input_files, make_plan
 from datagen.staging import RangeReport, ShardReport, Staging
-from datagen.totals import SplitWork
-from pipelines.beam_files import BeamFiles
-from pipelines.fingerprint import identify, versions
+from datagen.totals import RejectLimitError, SplitWork
+from pipelines.beam_files import BeamFiles, check_reachable
+from pipelines.console import messages
+from pipelines.fingerprint import Identity, identify, versions
+from pipelines.mixture_options import check_mixture
 from pipelines.progress import Part, Reporter
-from pipelines.publish import check_same_build, held_by, locked, publish
+from pipelines.publish import (
+    check_same_build,
+    drop_unfinished,
+    held_by,
+    locked,
+    look_again,
+    publish,
+    staging_of,
+)
 from pipelines.work import Work, build_graph
-from templates.catalog import SOURCES
 from templates.library import load_templates
 
 REPORT_NAME = "report.json"
@@ -50,52 +59,61 @@ def build(
     Raises:
         UserError: of the raw files, options or output; nothing is published then.
     """
-    console = console or Console(stderr=True)
+    console = console or messages()
     reporter = Reporter(console)
     files = BeamFiles()
+    FileSystems.set_options(beam_options)
+    check_reachable([options.raw, options.out, *options.image_roots.values()])
     templates = load_templates(options.template_dir)
-    check_sources(options.mixture, SOURCES)
+    check_mixture(options.mixture)
     held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
-    inputs = input_files(options, chosen, indexes)
-    identity = identify(options, inputs)
+    states = _states(indexes)
+    identity = identify(options, input_files(options, chosen, indexes))
     if held is not None:
         check_same_build(held, options, identity)
+        drop_unfinished(options.out)
         console.print(f"{options.out} is built already, nothing to do", highlight=False)
         return held
-    staging = Staging(_staging_root(options, identity.fingerprint, roots))
+    basis = [identity.work, options.raw, sorted(roots.items()), options.max_memory]
+    staging = staging_of(options.out, basis)
     with locked(staging):
         with reporter.stage("plan", f"template set {templates.name}"):
             plan = make_plan(options, files, staging, chosen, indexes)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))
-        work = Work(plan, options, roots, staging)
+        work = Work(plan, options, roots, staging, identity.template_hash, identity.versions)
         rows = sum(split.rows for split in plan.splits)
         with reporter.watch("records", _steps(plan, staging), rows):
             _run(work, beam_options)
+        _check_unchanged(states)
         with reporter.stage("finish", "check, hash, describe"):
-            manifest = finish(
-                plan,
-                _read_reports(plan, staging, files),
-                options,
-                files,
-                staging,
-                inputs=inputs,
-                fingerprint=identity.fingerprint,
-                versions=identity.versions,
-            )
+            manifest = _finish(plan, options, identity, files, staging)
             _write_report(options, beam_options, reporter, files, staging)
-        publish(staging, options.out)
+        publish(staging, options.out, files)
     return manifest
 
 
-def _staging_root(options: BuildOptions, fingerprint: str, roots: dict[str, str]) -> str:
-    """Beside the output; another one for whatever intermediate files depend on."""
-    parts = [fingerprint, options.raw, sorted(roots.items()), options.max_memory]
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-    return f"{options.out.rstrip('/')}.staging-{digest}"
+def _states(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Size and time of the last change of local files."""
+    states = {path: os.stat(path) for path in paths if "://" not in path}
+    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
+
+
+def _check_unchanged(states: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse to publish what was read from other files than those that were hashed.
+
+    Raises:
+        RawDataError: names them.
+    """
+    now = _states(states)
+    changed = [path for path, state in states.items() if now[path] != state]
+    if changed:
+        raise RawDataError(
+            f"{', '.join(changed)} changed during the build; nothing was published, start it again"
+        )
 
 
 def _steps(plan: BuildPlan, staging: Staging) -> dict[str, list[Part]]:
@@ -117,6 +135,8 @@ def _run(work: Work, beam_options: PipelineOptions) -> None:
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:
+        if _STOPPED.search(str(error)):
+            raise KeyboardInterrupt from error
         cause = user_error(error)
         if cause is None:
             raise
@@ -124,13 +144,44 @@ def _run(work: Work, beam_options: PipelineOptions) -> None:
 
 
 _OURS = re.compile(r"^datagen\.(?:errors|totals)\.\w+: (.*)$", re.MULTILINE)
+_SYSTEMS = re.compile(r"^(?:\w+: )*\w*Error: \[Errno \d+\] (.*)$", re.MULTILINE)
+_STOPPED = re.compile(r"^(?:\w+: )?KeyboardInterrupt\b", re.MULTILINE)
+_REFUSALS = ("You must specify a --job_endpoint", "Unable to fetch remote job server jar")
 _WHERE = re.compile(r" \[while running '[^']*'\]")
 
 
 def user_error(error: BaseException) -> UserError | None:
-    """The error of ours that a worker raised, of which runners hand on no more than the text."""
-    told = [str(error)] if isinstance(error, UserError) else _OURS.findall(str(error))
+    """The error of ours, or of the system, that a worker raised; runners hand on its text only.
+
+    Also a runner's own sentence, where it could not even begin.
+    """
+    text = str(error)
+    if type(error).__name__ == "FutureTimeoutError":  # of gRPC, without a word
+        return UserError("no job service answers at the address that --job_endpoint gives")
+    if text.startswith(_REFUSALS):
+        return UserError(text)
+    told = [text] if isinstance(error, UserError) else _OURS.findall(text) or _SYSTEMS.findall(text)
     return UserError(_WHERE.sub("", told[-1])) if told else None
+
+
+def _finish(
+    plan: BuildPlan, options: BuildOptions, identity: Identity, files: BeamFiles, staging: Staging
+) -> Manifest:
+    work = _read_reports(plan, staging, files)
+    try:
+        return finish(
+            plan,
+            work,
+            options,
+            files,
+            staging,
+            inputs=identity.inputs,
+            fingerprint=identity.fingerprint,
+            versions=identity.versions,
+        )
+    except RejectLimitError:
+        look_again(work, staging, files)
+        raise
 
 
 def _read_reports(plan: BuildPlan, staging: Staging, files: Files) -> list[SplitWork]:

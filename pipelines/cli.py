@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,24 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 (found something wrong), 2 (cannot run)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _leave_pipe()
+        return 0
+    except KeyboardInterrupt:
+        name = " ".join(arguments[:1])
+        told = f"visinstruct: {name} was stopped; start the same command again to go on"
+        print(told, file=sys.stderr)
+        return 130
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}")
+
+
+def _run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0 if arguments else 2
@@ -29,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"visinstruct {version('visinstruct')}")
         return 0
+    if (shadow := shadowed_package()) is not None:
+        return _fail(shadow)
     from datagen.errors import UserError, nearest
     from templates.errors import TemplateSetError
 
     name = arguments[0]
     if name not in COMMANDS:
         return _fail(f"unknown command {name!r}{nearest(name, COMMANDS)}; see visinstruct --help")
-    if (shadow := shadowed_package()) is not None:
-        return _fail(shadow)
     command = importlib.import_module(f"pipelines.commands.{name}")
     parser = argparse.ArgumentParser(
         f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
@@ -51,13 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (UserError, TemplateSetError) as error:
         return _fail(str(error))
-    except BrokenPipeError:
-        return 0
-    except KeyboardInterrupt:
-        print(f"visinstruct: {name} was stopped", file=sys.stderr)
-        return 130
-    except OSError as error:
-        return _fail(f"{error.strerror or error}: {error.filename}")
+
+
+def _leave_pipe() -> None:
+    """Whoever read our output has gone: what is left of it must not fail at exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
 
 
 def _fail(message: str) -> int:
@@ -84,10 +103,11 @@ def shadowed_package() -> str | None:
     """A sentence, if another distribution's package hides one of ours: their names are general."""
     home = Path(__file__).resolve().parents[1]
     for name in PACKAGES:
-        file = importlib.import_module(name).__file__
-        if file is None or Path(file).resolve().parents[1] != home:
+        package = importlib.import_module(name)
+        place = package.__file__ or next(iter(package.__path__))
+        if package.__file__ is None or Path(place).resolve().parents[1] != home:
             return (
-                f"the package {name!r} is imported from {file}, not from {home}: another project's "
+                f"the package {name!r} is imported from {place}, not from {home}: another project's "
                 f"package of that name hides ours; remove it, or run from another folder"
             )
     return None

@@ -20,6 +20,9 @@ from templates.library import load_templates
 LIBRARIES = ("pyarrow", "jinja2", "msgspec", "pillow", "simplejpeg", "av", "numpy")
 """The libraries whose version may change a byte."""
 
+LIMITS = ("max_reject_fraction", "max_missing_fraction")
+"""Options that only decide whether the result is published."""
+
 
 @cache
 def versions() -> dict[str, str]:
@@ -61,8 +64,16 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
+        return self._hash(self.options)
+
+    @property
+    def work(self) -> str:
+        """Names what is rendered and written, whatever may then be rejected of it."""
+        return self._hash({k: v for k, v in self.options.items() if k not in LIMITS})
+
+    def _hash(self, options: Mapping[str, Any]) -> str:
         inputs = {s: {name: f.sha256 for name, f in fs.items()} for s, fs in self.inputs.items()}
-        content = [SCHEMA_VERSION, self.options, self.template_hash, inputs, self.versions]
+        content = [SCHEMA_VERSION, options, self.template_hash, inputs, self.versions]
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

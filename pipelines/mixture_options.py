@@ -1,6 +1,6 @@
 """Mixture options from a YAML file and from `--set key=value` on the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +8,25 @@ import yaml
 from pydantic import ValidationError
 
 from datagen.errors import OptionError, nearest
-from datagen.mixture import FACTORS, MixtureOptions, check_sources
+from datagen.mixture import FACTORS, MixtureOptions, check_sources, mix
+from datagen.sources import SOURCE_IDS, load_source
 from templates.catalog import SOURCES
 
+PER_SOURCE = {"factors": "factors.okvqa=2", "splits": "splits.vqav2=train,val"}
+"""Options with a value for each source, and an example."""
 
-def read_mixture_options(file: str | None, sets: Sequence[str] = ()) -> MixtureOptions:
+
+def read_mixture_options(
+    file: str | None, sets: Sequence[str] = (), base: Mapping[str, Any] | None = None
+) -> MixtureOptions:
     """The options of `file`, changed by `sets` such as `rule=uniform` or `factors.okvqa=3`.
 
-    Factors that are not named keep our defaults.
+    Factors that are not named keep our defaults. `base` stands for the file where none is given.
 
     Raises:
         OptionError: the file, a key or a value cannot be used.
     """
-    values: dict[str, Any] = _read(file) if file else {}
+    values: dict[str, Any] = _read(file) if file else dict(base or {})
     for text in sets:
         key, equals, value = text.partition("=")
         if not equals:
@@ -31,25 +37,51 @@ def read_mixture_options(file: str | None, sets: Sequence[str] = ()) -> MixtureO
                 f"--set names unknown option {name!r}{nearest(name, MixtureOptions.model_fields)}; "
                 f"known are {', '.join(MixtureOptions.model_fields)}"
             )
+        if dot and name not in PER_SOURCE:
+            raise OptionError(f"--set {text!r}: {name} is one value for all sources, not for one")
         if dot:
-            part = values.setdefault(name, {})
+            part = values[name] = dict(_by_source(name, values.get(name)))
             part[source] = value.split(",") if name == "splits" else value
         else:
             values[name] = value
-    values["factors"] = {**FACTORS, **(values.get("factors") or {})}
+    values["factors"] = {**FACTORS, **_by_source("factors", values.get("factors"))}
     try:
         options = MixtureOptions.model_validate(values)
     except ValidationError as error:
         mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()]
         raise OptionError(f"mixture options: {'; '.join(mistakes)}") from None
-    check_sources(options, SOURCES)
+    check_mixture(options)
     return options
+
+
+def check_mixture(options: MixtureOptions) -> None:
+    """Refuse sources and splits that do not exist, and factors that cannot be used.
+
+    Raises:
+        OptionError: says which.
+    """
+    check_sources(options, SOURCES)
+    mix({}, options)
+    for source in set(options.splits) & set(SOURCE_IDS):
+        known = load_source(source).split_names()
+        for split in options.splits[source]:
+            if split not in known:
+                raise OptionError(
+                    f"mixture names unknown split {split!r} of {source}{nearest(split, known)}; "
+                    f"known are {', '.join(known)}"
+                )
+
+
+def _by_source(name: str, value: Any) -> Mapping[str, Any]:
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise OptionError(f"mixture option {name} is given by source, such as {PER_SOURCE[name]}")
 
 
 def _read(file: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise OptionError(
             f"mixture file {file} cannot be read: {' '.join(str(error).split())}"
         ) from None

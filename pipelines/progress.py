@@ -13,10 +13,9 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -70,12 +69,12 @@ class Reporter:
     @contextmanager
     def _bars(self, steps: Mapping[str, Sequence[Part]]) -> Iterator[None]:
         columns = (
-            TextColumn("{task.description:8}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
+            TextColumn("{task.description:6}"),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TextColumn("{task.completed:,} rows, {task.fields[rate]}"),
             TimeRemainingColumn(),
+            TextColumn("left"),
         )
         ended = threading.Event()
         with Progress(*columns, console=self.console, transient=True) as progress:
@@ -92,7 +91,7 @@ def _poll(progress: Progress, steps: Mapping[str, Sequence[Part]], ended: thread
     """Move one bar a step until `ended`; what an earlier, killed build has done counts at once."""
     waiting = {step: list(parts) for step, parts in steps.items()}
     totals = {step: sum(part.rows for part in parts) for step, parts in steps.items()}
-    tasks = {step: progress.add_task(step, total=totals[step], rate="") for step in steps}
+    tasks = {step: progress.add_task(step, total=totals[step], rate="-/s") for step in steps}
     start = time.perf_counter()
     before: dict[str, int] = {}
     while not ended.wait(POLL_SECONDS):
@@ -100,4 +99,4 @@ def _poll(progress: Progress, steps: Mapping[str, Sequence[Part]], ended: thread
             waiting[step] = [part for part in parts if not os.path.exists(part.report)]
             done = totals[step] - sum(part.rows for part in waiting[step])
             rate = (done - before.setdefault(step, done)) / (time.perf_counter() - start)
-            progress.update(tasks[step], completed=done, rate=f"{rate:,.0f} rows/s")
+            progress.update(tasks[step], completed=done, rate=f"{rate:,.0f}/s")

@@ -1,10 +1,13 @@
 """Where a build may write, and how its result appears there: whole, or not at all."""
 
 import fcntl
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,11 @@ from datagen.files import Files
 from datagen.manifest import MANIFEST_NAME, Manifest, read_manifest
 from datagen.options import BuildOptions
 from datagen.staging import Staging
+from datagen.totals import SplitWork
+from pipelines.beam_files import BeamFiles
 from pipelines.fingerprint import Identity
+
+DIGITS = 12  # of the hash in a staging folder's name
 
 
 def held_by(out: str, files: Files) -> Manifest | None:
@@ -24,10 +31,17 @@ def held_by(out: str, files: Files) -> Manifest | None:
     """
     if files.exists(f"{out}/{MANIFEST_NAME}"):
         return read_manifest(out, files)
-    if "://" not in out and os.path.exists(out) and (not os.path.isdir(out) or os.listdir(out)):
-        raise OutputError(
-            f"{out} is not empty and no dataset of visinstruct; give a new or empty folder to --out"
-        )
+    if "://" not in out and os.path.exists(out):
+        if not os.path.isdir(out) or os.listdir(out):
+            raise OutputError(
+                f"{out} is not empty and no dataset of visinstruct; give a new or empty folder to "
+                "--out"
+            )
+        if os.path.ismount(out):
+            raise OutputError(
+                f"{out} is a mount point, which no finished folder can replace; give a folder inside "
+                f"it to --out, such as {out}/instruct"
+            )
     return None
 
 
@@ -86,25 +100,63 @@ def locked(staging: Staging) -> Iterator[None]:
         yield
 
 
-def publish(staging: Staging, out: str) -> None:
+def staging_of(out: str, work: object) -> Staging:
+    """The staging folder beside `out`, links resolved; one for each `work`, which must be JSON."""
+    digest = hashlib.sha256(json.dumps(work).encode()).hexdigest()[:DIGITS]
+    return Staging(f"{_real(out)}.staging-{digest}")
+
+
+def _real(out: str) -> str:
+    return out.rstrip("/") if "://" in out else os.path.realpath(out)
+
+
+def publish(staging: Staging, out: str, files: BeamFiles) -> None:
     """Move the finished output to its place, then drop what was intermediate.
 
-    On local disks the folder is renamed, which is atomic. On object stores files are moved one by one,
-    the manifest last: readers trust nothing without it.
+    On local disks the folder is renamed, which is atomic. On object stores files are copied one by
+    one, the manifest last: readers trust nothing without it, and a build that is stopped here goes on.
+
+    Raises:
+        OutputError: something else came to be there while the build ran.
     """
     if "://" in out:
-        _move_remote(staging.output, out)
+        for path in sorted(files.below(staging.output), key=lambda p: p.endswith(MANIFEST_NAME)):
+            files.copy(path, out.rstrip("/") + path[len(staging.output) :])
+        files.remove(files.below(staging.root))
         return
-    if os.path.isdir(out):
-        os.rmdir(out)  # published() saw that it is empty
-    os.rename(staging.output, out)
+    try:
+        os.rename(staging.output, _real(out))  # replaces an empty folder, and no other
+    except OSError as error:
+        raise OutputError(
+            f"{out} cannot be replaced ({error.strerror}): did another build write it meanwhile? move "
+            "it away and start the same command again, what is done is kept"
+        ) from None
     shutil.rmtree(staging.root, ignore_errors=True)
+    drop_unfinished(out)
 
 
-def _move_remote(source: str, out: str) -> None:
-    from apache_beam.io.filesystems import FileSystems
+def drop_unfinished(out: str) -> None:
+    """Remove what stopped builds left beside a finished dataset: nothing more can be published there."""
+    for root in [] if "://" in out else glob(_staging_pattern(out)):
+        with suppress(OutputError), locked(Staging(root)):
+            shutil.rmtree(root, ignore_errors=True)
 
-    found = FileSystems.match([f"{source}/**"])[0].metadata_list
-    paths = sorted((m.path for m in found), key=lambda path: path.endswith(MANIFEST_NAME))
-    for path in paths:
-        FileSystems.rename([path], [out + path[len(source) :]])
+
+def _staging_pattern(out: str) -> str:
+    return f"{escape(_real(out))}.staging-{'[0-9a-f]' * DIGITS}"
+
+
+def look_again(work: Sequence[SplitWork], staging: Staging, files: BeamFiles) -> None:
+    """Forget which media could not be used: before the next try, they may be there."""
+    refused = [
+        staging.range(r.source, r.split, r.number, "report.json")
+        for each in work
+        for r in each.ranges
+        if any(reason.startswith(("media_", "unsafe_")) for reason in r.rejected)
+    ]
+    if refused:
+        shards = (shard for each in work for shard in each.shards)
+        written = [staging.shard(s.source, s.split, s.shard, "report.json") for s in shards]
+        sources = {each.plan.source for each in work}
+        logs = [f"{staging.output}/rejected/{source}.jsonl" for source in sources]
+        files.remove([*logs, *written, *refused])

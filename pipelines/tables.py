@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +15,14 @@ from pipelines.console import output
 
 def _table(*columns: str, title: str | None = None) -> Table:
     """A table without lines; columns that begin with `>` hold numbers."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    heading = None if title is None else Text(title)
+    table = Table(
+        title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     for name in columns:
         number = name.startswith(">")
-        table.add_column(name.lstrip(">"), justify="right" if number else "left", no_wrap=number)
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(Text(name.lstrip(">")), justify=justify, no_wrap=number)
     return table
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from itertools import islice
 from tempfile import TemporaryDirectory
 
 from rich.table import Table
@@ -13,7 +12,8 @@ from datagen.example import Example
 from datagen.preview import examples_in
 from datagen.render import chance, fields_of
 from datagen.shards import open_dataset
-from pipelines.console import output
+from pipelines.console import output, visible
+from pipelines.record_view import first_records
 from templates.catalog import TASKS
 from templates.errors import RenderError, TemplateSetError
 from templates.library import TemplateSet, Wording, read_templates, template_folder
@@ -68,6 +68,8 @@ def preview(parsed: argparse.Namespace) -> int:
     """Every wording that fits, rendered on rows of a raw folder or a built dataset."""
     if bool(parsed.raw) == bool(parsed.data):
         raise OptionError("preview needs rows: give either --raw DIR or --data OUT")
+    if parsed.rows < 1:
+        raise OptionError("--rows is 1 or more")
     templates = _read(parsed.template_dir)
     console = output()
     shown = 0
@@ -79,7 +81,7 @@ def preview(parsed: argparse.Namespace) -> int:
             if (text := _rendered(wording, example)) is not None
         ]
         if rendered:
-            console.print(Text(example.example_id, "bold"), *rendered, "", sep="\n")
+            console.print(Text(visible(example.example_id), "bold"), *rendered, "", sep="\n")
             shown += len(rendered)
     if not shown:
         wanted = parsed.template or parsed.source or "these rows"
@@ -105,9 +107,9 @@ def _built_examples(parsed: argparse.Namespace) -> Iterator[Example]:
     dataset = open_dataset(parsed.data)
     for source, splits in dataset.manifest.splits.items():
         if parsed.source in (None, source):
-            split = parsed.split or next(iter(splits))
+            split = parsed.split or ("train" if "train" in splits else next(iter(splits)))
             if split in splits:
-                for record in islice(dataset.records(source, split), parsed.rows):
+                for record in first_records(dataset, source, split, parsed.rows):
                     yield record.example()
 
 
@@ -136,4 +138,4 @@ def _rendered(wording: Wording, example: Example) -> Text | None:
 
 
 def _indented(text: str) -> str:
-    return "    " + text.replace("\n", "\n    ")
+    return "    " + visible(text).replace("\n", "\n    ")

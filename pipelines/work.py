@@ -13,6 +13,7 @@ from typing import TypeAlias
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 
+from datagen.errors import UserError
 from datagen.finish import mixture_of, trained_splits
 from datagen.media import MediaRoots
 from datagen.options import BuildOptions
@@ -21,6 +22,8 @@ from datagen.shard_writer import ShardWriter, StagedPlace
 from datagen.stage import SplitStager
 from datagen.staging import Place, Staging
 from pipelines.beam_files import BeamFiles
+from pipelines.fingerprint import versions
+from templates.library import load_templates
 
 RangeKey: TypeAlias = tuple[int, int]  # split number, range number
 ShardKey: TypeAlias = tuple[int, int]  # split number, shard number
@@ -35,6 +38,8 @@ class Work:
     options: BuildOptions
     media_roots: Mapping[str, str]
     staging: Staging
+    template_hash: str
+    versions: Mapping[str, str]
 
     def range_keys(self) -> list[RangeKey]:
         return [
@@ -45,6 +50,20 @@ class Work:
 
     def media(self, files: BeamFiles) -> MediaRoots:
         return MediaRoots(self.media_roots, files)
+
+    def check_worker(self) -> None:
+        """Refuse a worker that would not write the same bytes as the process that planned.
+
+        Raises:
+            UserError: its code, a library or the template set is of another version.
+        """
+        ours = {**versions(), "templates": load_templates(self.options.template_dir).hash}
+        for name, wanted in {**self.versions, "templates": self.template_hash}.items():
+            if ours[name] != wanted:
+                raise UserError(
+                    f"a worker has {name} {ours[name]}, the process that started the build {wanted}; "
+                    "install the same versions on all machines"
+                )
 
 
 class _WorkDoFn(beam.DoFn):
@@ -67,6 +86,8 @@ class StageRanges(_WorkDoFn):
 
     def process(self, key: RangeKey) -> Iterator[tuple[ShardKey, Numbers]]:
         split, number = key
+        if not self.stagers:
+            self.work.check_worker()
         if split not in self.stagers:
             work = self.work
             self.stagers[split] = SplitStager(

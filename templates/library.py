@@ -125,20 +125,36 @@ class TemplateSet:
         return tuple(sorted({source for wording in self.wordings for source in wording.sources}))
 
 
-@lru_cache(maxsize=8)
 def load_templates(directory: str | Path = "instruct") -> TemplateSet:
     """The template set in `directory`, or the shipped one of that name.
 
     Protocols come from `directory/protocol/`; where that folder is missing, the shipped ones are used.
+    Files that have not changed are not parsed again.
 
     Raises:
         TemplateSetError: says every mistake in every file at once.
     """
     folder = template_folder(directory)
+    state = tuple((str(path), path.stat().st_mtime_ns) for path in _files(folder))
+    return _load(folder, state)
+
+
+@lru_cache(maxsize=8)
+def _load(folder: Path, state: tuple[tuple[str, int], ...]) -> TemplateSet:
     template_set, findings = read_templates(folder)
     if findings:
         raise TemplateSetError(str(folder), findings)
     return template_set
+
+
+def _files(folder: Path) -> list[Path]:
+    """The task files, then the protocols, of a template set."""
+    return [*sorted(folder.glob("*.yaml")), *_protocol_files(folder)]
+
+
+def _protocol_files(folder: Path) -> list[Path]:
+    own = folder / "protocol"
+    return sorted((own if own.is_dir() else SHIPPED / "protocol").glob("*.yaml"))
 
 
 def template_folder(directory: str | Path) -> Path:
@@ -200,8 +216,7 @@ def _wordings(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator
 def _protocols(
     folder: Path, content: list[Any], findings: list[Finding]
 ) -> Iterator[tuple[str, Protocol]]:
-    own = folder / "protocol"
-    for path in sorted((own if own.is_dir() else SHIPPED / "protocol").glob("*.yaml")):
+    for path in _protocol_files(folder):
         parsed = _parse(path, _ProtocolFile, findings)
         if parsed is None:
             continue

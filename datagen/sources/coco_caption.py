@@ -129,7 +129,7 @@ def captions_2014_train(row: Caption, context: RowContext) -> Iterator[Outcome]:
 
 
 def captions_2014_val(row: Picture, context: RowContext) -> Iterator[Outcome]:
-    captions = [(each.id, each.caption) for each in context.found["captions"]]
+    captions = [(each.id, each.caption) for each in context.many("captions")]
     yield from _captions(context, f"val2014/{row.file_name}", row.id, captions)
 
 

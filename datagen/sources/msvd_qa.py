@@ -55,7 +55,7 @@ def examples(row: VideoQuestion, context: RowContext) -> Iterator[Example]:
 def _load_clips(data: bytes) -> dict[str, str]:
     """`vid1` -> `-4wsuPCjDBc_5_15`."""
     clips = {}
-    for number, line in enumerate(data.decode().splitlines(), start=1):
+    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), start=1):
         match line.split():
             case [clip, video]:
                 clips[video] = clip

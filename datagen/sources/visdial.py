@@ -66,6 +66,13 @@ class DenseAnnotation(Struct, gc=False):
 def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
     if not row.dialog:
         raise RowRejectedError(Reason.EMPTY_TEXT, "a dialog without rounds")
+    relevance: dict[int, tuple[float, ...]] = {}
+    for dense in context.found.get("dense", ()):
+        fault = _fault(dense, row)
+        if fault is None:
+            relevance[dense.round_id] = tuple(dense.gt_relevance)
+        else:
+            yield fault
     caption = clean_line(row.caption)
     picture = _picture(row.image_id, context)
     history: list[Turn] = []
@@ -77,7 +84,8 @@ def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
             if context.hidden_answers and each.answer_options is None:
                 yield Filtered("history_only")
             else:
-                yield _round(row, each, number, context, caption, picture, tuple(history))
+                before, votes = tuple(history), relevance.get(number)
+                yield _round(row, each, number, context, caption, picture, before, votes)
             if number < len(row.dialog):
                 history.append(_turn(each, number, context))
         except RowRejectedError as error:
@@ -93,6 +101,7 @@ def _round(
     caption: str,
     picture: str,
     history: tuple[Turn, ...],
+    relevance: tuple[float, ...] | None,
 ) -> Example:
     options = each.answer_options
     answer = None
@@ -122,7 +131,7 @@ def _round(
         dialog=history or None,
         candidates=candidates,
         correct_choice=None if answer is None or not options else each.gt_index,
-        relevance=_relevance(number, context),
+        relevance=relevance,
     )
 
 
@@ -141,11 +150,16 @@ def _text(table: str, index: int | None, context: RowContext) -> str:
     return texts[index]
 
 
-def _relevance(number: int, context: RowContext) -> tuple[float, ...] | None:
-    for dense in context.found.get("dense", ()):
-        if isinstance(dense, DenseAnnotation) and dense.round_id == number:
-            return tuple(dense.gt_relevance)
-    return None
+def _fault(dense: DenseAnnotation | Rejected, row: Dialog) -> Rejected | None:
+    """What keeps a dense annotation from being used; the dialog's rounds are used all the same."""
+    if isinstance(dense, Rejected):
+        return Rejected(dense.reason, f"its dense annotation: {dense.message}")
+    number = dense.round_id
+    options = row.dialog[number - 1].answer_options if 0 < number <= len(row.dialog) else None
+    if len(options or ()) == len(dense.gt_relevance):
+        return None
+    message = f"{len(dense.gt_relevance)} relevances for {len(options or ())} options"
+    return Rejected(Reason.INCONSISTENT_ROW, f"its dense annotation: {message} of round {number}")
 
 
 def _group(image_id: int, context: RowContext) -> str:

@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Sequence
 
 from datagen.errors import OptionError
 from datagen.options import make_options
+from templates.library import template_folder
 
 PASSES_OPTIONS_ON = True
 
@@ -51,18 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     logging.basicConfig(level=logging.WARNING)
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it raises what it logs as well
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(lambda record: "apitools" not in record.getMessage())
+    for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
+        handler.addFilter(lambda record: "apache_beam" not in record.pathname)
     from pipelines.beam_options import beam_options
     from pipelines.build import build
     from pipelines.mixture_options import read_mixture_options
     from pipelines.tables import build_table
 
     values = vars(parsed) | {
-        "sources": _names(parsed.sources),
-        "splits": _names(parsed.splits),
-        "image_roots": dict(_pair(text) for text in parsed.image_root),
+        "raw": _absolute(parsed.raw),
+        "out": _absolute(parsed.out),
+        "template_dir": str(template_folder(parsed.template_dir).absolute()),
+        "sources": _names("--sources", parsed.sources),
+        "splits": _names("--splits", parsed.splits),
+        "image_roots": dict(_image_root(text) for text in parsed.image_root),
         "mixture": read_mixture_options(parsed.mixture),
     }
     del values["image_root"]
@@ -73,12 +77,22 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     return 0
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(option: str, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise OptionError(f"{option} names nothing; leave it out to take all")
+    return names
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _image_root(text: str) -> tuple[str, str]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
         raise OptionError(f"--image-root {text!r} is not NAME=DIR, such as coco=/data/coco")
-    return name, folder
+    return name, _absolute(folder)
+
+
+def _absolute(path: str) -> str:
+    """The same folder for workers that run elsewhere."""
+    return path if "://" in path else os.path.abspath(path)

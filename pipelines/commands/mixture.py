@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from datagen.errors import OptionError
 from datagen.files import LocalFiles
-from datagen.manifest import read_manifest
+from datagen.manifest import Manifest, read_manifest
 from datagen.mixture import MixtureOptions, mix
 from datagen.sources import all_sources, load_source
 from pipelines.mixture_options import read_mixture_options
@@ -18,7 +18,7 @@ PAPER_STEPS, PAPER_BATCH_SIZE = 60_000, 192  # FlanT5-XL, section 2.6 of the pap
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("data", nargs="?", metavar="OUT", help="a built dataset; without it, the published sizes")
-    add("--config", metavar="FILE", help="YAML of mixture options")
+    add("--config", metavar="FILE", help="YAML of mixture options; without it, the dataset's own")
     add(
         "--set",
         action="append",
@@ -35,11 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    samples = parsed.samples or parsed.steps * parsed.batch_size
+    samples = parsed.steps * parsed.batch_size if parsed.samples is None else parsed.samples
     if samples < 1:
         raise OptionError("--samples, --steps and --batch-size are 1 or more")
-    options = read_mixture_options(parsed.config, parsed.sets)
-    sizes, title = _built(parsed.data, options) if parsed.data else _published(options)
+    manifest = read_manifest(parsed.data, LocalFiles()) if parsed.data else None
+    base = None if manifest is None else manifest.options["mixture"]
+    options = read_mixture_options(parsed.config, parsed.sets, base)
+    sizes = _published(options) if manifest is None else _built(manifest, options)
+    title = parsed.data or "published sizes"
     if not any(sizes.values()):
         raise OptionError(f"{title} holds no split that is trained on")
     parts = mix(sizes, options)
@@ -54,21 +57,20 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     return 0
 
 
-def _built(data: str, options: MixtureOptions) -> tuple[dict[str, int], str]:
-    splits = read_manifest(data, LocalFiles()).splits
+def _built(manifest: Manifest, options: MixtureOptions) -> dict[str, int]:
     sizes = {}
-    for source, entries in splits.items():
+    for source, entries in manifest.splits.items():
         if load_source(source).card.held_in:
             wanted = options.trained_splits(source)
             sizes[source] = sum(entries[s].written for s in wanted if s in entries)
-    return sizes, data
+    return sizes
 
 
-def _published(options: MixtureOptions) -> tuple[dict[str, int], str]:
+def _published(options: MixtureOptions) -> dict[str, int]:
     sizes = {}
     for source in all_sources():
         if source.card.held_in:
             counts = [source.card.splits[s].counts for s in options.trained_splits(source.id)]
             known = [next((f.value for f in c.values() if f.value), 0) for c in counts]
             sizes[source.id] = sum(number or 0 for number in known)
-    return sizes, "published sizes"
+    return sizes

@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from itertools import islice
 
 from datagen.errors import OptionError
 from datagen.shards import open_dataset
 from pipelines.console import output
-from pipelines.record_view import record_view
+from pipelines.record_view import first_records, record_view
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    if parsed.rows < 1:
+        raise OptionError("--rows is 1 or more")
     dataset = open_dataset(parsed.data)
     console = output()
     shown = 0
     for source, splits in dataset.manifest.splits.items():
         for split in splits:
             if parsed.source in (None, source) and parsed.split in (None, split):
-                for record in islice(dataset.records(source, split), parsed.rows):
+                for record in first_records(dataset, source, split, parsed.rows):
                     console.print(record_view(record))
                     shown += 1
     if not shown:

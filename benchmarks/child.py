@@ -1,0 +1,39 @@
+"""Runs one case of a benchmark, alone in a fresh process, and tells what its work cost.
+
+`python -m benchmarks.child TOLD MODULE ARGUMENT...` imports MODULE, calls its `run(*ARGUMENTS)` and writes
+two clocks to the file TOLD: one after the imports, one after the work.
+"""
+
+import importlib
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.memory import memory
+
+
+def clock() -> dict[str, float]:
+    """Seconds, CPU seconds of this process and its finished children, and private bytes now."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "wall_seconds": time.perf_counter(),
+        "cpu_seconds": sum(each.ru_utime + each.ru_stime for each in spent),
+        "private_bytes": memory().private,
+    }
+
+
+def main() -> None:
+    told, module, *arguments = sys.argv[1:]
+    case = importlib.import_module(module)
+    if "pyarrow" in sys.modules:
+        importlib.import_module("pandas")  # pyarrow would, for its first list: an import as well
+    ready = clock()
+    says = case.run(*arguments)
+    done = clock()
+    Path(told).write_text(json.dumps({"ready": ready, "done": done, "says": says}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""The floor: each picture read and written to one file, fsync."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from benchmarks.images.options import picture_paths
+
+
+def run(source: str, output: str) -> dict[str, Any]:
+    pictures = picture_paths(source)
+    with open(f"{output}/all", "wb") as file:
+        for _, path in pictures:
+            file.write(Path(path).read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+    return {"rows": len(pictures)}

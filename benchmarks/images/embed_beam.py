@@ -1,0 +1,16 @@
+"""The product: `pipelines.build` with `--images embed` on Beam's embedded engine."""
+
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.images.options import image_options
+from benchmarks.straight import told
+from pipelines.beam_options import beam_options
+from pipelines.build import build
+
+
+def run(source: str, output: str) -> dict[str, Any]:
+    options = image_options(source, output)
+    return told(build(options, beam_options([], []), Console(file=StringIO())))

@@ -1,0 +1,13 @@
+"""The same functions and the same staging in a plain loop, without Beam."""
+
+from typing import Any
+
+from benchmarks.images.options import image_options
+from benchmarks.straight import straight_build
+from datagen.files import LocalFiles
+from datagen.staging import Staging
+
+
+def run(source: str, output: str) -> dict[str, Any]:
+    staging = Staging(f"{output}/staging")
+    return straight_build(image_options(source, output), LocalFiles(), staging)

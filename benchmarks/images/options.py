@@ -1,0 +1,36 @@
+"""What all picture builds are asked for, and which pictures the others write."""
+
+from pathlib import Path
+
+import msgspec
+
+from datagen.options import BuildOptions, make_options
+
+SOURCE = "coco_caption"
+COLLECTION = "coco"
+
+
+def image_options(source: str, output: str) -> BuildOptions:
+    """Captions in LAVIS's layout, one a picture, pictures embedded as they are."""
+    return make_options(
+        raw=source,
+        out=f"{output}/dataset",
+        sources=(SOURCE,),
+        splits=("train",),
+        images="embed",
+    )
+
+
+class Row(msgspec.Struct):
+    """A row of the annotation file."""
+
+    image: str
+
+
+def picture_paths(source: str) -> list[tuple[str, str]]:
+    """(media path, file) of each picture, in the order of the annotation file."""
+    data = Path(source, SOURCE, "coco_karpathy_train.json").read_bytes()
+    rows = msgspec.json.decode(data, type=list[Row])
+    return [
+        (f"{COLLECTION}/{row.image}", f"{source}/images/{COLLECTION}/{row.image}") for row in rows
+    ]

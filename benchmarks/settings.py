@@ -1,0 +1,37 @@
+"""The arguments that all benchmarks share."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import RESULTS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`source` is a new folder for what is read, `scratch` one for what is written."""
+
+    rows: int
+    repetitions: int
+    source: Path
+    scratch: Path
+    out: Path
+
+
+@contextmanager
+def settings(name: str, question: str, rows: int, repetitions: int = 5) -> Iterator[Settings]:
+    """The settings of this run; its folders go when the block ends."""
+    parser = argparse.ArgumentParser(f"python -m benchmarks.{name}", description=question)
+    parser.add_argument("--rows", type=int, default=rows, metavar="N", help=f"{rows:,} by default")
+    parser.add_argument("--repetitions", type=int, default=repetitions, metavar="R")
+    parser.add_argument("--scratch", metavar="DIR", help="for inputs and outputs; they are removed")
+    parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", metavar="FILE.json")
+    parsed = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parsed.scratch) as folder:
+        source, scratch = Path(folder, "source"), Path(folder, "scratch")
+        source.mkdir()
+        scratch.mkdir()
+        yield Settings(parsed.rows, parsed.repetitions, source, scratch, parsed.out)

@@ -1,0 +1,16 @@
+"""The product: `pipelines.build` on Beam's embedded engine."""
+
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.straight import told
+from benchmarks.text.options import text_options
+from pipelines.beam_options import beam_options
+from pipelines.build import build
+
+
+def run(source: str, output: str) -> dict[str, Any]:
+    options = text_options(source, output)
+    return told(build(options, beam_options([], []), Console(file=StringIO())))

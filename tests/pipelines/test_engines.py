@@ -1,0 +1,208 @@
+"""The same bytes on every engine, in any number of workers, from any place."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("images", ["reference", "embed"])
+def test_worker_processes_write_the_same_bytes(
+    images, raw, tmp_path, build, built, embedded, digests
+):
+    out = tmp_path / "out"
+    outcome = build(raw, out, "--images", images, *PROCESSES)
+    assert outcome.status == 0, outcome.err
+    assert digests(out) == digests(built if images == "reference" else embedded)
+
+
+def test_threads_write_the_same_bytes(raw, tmp_path, build, built, digests):
+    threads = ("--direct_running_mode=multi_threading", "--direct_num_workers=3")
+    assert build(raw, tmp_path / "out", *threads).status == 0
+    assert digests(tmp_path / "out") == digests(built)
+
+
+@pytest.mark.parametrize("memory", ["512MB", "8GB"])
+def test_memory_does_not_change_a_byte(memory, raw, tmp_path, build, built, digests):
+    assert build(raw, tmp_path / "out", "--max-memory", memory).status == 0
+    assert digests(tmp_path / "out") == digests(built)
+
+
+def test_the_place_of_the_raw_files_does_not_change_a_byte(
+    raw_copy, tmp_path, build, built, digests, monkeypatch
+):
+    elsewhere = tmp_path / "else where [1]"
+    raw_copy.rename(elsewhere)
+    assert build(elsewhere, tmp_path / "out").status == 0
+    assert digests(tmp_path / "out") == digests(built)
+    monkeypatch.chdir(elsewhere)
+    assert build(".", "../relative").status == 0
+    assert digests(tmp_path / "relative") == digests(built)
+
+
+def test_rejected_rows_do_not_change_with_the_place(
+    raw_copy, tmp_path, build, digests, edit_json, verify
+):
+    """What is published must not tell of this machine."""
+
+    def spoil(document):
+        document["images"][0]["filename"] = "../../../etc/passwd"
+
+    edit_json(raw_copy / "coco_caption/dataset_coco.json", spoil)
+    next((raw_copy / "images/coco/train2014").iterdir()).unlink()
+    next((raw_copy / "videos/msvd").iterdir()).unlink()
+    next((raw_copy / "scienceqa/train").glob("*/image.png")).write_bytes(b"no picture")
+    other = Path(shutil.copytree(raw_copy, tmp_path / "other"))
+    limits = ("--max-reject-fraction", 1, "--max-missing-fraction", 1)
+    assert build(raw_copy, tmp_path / "one", *limits).status == 0
+    assert build(other, tmp_path / "two", *limits).status == 0
+    assert len(verify(tmp_path / "one", raw_copy).rejected_files) > 4
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    for path in (tmp_path / "one").rglob("*"):
+        if path.is_file() and path.name != "report.json":
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+
+
+def test_the_order_of_files_on_disk_does_not_change_a_byte(raw, tmp_path, build, built, digests):
+    """Copied last to first, so that folders list their files otherwise."""
+    copy = tmp_path / "raw"
+    for path in sorted(raw.rglob("*"), reverse=True):
+        if path.is_file():
+            target = copy / path.relative_to(raw)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    assert build(copy, tmp_path / "out").status == 0
+    assert digests(tmp_path / "out") == digests(built)
+
+
+def test_another_hash_seed_and_time_zone_do_not_change_a_byte(raw, tmp_path, start, built, digests):
+    environment = {**os.environ, "PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    process = start("build", "--raw", raw, "--out", tmp_path / "out", env=environment)
+    assert process.end().status == 0
+    assert digests(tmp_path / "out") == digests(built)
+
+
+# --- the portable job service
+
+
+@pytest.fixture
+def free_port():
+    def free_port():
+        with socket.socket() as probe:
+            try:
+                probe.bind(("localhost", 0))
+            except OSError as error:
+                pytest.skip(f"no port is free here: {error}")
+            return probe.getsockname()[1]
+
+    return free_port
+
+
+@pytest.fixture
+def service(start, tmp_path):
+    """Starts one of Beam's servers and waits until it listens."""
+
+    def service(module, port, *arguments, **environment):
+        process = start(
+            *arguments,
+            module=module,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+        )
+        for _ in range(300):
+            if process.poll() is not None:
+                pytest.skip(f"{module} does not start here")
+            with socket.socket() as probe:
+                if probe.connect_ex(("localhost", port)) == 0:
+                    return process
+            try:
+                process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+        pytest.skip(f"{module} does not listen here")
+
+    return service
+
+
+def submit(start, raw, out, *options):
+    command = ("build", "--raw", raw, "--out", out, "--runner=PortableRunner", *options)
+    outcome = start(*command).end(timeout=180)
+    assert outcome.status == 0, outcome.err[-3_000:]
+
+
+@pytest.mark.slow
+def test_the_portable_runner_in_this_process_writes_the_same_bytes(
+    raw, tmp_path, start, built, digests
+):
+    embed = ("--job_endpoint=embed", "--environment_type=LOOPBACK")
+    submit(start, raw, tmp_path / "out", *embed)
+    assert digests(tmp_path / "out") == digests(built)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", ["reference", "embed"])
+def test_a_job_service_with_its_own_workers_writes_the_same_bytes(
+    images, raw, tmp_path, start, service, free_port, built, embedded, digests
+):
+    jobs, workers = free_port(), free_port()
+    service("apache_beam.runners.portability.local_job_service_main", jobs, "--port", jobs)
+    service(
+        "apache_beam.runners.worker.worker_pool_main",
+        workers,
+        "--service_port",
+        workers,
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # it starts `python`
+        PYTHONPATH=str(ROOT),
+    )
+    external = (
+        f"--job_endpoint=localhost:{jobs}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config=localhost:{workers}",
+    )
+    submit(start, raw, tmp_path / "out", "--images", images, *external)
+    assert digests(tmp_path / "out") == digests(built if images == "reference" else embedded)
+
+
+@pytest.mark.slow
+def test_a_worker_of_another_version_is_refused(raw, tmp_path, start, service, free_port):
+    """The pool imports a copy of our code that differs in one comment."""
+    other = tmp_path / "other"
+    for package in ("datagen", "templates", "pipelines"):
+        shutil.copytree(ROOT / package, other / package)
+    with (other / "datagen/text.py").open("a") as file:
+        file.write("# changed\n")
+    jobs, workers = free_port(), free_port()
+    service("apache_beam.runners.portability.local_job_service_main", jobs, "--port", jobs)
+    service(
+        "apache_beam.runners.worker.worker_pool_main",
+        workers,
+        "--service_port",
+        workers,
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        PYTHONPATH=str(other),
+    )
+    process = start(
+        *("build", "--raw", raw, "--out", tmp_path / "out", "--runner=PortableRunner"),
+        f"--job_endpoint=localhost:{jobs}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config=localhost:{workers}",
+    )
+    outcome = process.end(timeout=180)
+    assert outcome.status == 2, outcome.err[-3_000:]
+    assert "a worker has code " in outcome.message
+    assert "install the same versions on all machines" in outcome.message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_portable_runner_without_address_is_told_what_to_give(raw, tmp_path, build):
+    message = build(raw, tmp_path / "out", "--runner=PortableRunner").message
+    assert "You must specify a --job_endpoint" in message
