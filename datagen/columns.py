@@ -4,8 +4,9 @@ Nested columns are flattened before Arrow sees them: that is several times faste
 lists of tuples.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate, chain
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -34,7 +35,7 @@ def column(name: str, values: Sequence[Any]) -> pa.Array:
     """One column of `SCHEMA` from Python values."""
     kind = SCHEMA.field(name).type
     if name == "tags":
-        values = [None if tags is None else tuple(tags.items()) for tags in values]
+        values = [None if tags is None else tags.items() for tags in values]
     if not pa.types.is_list(kind):
         return pa.array(values, kind)
     if pa.types.is_struct(kind.value_type):
@@ -43,19 +44,17 @@ def column(name: str, values: Sequence[Any]) -> pa.Array:
 
 
 def list_column(
-    lists: Sequence[Sequence[Any] | None], build: Callable[[list[Any]], pa.Array]
+    lists: Sequence[Collection[Any] | None], build: Callable[[list[Any]], pa.Array]
 ) -> pa.Array:
     """A list column whose values, one after the other, `build` turns into one array."""
-    offsets: list[int | None] = []
-    end = 0
-    for items in lists:
-        if items is None:
-            offsets.append(None)
-        else:
-            offsets.append(end)
-            end += len(items)
-    offsets.append(end)
-    values = build(list(chain.from_iterable(items for items in lists if items is not None)))
+    present = [items for items in lists if items is not None]
+    ends = accumulate(map(len, present), initial=0)
+    if len(present) == len(lists):
+        offsets: list[int | None] = list(ends)
+    else:
+        offsets = [None if items is None else next(ends) for items in lists]
+        offsets.append(next(ends))
+    values = build(list(chain.from_iterable(present)))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 
@@ -64,9 +63,9 @@ def _struct_builder(kind: pa.StructType) -> Callable[[list[Any]], pa.Array]:
 
     def build(items: list[Any]) -> pa.Array:
         if items and isinstance(items[0], tuple):
-            parts = [[item[i] for item in items] for i in range(len(fields))]
+            parts = [map(itemgetter(place), items) for place in range(len(fields))]
         else:
-            parts = [[getattr(item, field.name) for item in items] for field in fields]
+            parts = [map(attrgetter(field.name), items) for field in fields]
         arrays = [pa.array(part, field.type) for part, field in zip(parts, fields, strict=True)]
         return pa.StructArray.from_arrays(arrays, fields=fields)
 

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, BinaryIO
 
 import msgspec
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from datagen.files import Files
 from datagen.json_index import DECODING_ERRORS, Container, Row, split_rows
-from datagen.rows import decode_row
+from datagen.rows import decode_row, decode_rows
 from datagen.source import Rejected
 
 ENTRY = np.dtype([("key", "<i8"), ("start", "<i8"), ("length", "<i4")])
@@ -132,8 +133,9 @@ def read_rows(
     counts = last - first
     entries = np.repeat(last - np.cumsum(counts), counts) + np.arange(counts.sum())
     starts, lengths = index.entries["start"][entries], index.entries["length"][entries]
-    texts = iter(_read_spans(files, path, starts.tolist(), lengths.tolist()))
-    return [[decode_row(next(texts), row_type) for _ in range(n)] for n in counts.tolist()]
+    texts = _read_spans(files, path, starts.tolist(), lengths.tolist())
+    rows = iter(decode_rows(texts, row_type))
+    return [list(islice(rows, count)) for count in counts.tolist()]
 
 
 def _read_spans(

@@ -33,9 +33,13 @@ class StagedMedia(Struct, frozen=True):
 
 
 class PreparesMedia(Protocol):
-    """What staging needs of whoever looks after media; `reencoded` counts changed pictures."""
+    """What staging needs of whoever looks after media.
+
+    `reencoded` counts changed pictures, `packed_bytes` is how much went beside the staged range.
+    """
 
     reencoded: int
+    packed_bytes: int
 
     def prepare(self, example: Example) -> StagedMedia:
         """Check the example's media.

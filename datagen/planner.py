@@ -11,7 +11,7 @@ from msgspec import structs
 
 from datagen.errors import RawDataError, Reason
 from datagen.files import Files
-from datagen.json_index import Container, JsonIndex, JsonPath, Row, index_json
+from datagen.json_index import Container, JsonIndex, JsonPath, Kind, Row, index_json
 from datagen.lookup import KeyIndex, index_keys, keys_of
 from datagen.options import BuildOptions
 from datagen.plan import (
@@ -82,20 +82,21 @@ def index_files(
     Raises:
         RawDataError: for all files that cannot be used.
     """
-    wanted: dict[str, set[JsonPath]] = defaultdict(set)
+    wanted: dict[str, dict[JsonPath, Kind | None]] = defaultdict(dict)
     for source, layout in chosen:
         folder = f"{options.raw}/{source.card.folder}"
-        wanted[f"{folder}/{layout.rows.file}"].add(layout.rows.path)
+        wanted[f"{folder}/{layout.rows.file}"][layout.rows.path] = layout.rows.kind
         for lookup in layout.lookups.values():
             if lookup.required or files.exists(f"{folder}/{lookup.file}"):
-                wanted[f"{folder}/{lookup.file}"].add(lookup.path)
+                wanted[f"{folder}/{lookup.file}"][lookup.path] = lookup.kind
         for table in layout.tables.values():
             parts = wanted[f"{folder}/{table.file}"]
             if table.path is not None:
-                parts.add(table.path)
+                parts.setdefault(table.path, None)
         vocabulary = source.vocabulary
         if vocabulary is not None and files.exists(f"{folder}/{vocabulary.rows.file}"):
-            wanted[f"{folder}/{vocabulary.rows.file}"].add(vocabulary.rows.path)
+            rows = vocabulary.rows
+            wanted[f"{folder}/{rows.file}"][rows.path] = rows.kind
     indexes: dict[str, JsonIndex] = {}
     mistakes: list[str] = []
     for path, parts in wanted.items():
@@ -105,6 +106,7 @@ def index_files(
                     size = file.seek(0, os.SEEK_END)
                     file.seek(0)
                     indexes[path] = index_json(file, path, parts, options.range_bytes(size))
+                    _check_kinds(path, indexes[path], parts)
                 else:
                     data = file.read()
                     indexes[path] = JsonIndex(len(data), hashlib.sha256(data).hexdigest(), {})
@@ -115,6 +117,17 @@ def index_files(
     if mistakes:
         raise RawDataError("\n".join(mistakes))
     return indexes
+
+
+def _check_kinds(path: str, index: JsonIndex, wanted: Mapping[JsonPath, Kind | None]) -> None:
+    for part, kind in wanted.items():
+        found = index.containers[part].kind
+        if kind is not None and found != kind:
+            place = f"for {'/'.join(part)!r}" if part else "as a whole"
+            raise RawDataError(
+                f"{path} has an {found} {place} where an {kind} of rows should be; is it another "
+                "dataset's file?"
+            )
 
 
 class _Planner:

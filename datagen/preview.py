@@ -18,6 +18,7 @@ class _AnyMedia:
     """Pictures do not matter to a wording."""
 
     reencoded = 0
+    packed_bytes = 0
 
     def prepare(self, example: Example) -> StagedMedia:
         return StagedMedia(())

@@ -15,7 +15,7 @@ from msgspec import Struct
 from datagen.card import SourceCard
 from datagen.errors import Reason, RowRejectedError
 from datagen.example import Example
-from datagen.json_index import JsonPath
+from datagen.json_index import JsonPath, Kind
 
 
 class Filtered(Struct, frozen=True):
@@ -89,13 +89,14 @@ Examples: TypeAlias = Callable[[Any, RowContext], Iterator[Outcome]]
 class Rows:
     """The file whose rows become examples, decoded as `row` (a msgspec Struct or plain type).
 
-    Where one file holds several splits, `split_of` tells a row's split, None if the row names none
-    that is known.
+    They are a JSON array at `path`, or of `kind` "object", where each row has a name. Where one file
+    holds several splits, `split_of` tells a row's split, None if the row names none that is known.
     """
 
     file: str
     row: Any
     path: JsonPath = ()
+    kind: Kind = "array"
     split_of: Callable[[Any], str | None] | None = None
 
 
@@ -105,7 +106,7 @@ class Lookup:
 
     `many` keeps all rows of a key; otherwise the first is used and the others are rejected as
     duplicates. `orphans` rejects rows that no driving row asks for. Without its file, a lookup that
-    is not `required` finds nothing.
+    is not `required` finds nothing. In an "object", the names of the rows are their keys.
     """
 
     file: str
@@ -113,6 +114,7 @@ class Lookup:
     key: str
     by: str
     path: JsonPath = ()
+    kind: Kind = "array"
     many: bool = False
     orphans: Reason | None = None
     required: bool = True

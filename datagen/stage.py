@@ -1,6 +1,7 @@
 """The first half of a build's work: the rows of one range become rendered, sorted, staged records."""
 
 import gc
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -85,27 +86,48 @@ class SplitStager:
 
     def stage(self, planned: RangePlan) -> RangeReport:
         """Stage one range, or find that it is done. Equal ranges give equal files, always."""
-        report_path = self._path(planned, "report.json")
-        if self.files.exists(report_path):
-            with self.files.open_binary(report_path) as file:
-                return msgspec.json.decode(file.read(), type=RangeReport)
+        report = self._staged(planned)
+        if report is None:
+            with _collector_paused():  # its objects are gone before the collector looks again
+                report = self._stage(planned)
+            self._create(planned, "report.json", msgspec.json.encode(report))
+        return report
+
+    def _staged(self, planned: RangePlan) -> RangeReport | None:
+        """The report of a range that was staged before; None if one of its files is not whole."""
+        try:
+            with self.files.open_binary(self._path(planned, "report.json")) as file:
+                report = msgspec.json.decode(file.read(), type=RangeReport)
+            for what, num_bytes in report.files.items():
+                with self.files.open_binary(self._path(planned, what)) as file:
+                    if file.seek(0, os.SEEK_END) != num_bytes:
+                        return None
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        return report
+
+    def _create(self, planned: RangePlan, what: str, data: bytes) -> None:
+        with self.files.create(self._path(planned, what), durable=False) as file:
+            file.write(data)
+
+    def _stage(self, planned: RangePlan) -> RangeReport:
         embed = self.options.images == "embed"
         pictures = self._path(planned, "pictures")
-        with (
-            _collector_paused(),
-            self.files.create(pictures, durable=False) if embed else nullcontext() as pack,
-        ):
+        with self.files.create(pictures, durable=False) if embed else nullcontext() as pack:
             work = RangeWork(self, planned, MediaStage(self.roots, self.options, pack))
             work.run()
             blocks, keys, places = work.blocks()
-        for what, data in (
-            ("blocks", blocks),
-            ("keys", keys),
-            ("rejected.jsonl", encode_rejections(work.rejections)),
-        ):
-            with self.files.create(self._path(planned, what), durable=False) as file:
-                file.write(data)
-        report = RangeReport(
+        staged = {
+            "blocks": blocks,
+            "keys": keys,
+            "rejected.jsonl": encode_rejections(work.rejections),
+        }
+        for what, data in staged.items():
+            self._create(planned, what, data)
+        num_bytes = {what: len(data) for what, data in staged.items()}
+        if embed:
+            num_bytes["pictures"] = work.media.packed_bytes
+        return RangeReport(
             source=self.plan.source,
             split=self.plan.split,
             number=planned.number,
@@ -114,11 +136,9 @@ class SplitStager:
             rejected=dict(Counter(each.reason.value for each in work.rejections)),
             filtered=dict(work.filtered),
             reencoded=work.media.reencoded,
+            files=num_bytes,
             places=places,
         )
-        with self.files.create(report_path, durable=False) as file:
-            file.write(msgspec.json.encode(report))
-        return report
 
     def _path(self, planned: RangePlan, what: str) -> str:
         return self.staging.range(self.plan.source, self.plan.split, planned.number, what)

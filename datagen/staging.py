@@ -2,10 +2,11 @@
 
 The folder lies beside the output and is named after the build's fingerprint. `output/` grows into the
 dataset; the rest is intermediate. A file is there whole or not at all, and a JSON report beside it is
-written last: what has a report is done.
+written last: what has a report is done. A staged range is not forced to the disk, so a power cut may
+shorten it, which its report's sizes show.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -22,7 +23,10 @@ class Place(Struct, frozen=True):
 
 
 class RangeReport(Struct, frozen=True, kw_only=True):
-    """What became of the rows of one range. `read` counts examples-to-be, not rows of the file."""
+    """What became of the rows of one range.
+
+    `read` counts examples-to-be, not rows of the file; `files` has the bytes of each file staged.
+    """
 
     source: str
     split: str
@@ -32,6 +36,7 @@ class RangeReport(Struct, frozen=True, kw_only=True):
     rejected: dict[str, int]
     filtered: dict[str, int]
     reencoded: int
+    files: Mapping[str, int]
     places: Sequence[Place]
 
 

@@ -86,7 +86,7 @@ def _split_of(row: Problem) -> str | None:
 SPLITS = tuple(
     SplitFiles(
         split,
-        Rows("problems.json", Problem, split_of=_split_of),
+        Rows("problems.json", Problem, kind="object", split_of=_split_of),
         examples,
         tables={"problem_ids": Table("pid_splits.json", PROBLEM_IDS.decode, path=(split,))},
     )

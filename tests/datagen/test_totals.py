@@ -33,6 +33,7 @@ def ranged(read: int, staged: int, filtered: dict[str, int] | None = None, **rej
         rejected=rejected,
         filtered=filtered or {},
         reencoded=1,
+        files={},
         places=(),
     )
 

@@ -145,7 +145,6 @@ def test_what_a_stopped_build_has_done_is_not_done_again(
     assert digests(out) == digests(built)
 
 
-@pytest.mark.xfail(reason="a staged file is trusted if its report is there")
 @pytest.mark.parametrize("kept", [0, 0.5])
 @pytest.mark.parametrize("what", ["keys", "blocks", "pictures", "report.json"])
 def test_what_a_crash_of_the_machine_cut_off_is_made_again(
