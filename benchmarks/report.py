@@ -17,18 +17,22 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Goal:
-    """A value that we want at least, or at most, to be `bound`."""
+    """A value that we want at least, or at most, to be `bound`; without bound, one worth knowing."""
 
     what: str
     value: float
-    bound: float
+    bound: float | None = None
     at_most: bool = False
 
     @property
-    def met(self) -> bool:
+    def met(self) -> bool | None:
+        if self.bound is None:
+            return None
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
     def __str__(self) -> str:
+        if self.bound is None:
+            return f"{self.what}: {_number(self.value)}"
         wanted = "at most" if self.at_most else "at least"
         verdict = "met" if self.met else "**missed**"
         return (

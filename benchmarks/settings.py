@@ -30,6 +30,8 @@ def settings(name: str, question: str, rows: int, repetitions: int = 5) -> Itera
     parser.add_argument("--scratch", metavar="DIR", help="for inputs and outputs; they are removed")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", metavar="FILE.json")
     parsed = parser.parse_args()
+    if parsed.scratch:
+        Path(parsed.scratch).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parsed.scratch) as folder:
         source, scratch = Path(folder, "source"), Path(folder, "scratch")
         source.mkdir()
