@@ -63,6 +63,34 @@ class LocalFiles:
         return os.path.exists(path)
 
 
+class HashingWriter:
+    """Passes on what is written to it, hashed and counted: the file need not be read again."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.num_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        self.num_bytes += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def tell(self) -> int:
+        return self.num_bytes
+
+
 def hash_file(files: Files, path: str) -> tuple[int, str]:
     """A file's bytes and their sha256."""
     digest = hashlib.sha256()

@@ -182,8 +182,11 @@ def _read_header(head: bytes, file: BinaryIO) -> PictureInfo:
         raise UndecodableError(_sentence(error)) from None
 
 
+_LAST_BYTES = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+
+
 def _ends_well(info: PictureInfo, head: bytes, file: BinaryIO) -> bool:
-    marker = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(info.format)
+    marker = _LAST_BYTES.get(info.format)
     if marker is None:
         return False
     tail = head
@@ -191,7 +194,7 @@ def _ends_well(info: PictureInfo, head: bytes, file: BinaryIO) -> bool:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - TAIL_BYTES, 0))
         tail = file.read()
-    return marker in tail[-TAIL_BYTES:]
+    return tail.endswith(marker) or marker in tail[-TAIL_BYTES:]
 
 
 def decode_picture(data: bytes) -> Image.Image:

@@ -1,6 +1,7 @@
 """The second half of a build's work: staged records become the Parquet files of a split."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from datagen.card import SourceCard
 from datagen.columns import column
 from datagen.errors import RawDataError, Reason, RowRejectedError
-from datagen.files import Files, hash_file
+from datagen.files import Files, HashingWriter
 from datagen.media import MediaRoots
 from datagen.media_stage import AS_IT_IS
 from datagen.options import BuildOptions
@@ -75,19 +76,19 @@ class ShardWriter:
         name = self.staging.shard_name(plan.source, plan.split, shard, plan.num_shards)
         path = f"{self.staging.output}/{name}"
         with self.files.create(path) as file:
-            self._write_parquet(file, table, weight)
+            written = HashingWriter(file)
+            self._write_parquet(written, table, weight)
         with self.files.create(
             self.staging.shard(plan.source, plan.split, shard, "rejected.jsonl")
         ) as file:
             file.write(encode_rejections(self._duplicates(repeated)))
-        num_bytes, digest = hash_file(self.files, path)
         report = ShardReport(
             source=plan.source,
             split=plan.split,
             shard=shard,
             rows=table.num_rows,
-            num_bytes=num_bytes,
-            sha256=digest,
+            num_bytes=written.num_bytes,
+            sha256=written.sha256,
             duplicates=repeated.num_rows,
         )
         with self.files.create(report_path) as file:
@@ -140,7 +141,7 @@ class ShardWriter:
                 content=window.text(index),
             )
 
-    def _write_parquet(self, file: BinaryIO, table: pa.Table, weight: float | None) -> None:
+    def _write_parquet(self, file: HashingWriter, table: pa.Table, weight: float | None) -> None:
         embed = self.options.images == "embed"
         with pq.ParquetWriter(
             file,
@@ -154,8 +155,10 @@ class ShardWriter:
                 writer.write_table(records, row_group_size=ROW_GROUP_ROWS)
                 return
             with _Pictures(self) as pictures:
-                for rows, images in pictures.row_groups(table):
-                    writer.write_table(self._records(rows, weight, images))
+                groups = pictures.row_groups(table)
+                records = (self._records(rows, weight, images) for rows, images in groups)
+                for group in _one_ahead(records):
+                    writer.write_table(group)
 
     def _records(self, table: pa.Table, weight: float | None, images: pa.Array) -> pa.Table:
         """Staged rows as rows of `SCHEMA`."""
@@ -180,6 +183,15 @@ class ShardWriter:
             else:
                 columns.append(pa.nulls(table.num_rows, field.type))
         return pa.table(columns, schema=file_schema(self.options.images))
+
+
+def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """`tables`, each made while the one before it is used: reading and writing side by side."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = thread.submit(next, tables, None)
+            yield table
 
 
 class _Pictures:

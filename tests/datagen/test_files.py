@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import OutputError
-from datagen.files import LocalFiles, hash_file
+from datagen.files import HashingWriter, LocalFiles, hash_file
 
 FILES = LocalFiles()
 
@@ -99,3 +99,14 @@ def test_a_file_is_hashed_whole(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     assert hash_file(FILES, str(tmp_path / "file")) == (2_560_000, digest)
+
+
+def test_what_is_written_is_hashed_on_the_way(tmp_path: Path) -> None:
+    path = str(tmp_path / "file")
+    with FILES.create(path) as file:
+        written = HashingWriter(file)
+        for data in (b"", b"abc" * 100_000, b"d"):
+            assert written.write(data) == len(data)
+        assert (written.tell(), written.closed) == (300_001, False)
+    assert (written.num_bytes, written.sha256) == hash_file(FILES, path)
+    assert written.closed
