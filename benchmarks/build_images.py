@@ -47,7 +47,7 @@ CASES = (OURS, LOOP, PLAIN, FLOOR, SHUFFLED)
 
 
 def main() -> None:
-    with settings(NAME, QUESTION, rows=10_000) as chosen:
+    with settings(NAME, QUESTION, rows=20_000) as chosen:
         write_pictures(chosen.source, chosen.rows)
         sizes = [path.stat().st_size for path in chosen.source.rglob("*.jpg")]
         same = SamePictures()
