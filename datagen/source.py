@@ -89,8 +89,9 @@ Examples: TypeAlias = Callable[[Any, RowContext], Iterator[Outcome]]
 class Rows:
     """The file whose rows become examples, decoded as `row` (a msgspec Struct or plain type).
 
-    They are a JSON array at `path`, or of `kind` "object", where each row has a name. Where one file
-    holds several splits, `split_of` tells a row's split, None if the row names none that is known.
+    They are a JSON array at `path`, or, by `kind`, an "object" where each row has a name, JSON "lines", or
+    the records of a "csv" file. A `*` in `file` gathers many files, each a row with its `path` and its
+    content as `row`. Where one file holds several splits, `split_of` tells a row's split, None if the row names none that is known.
     """
 
     file: str

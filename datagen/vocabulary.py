@@ -3,7 +3,8 @@
 from collections import Counter
 
 from datagen.files import Files
-from datagen.json_index import index_json
+from datagen.gather import open_raw, raw_exists
+from datagen.row_index import index_file
 from datagen.rows import WindowRows
 from datagen.source import Rejected, Vocabulary
 
@@ -18,10 +19,10 @@ def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[
     """
     rows = vocabulary.rows
     path = f"{folder}/{rows.file}"
-    if not files.exists(path):
+    if not raw_exists(files, path):
         return None
-    with files.open_binary(path) as file:
-        container = index_json(file, path, [rows.path]).containers[rows.path]
+    with open_raw(files, path) as file:
+        container = index_file(file, path, {rows.path: rows}).containers[rows.path]
     counts: Counter[str] = Counter()
     for window in container.windows:
         values = WindowRows(files, path, container.kind, window, rows.row).values
