@@ -67,6 +67,10 @@ class Measured:
     def middle(self, value: Callable[[Cost], float]) -> float:
         return median(map(value, self.costs))
 
+    def least(self, value: Callable[[Cost], float]) -> float:
+        """Of the run that was disturbed least: what else a machine does only adds to a cost."""
+        return min(map(value, self.costs))
+
 
 def measure(
     cases: Sequence[Case],
