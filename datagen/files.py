@@ -22,6 +22,8 @@ TEMPORARY_SUFFIX = ".tmp"
 class Files(Protocol):
     """What this package needs of a file system. Paths are strings; `/` separates their parts."""
 
+    def __hash__(self) -> int: ...
+
     def open_binary(self, path: str) -> BinaryIO:
         """A seekable reader; FileNotFoundError if there is no such file."""
 

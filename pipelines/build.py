@@ -103,7 +103,9 @@ def _states(paths: Iterable[str], files: Files) -> dict[str, tuple[int, int]]:
     return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
-def _check_unchanged(states: Mapping[str, tuple[int, int]], paths: Iterable[str], files: Files) -> None:
+def _check_unchanged(
+    states: Mapping[str, tuple[int, int]], paths: Iterable[str], files: Files
+) -> None:
     """Refuse to publish what was read from other files than those that were hashed.
 
     Raises:
