@@ -5,7 +5,7 @@ its examples, the files that are joined to it, and a pure function from one type
 finding, decoding, joining, counting and rejecting are done for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
@@ -160,10 +160,15 @@ class SplitFiles:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The closed list of answers that predictions are ranked over: from rows of the training file."""
+    """The closed list of answers that predictions are ranked over: from rows of the training file.
+
+    `answers` are those of one row, blank ones left out later; an answer counts as a candidate if it
+    occurs at least `min_count` times over all rows.
+    """
 
     rows: Rows
-    answer: Callable[[Any], str]
+    answers: Callable[[Any], Iterable[str]]
+    min_count: int = 1
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datagen.source import Rejected, Vocabulary
 
 
 def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[str] | None:
-    """How often each answer occurs in the training file; None if the file is not there.
+    """How often each answer of the vocabulary occurs in the training file; None without that file.
 
     Rows that cannot be decoded are left out here; where the split is built they are rejected.
 
@@ -26,6 +26,7 @@ def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[
     counts: Counter[str] = Counter()
     for window in container.windows:
         values = WindowRows(files, path, container.kind, window, rows.row).values
-        counts.update(vocabulary.answer(v) for v in values if not isinstance(v, Rejected))
+        usable = (value for value in values if not isinstance(value, Rejected))
+        counts.update(answer for value in usable for answer in vocabulary.answers(value))
     del counts[""]
-    return counts
+    return Counter({text: count for text, count in counts.items() if count >= vocabulary.min_count})
