@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.generate import write_pictures
 from benchmarks.measure import Case, Cost, Measured, measure
-from benchmarks.report import Column, Goal, Results
+from benchmarks.report import RESOURCES, Column, Goal, Results, cpu, wall
 from benchmarks.settings import settings
 
 NAME = "build_images"
@@ -73,19 +73,8 @@ def columns(megabytes: float) -> Sequence[Column]:
         Column("MB/s", lambda m: megabytes / m.middle(wall)),
         Column("MB/CPU-s", lambda m: megabytes / m.middle(cpu)),
         Column("seconds", lambda m: m.middle(wall)),
-        Column("CPU s", lambda m: m.middle(cpu)),
-        Column("imports, CPU s", lambda m: m.middle(lambda c: c.cpu_seconds - c.work_cpu_seconds)),
-        Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
-        Column("private MB", lambda m: m.peak_private_bytes / 1e6),
+        *RESOURCES,
     )
-
-
-def wall(cost: Cost) -> float:
-    return cost.work_wall_seconds
-
-
-def cpu(cost: Cost) -> float:
-    return cost.work_cpu_seconds
 
 
 def writing(cost: Cost) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
 from benchmarks.generate import write_capfilt, write_vqav2
-from benchmarks.measure import Case, Cost, Measured, measure
+from benchmarks.measure import Case, Measured, measure
 from benchmarks.readers.documents import DOCUMENTS
-from benchmarks.report import Column, Goal, Results
+from benchmarks.report import Column, Goal, Results, cpu, wall
 from benchmarks.settings import settings
 
 NAME = "read_json"
@@ -104,14 +104,6 @@ def columns(sizes: Mapping[str, int]) -> Sequence[Column]:
         Column("private MB", taken),
         Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
     )
-
-
-def wall(cost: Cost) -> float:
-    return cost.work_wall_seconds
-
-
-def cpu(cost: Cost) -> float:
-    return cost.work_cpu_seconds
 
 
 def taken(measured: Measured) -> float:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import BUSY_LOAD, Measured
+from benchmarks.measure import BUSY_LOAD, Cost, Measured
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -46,6 +46,22 @@ class Column:
 
     title: str
     value: Callable[[Measured], float]
+
+
+def wall(cost: Cost) -> float:
+    return cost.work_wall_seconds
+
+
+def cpu(cost: Cost) -> float:
+    return cost.work_cpu_seconds
+
+
+RESOURCES = (
+    Column("CPU s", lambda m: m.middle(cpu)),
+    Column("imports, CPU s", lambda m: m.middle(lambda c: c.cpu_seconds - c.work_cpu_seconds)),
+    Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
+    Column("private MB", lambda m: m.peak_private_bytes / 1e6),
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from datagen.totals import RejectLimitError, SplitWork
 from pipelines.beam_files import BeamFiles, check_reachable
 from pipelines.console import messages
 from pipelines.fingerprint import Identity, identify, versions
+from pipelines.interrupt import check_stopped, remembering_ctrl_c
 from pipelines.mixture_options import check_mixture
 from pipelines.progress import Part, Reporter
 from pipelines.publish import (
@@ -80,7 +81,7 @@ def build(
         return held
     basis = [identity.work, options.raw, sorted(roots.items()), options.max_memory]
     staging = staging_of(options.out, basis)
-    with locked(staging):
+    with locked(staging), remembering_ctrl_c():
         with reporter.stage("plan", f"template set {templates.name}"):
             plan = make_plan(options, files, staging, chosen, indexes)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))
@@ -88,6 +89,7 @@ def build(
         rows = sum(split.rows for split in plan.splits)
         with reporter.watch("records", _steps(plan, staging), rows):
             _run(work, beam_options)
+        check_stopped()
         _check_unchanged(states, indexes, files)
         with reporter.stage("finish", "check, hash, describe"):
             manifest = _finish(plan, options, identity, files, staging)

@@ -23,6 +23,7 @@ from datagen.stage import SplitStager
 from datagen.staging import Place, Staging
 from pipelines.beam_files import BeamFiles
 from pipelines.fingerprint import versions
+from pipelines.interrupt import check_stopped
 from templates.library import load_templates
 
 RangeKey: TypeAlias = tuple[int, int]  # split number, range number
@@ -85,6 +86,7 @@ class StageRanges(_WorkDoFn):
         self.stagers: dict[int, SplitStager] = {}
 
     def process(self, key: RangeKey) -> Iterator[tuple[ShardKey, Numbers]]:
+        check_stopped()
         split, number = key
         if not self.stagers:
             self.work.check_worker()
@@ -126,6 +128,7 @@ class WriteShards(_WorkDoFn):
         self, element: tuple[ShardKey, Iterable[Numbers]], counts: Mapping[ShardKey, int]
     ) -> Iterator[int]:
         (split, shard), numbers = element
+        check_stopped()
         weight = weights(self.work, counts).get(split)
         report = _writer(self.work, split, self.files).write(shard, _places(shard, numbers), weight)
         yield report.rows
