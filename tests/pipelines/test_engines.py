@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -171,35 +173,57 @@ def job_service(service, free_port):
 
 @pytest.fixture
 def dask_cluster():
-    """Options for a Dask scheduler with two worker processes."""
+    """A Dask scheduler with two worker processes."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
-        yield (
-            "--runner=apache_beam.runners.dask.dask_runner.DaskRunner",
-            f"--dask_client_address={cluster.scheduler_address}",
-        )
+        yield cluster
+
+
+def on_dask(cluster):
+    return (
+        "--runner=apache_beam.runners.dask.dask_runner.DaskRunner",
+        f"--dask_client_address={cluster.scheduler_address}",
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("images", ["reference", "embed"])
 def test_one_corpus_has_the_same_bytes_on_four_engines(
-    images, raw, tmp_path, start, built, embedded, digests, job_service, dask_cluster
+    all_raw, tmp_path, start, all_embedded, digests, job_service, dask_cluster
 ):
-    expected = digests(built if images == "reference" else embedded)
-    assert sum(name.endswith(".parquet") for name in expected) > 18
+    """All 26 sources, embedded."""
+    expected = digests(all_embedded)
+    assert sum(name.endswith(".parquet") for name in expected) > 60
     engines = {
         "in memory": (),
         "worker processes": PROCESSES,
         "job service": job_service(),
-        "dask": dask_cluster,
+        "dask": on_dask(dask_cluster),
     }
     for name, options in engines.items():
         out = tmp_path / name
-        outcome = start("build", "--raw", raw, "--out", out, "--images", images, *options).end(180)
+        command = ("build", "--raw", all_raw, "--out", out, "--images", "embed", *options)
+        outcome = start(*command).end(180)
         assert outcome.status == 0, (name, outcome.err[-3_000:])
         assert digests(out) == expected, name
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_changes_nothing(
+    all_raw, tmp_path, start, all_embedded, digests, dask_cluster
+):
+    """Dask gives what the dead worker had to do to another one."""
+    out = tmp_path / "out"
+    command = ("build", "--raw", all_raw, "--out", out, "--images", "embed")
+    process = start(*command, *on_dask(dask_cluster))
+    while process.poll() is None and not list(tmp_path.glob("out.staging-*/ranges/*/*/*.blocks")):
+        time.sleep(0.01)
+    assert process.poll() is None
+    os.kill(dask_cluster.workers[0].pid, signal.SIGKILL)
+    outcome = process.end(timeout=180)
+    assert outcome.status == 0, outcome.err[-3_000:]
+    assert digests(out) == digests(all_embedded)
 
 
 @pytest.mark.slow
