@@ -43,6 +43,12 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="session")
+def six() -> tuple[str, ...]:
+    """The sources of `raw`."""
+    return SIX
+
+
+@pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The raw files of six sources for a few scenes, to be read only."""
     folder = tmp_path_factory.mktemp("sample") / "raw"
