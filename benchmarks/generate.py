@@ -102,8 +102,22 @@ def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None
         answered.write("]}")
 
 
+def write_captions(path: Path, num_rows: int) -> None:
+    """A list of `num_rows` short rows, as Web CapFilt has them; captions repeat, addresses do not."""
+    rng = random.Random(0)
+    captions = [" ".join(rng.choices(WORDS, k=rng.randint(5, 12))) for _ in range(50_021)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        file.write("[")
+        for number in range(num_rows):
+            url = f"http://example.org/{number * 0x9E3779B97F4A7C15 % (1 << 64):x}.jpg"
+            caption = captions[number % len(captions)]
+            file.write(f'{", " if number else ""}{{"url": "{url}", "caption": "{caption}"}}')
+        file.write("]")
+
+
 def write_capfilt(path: Path, num_bytes: int) -> None:
-    """A list of short rows, as Web CapFilt has them."""
+    """A list of short rows, as Web CapFilt has them, of about `num_bytes`."""
     rng = random.Random(0)
     with path.open("w") as file:
         file.write("[")

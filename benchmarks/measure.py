@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -112,6 +113,23 @@ def measure(
     return measured
 
 
+def measure_once(case: Case, source: Path, scratch: Path) -> Measured:
+    """One run of a case so long that looking at its memory now and then costs it nothing."""
+    output = scratch / "output"
+    output.mkdir()
+    os.sync()
+    load = _load_when_quiet()
+    peak, heard = _run(case, source, output, partial(_watch_memory, seconds=0.25))
+    shutil.rmtree(output)
+    ready, done = heard["ready"], heard["done"]
+    wall = done["wall_seconds"] - ready["wall_seconds"]
+    spent = done["cpu_seconds"] - ready["cpu_seconds"]
+    cost = Cost(wall, done["cpu_seconds"], wall, spent, load, heard["says"])
+    private = int(ready["private_bytes"])
+    print(f"{case.name}: {wall:.1f} s, {spent:.1f} CPU s, load {load:.1f}", file=sys.stderr)
+    return Measured(case, [cost], peak.resident, max(peak.private, private), private)
+
+
 def _timed_run(case: Case, source: Path, output: Path) -> Cost:
     """One run; what earlier ones have written is on the disk before it starts."""
     os.sync()
@@ -164,11 +182,11 @@ def _wait(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
     return ended, usage.ru_utime + usage.ru_stime
 
 
-def _watch_memory(process: "subprocess.Popen[bytes]") -> Memory:
-    """The peak memory of a process tree, each kind at its own time."""
+def _watch_memory(process: "subprocess.Popen[bytes]", seconds: float = SAMPLE_SECONDS) -> Memory:
+    """The peak memory of a process tree, each kind at its own time, looked at every `seconds`."""
     resident = private = 0
     while process.poll() is None:
         used = tree_memory(process.pid)
         resident, private = max(resident, used.resident), max(private, used.private)
-        time.sleep(SAMPLE_SECONDS)
+        time.sleep(seconds)
     return Memory(resident, private)

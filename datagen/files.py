@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from glob import escape, glob
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -21,6 +22,8 @@ TEMPORARY_SUFFIX = ".tmp"
 class Files(Protocol):
     """What this package needs of a file system. Paths are strings; `/` separates their parts."""
 
+    def __hash__(self) -> int: ...
+
     def open_binary(self, path: str) -> BinaryIO:
         """A seekable reader; FileNotFoundError if there is no such file."""
 
@@ -31,6 +34,9 @@ class Files(Protocol):
         """
 
     def exists(self, path: str) -> bool: ...
+
+    def match(self, pattern: str) -> list[str]:
+        """The files that a path with `*` matches, sorted; `*` stands for no `/`."""
 
 
 class LocalFiles:
@@ -61,6 +67,10 @@ class LocalFiles:
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
+
+    def match(self, pattern: str) -> list[str]:
+        fixed, star, rest = pattern.partition("*")
+        return sorted(glob(escape(fixed) + star + rest))
 
 
 class HashingWriter:

@@ -8,7 +8,6 @@ end and parses as a list has its brackets balanced. Where a window does not pars
 its structure finds the rows, so that one bad row costs itself and not the file.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,18 +17,18 @@ import msgspec
 import pyarrow as pa
 
 from datagen.errors import RawDataError
+from datagen.forward_reader import DEFAULT_WINDOW_BYTES, SPACE, ForwardReader
 
 JsonPath: TypeAlias = tuple[str, ...]
-Kind: TypeAlias = Literal["array", "object"]
+Kind: TypeAlias = Literal["array", "object", "lines", "csv"]
+"""How rows lie in a file; `line_index` finds those that are lines."""
 
-DEFAULT_WINDOW_BYTES = 2 << 20
 MAX_ROW_BYTES = 256 << 20
 BRACKETS: Mapping[Kind, tuple[bytes, bytes]] = {"array": (b"[", b"]"), "object": (b"{", b"}")}
 
 DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on text that is no JSON, no UTF-8, or nested too deeply."""
 
-_SPACE = b" \t\r\n"
 _CLOSERS = {ord("["): ord("]"), ord("{"): ord("}")}
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(")?|[][{},]', re.DOTALL)
 _KEY = re.compile(rb'\s*("(?:[^"\\]|\\.)*+")\s*:\s*', re.DOTALL)
@@ -57,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Container:
-    """An array, or an object of rows by key: bytes `start` to `end`, brackets included."""
+    """The rows of one array, object or file: bytes `start` to `end`, brackets included."""
 
     kind: Kind
     start: int
@@ -113,7 +112,7 @@ def index_json(
         >>> index_json(document, "questions.json", [("questions",)]).containers[("questions",)].rows
         2
     """
-    reader = _Reader(file, name, window_bytes)
+    reader = ForwardReader(file, name, window_bytes)
     walker = _Walker(reader, frozenset(wanted))
     walker.document()
     for path in sorted(wanted):
@@ -162,7 +161,7 @@ def _rows_of(
             return None
         previous_end = begin + buffer.size
         rows.append(Row(begin + shift, raw, key))
-    if rows and text[previous_end:-1].strip(_SPACE):
+    if rows and text[previous_end:-1].strip(SPACE):
         return None
     return rows
 
@@ -217,83 +216,18 @@ def _scan(text: bytes, position: int) -> tuple[list[tuple[int, int]], int | None
 
 
 def _append(elements: list[tuple[int, int]], text: bytes, begin: int, end: int) -> None:
-    while begin < end and text[begin] in _SPACE:
+    while begin < end and text[begin] in SPACE:
         begin += 1
-    while end > begin and text[end - 1] in _SPACE:
+    while end > begin and text[end - 1] in SPACE:
         end -= 1
     if begin < end:
         elements.append((begin, end))
 
 
-class _Reader:
-    """A file read forward through one buffer; `position` counts inside the buffer."""
-
-    def __init__(self, file: BinaryIO, name: str, window_bytes: int) -> None:
-        self.file, self.name, self.window_bytes = file, name, window_bytes
-        self.buffer = b""
-        self.base = 0
-        self.position = 0
-        self.at_end = False
-        self.digest = hashlib.sha256()
-        self.fill(3)
-        if not self.buffer:
-            raise RawDataError(f"{name} is empty; download it again")
-        if self.buffer.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise RawDataError(
-                f"{name} is UTF-16, not UTF-8; convert it (iconv -f UTF-16 -t UTF-8)"
-            )
-        if self.buffer.startswith(b"\xef\xbb\xbf"):
-            self.position = 3
-
-    @property
-    def num_bytes(self) -> int:
-        return self.base + len(self.buffer)
-
-    def offset(self) -> int:
-        return self.base + self.position
-
-    def fill(self, wanted: int) -> None:
-        """Have at least `wanted` bytes after the position, unless the file ends before."""
-        missing = wanted - (len(self.buffer) - self.position)
-        if missing <= 0 or self.at_end:
-            return
-        more = self.file.read(max(missing, self.window_bytes))
-        self.at_end = len(more) < max(missing, self.window_bytes)
-        self.digest.update(more)
-        self.buffer, self.base = self.buffer[self.position :] + more, self.base + self.position
-        self.position = 0
-
-    def peek(self) -> int:
-        """The next byte that is no white space.
-
-        Raises:
-            RawDataError: the file ends here.
-        """
-        while True:
-            self.fill(1)
-            if self.position >= len(self.buffer):
-                raise self.error("is cut off")
-            if self.buffer[self.position] not in _SPACE:
-                return self.buffer[self.position]
-            self.position += 1
-
-    def take(self, expected: bytes) -> bool:
-        """Step over the next byte if it is `expected`."""
-        if self.peek() != expected[0]:
-            return False
-        self.position += 1
-        return True
-
-    def error(self, what: str) -> RawDataError:
-        return RawDataError(
-            f"{self.name} {what} at byte {self.offset()} of {self.num_bytes}; download it again"
-        )
-
-
 class _Walker:
     """Walks down to the wanted containers and cuts them into windows."""
 
-    def __init__(self, reader: _Reader, wanted: frozenset[JsonPath]) -> None:
+    def __init__(self, reader: ForwardReader, wanted: frozenset[JsonPath]) -> None:
         self.reader, self.wanted = reader, wanted
         self.found: dict[JsonPath, Container] = {}
         self.top_level: list[str] = []

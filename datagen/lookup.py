@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.files import Files
-from datagen.json_index import DECODING_ERRORS, Container, Row, split_rows
-from datagen.rows import decode_row, decode_rows
+from datagen.gather import open_raw
+from datagen.json_index import DECODING_ERRORS, Container, Row
+from datagen.rows import decode_row, decode_rows, find_rows
 from datagen.source import Rejected
 
 ENTRY = np.dtype([("key", "<i8"), ("start", "<i8"), ("length", "<i4")])
@@ -70,7 +71,7 @@ def index_keys(file: BinaryIO, container: Container, key: str) -> tuple[KeyIndex
     for window in container.windows:
         file.seek(window.start)
         data = file.read(window.end - window.start)
-        rows = split_rows(data, container.kind, window.start)
+        rows = find_rows(data, container.kind, window.start)
         if container.kind == "object":
             keys: list[Any] = [row.key for row in rows]
         else:
@@ -119,7 +120,7 @@ def keys_of(file: BinaryIO, container: Container, field: str) -> npt.NDArray[np.
             decoded = _key_decoder(field).decode(b"[%b]" % data)
             numbers += [key_number(getattr(row, field)) for row in decoded]
         except DECODING_ERRORS:  # an object, or some row lacks the field
-            rows = split_rows(data, container.kind, window.start)
+            rows = find_rows(data, container.kind, window.start)
             keys = _keys_one_by_one(rows, field)
             numbers += [key_number(key) for key in keys if key is not None]
     return np.array(numbers, dtype=np.int64)
@@ -146,7 +147,7 @@ def _read_spans(
         return []
     low = min(starts)
     high = max(map(operator.add, starts, lengths))
-    with files.open_binary(path) as file:
+    with open_raw(files, path) as file:
         if high - low <= 4 * sum(lengths) + MAX_WASTE_BYTES:
             file.seek(low)
             data = file.read(high - low)

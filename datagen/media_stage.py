@@ -114,7 +114,13 @@ class MediaStage:
         assert path is not None
         try:
             with self.roots.open(path) as file:
-                times = frame_times(video_duration(file, path), example.clip)
+                duration = video_duration(file, path)
+                if example.clip is not None and example.clip[0] >= duration:
+                    raise RowRejectedError(
+                        Reason.MEDIA_TRUNCATED,
+                        f"{path} lasts {duration:.1f} s, and its clip begins at {example.clip[0]:.1f} s",
+                    )
+                times = frame_times(duration, example.clip)
                 if self.pack is None:
                     return StagedMedia((), times)
                 file.seek(0)

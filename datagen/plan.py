@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from datagen.errors import OptionError, RawDataError, nearest
 from datagen.files import Files
+from datagen.gather import raw_exists
 from datagen.json_index import Kind, Window
 from datagen.options import BuildOptions
 from datagen.source import Source, SplitFiles
@@ -143,7 +144,7 @@ def complete_layout(
     for layout in source.splits:
         if layout.split == split:
             folder = f"{raw}/{source.card.folder}"
-            absent = tuple(f for f in layout.files() if not files.exists(f"{folder}/{f}"))
+            absent = tuple(f for f in layout.files() if not raw_exists(files, f"{folder}/{f}"))
             if not absent:
                 return layout
             lacking.append(absent)

@@ -11,7 +11,8 @@ from msgspec import structs
 
 from datagen.errors import RawDataError, Reason
 from datagen.files import Files
-from datagen.json_index import Container, JsonIndex, JsonPath, Kind, Row, index_json
+from datagen.gather import open_raw, raw_exists
+from datagen.json_index import Container, JsonIndex, JsonPath, Row
 from datagen.lookup import KeyIndex, index_keys, keys_of
 from datagen.options import BuildOptions
 from datagen.plan import (
@@ -24,8 +25,9 @@ from datagen.plan import (
     TablePlan,
 )
 from datagen.rejects import Rejection, count_reasons, encode_rejections
+from datagen.row_index import index_file
 from datagen.rows import WindowRows
-from datagen.source import Lookup, Rejected, Source, SplitFiles
+from datagen.source import Lookup, Rejected, Rows, Source, SplitFiles, Table
 from datagen.staging import Staging
 
 SHARD_INPUT_BYTES = 32 << 20
@@ -82,31 +84,30 @@ def index_files(
     Raises:
         RawDataError: for all files that cannot be used.
     """
-    wanted: dict[str, dict[JsonPath, Kind | None]] = defaultdict(dict)
+    wanted: dict[str, dict[JsonPath, Rows | Lookup | Table]] = defaultdict(dict)
     for source, layout in chosen:
         folder = f"{options.raw}/{source.card.folder}"
-        wanted[f"{folder}/{layout.rows.file}"][layout.rows.path] = layout.rows.kind
+        wanted[f"{folder}/{layout.rows.file}"][layout.rows.path] = layout.rows
         for lookup in layout.lookups.values():
-            if lookup.required or files.exists(f"{folder}/{lookup.file}"):
-                wanted[f"{folder}/{lookup.file}"][lookup.path] = lookup.kind
+            if lookup.required or raw_exists(files, f"{folder}/{lookup.file}"):
+                wanted[f"{folder}/{lookup.file}"][lookup.path] = lookup
         for table in layout.tables.values():
             parts = wanted[f"{folder}/{table.file}"]
             if table.path is not None:
-                parts.setdefault(table.path, None)
+                parts.setdefault(table.path, table)
         vocabulary = source.vocabulary
-        if vocabulary is not None and files.exists(f"{folder}/{vocabulary.rows.file}"):
+        if vocabulary is not None and raw_exists(files, f"{folder}/{vocabulary.rows.file}"):
             rows = vocabulary.rows
-            wanted[f"{folder}/{rows.file}"][rows.path] = rows.kind
+            wanted[f"{folder}/{rows.file}"][rows.path] = rows
     indexes: dict[str, JsonIndex] = {}
     mistakes: list[str] = []
     for path, parts in wanted.items():
         try:
-            with files.open_binary(path) as file:
+            with open_raw(files, path) as file:
                 if parts:
                     size = file.seek(0, os.SEEK_END)
                     file.seek(0)
-                    indexes[path] = index_json(file, path, parts, options.range_bytes(size))
-                    _check_kinds(path, indexes[path], parts)
+                    indexes[path] = index_file(file, path, parts, options.range_bytes(size))
                 else:
                     data = file.read()
                     indexes[path] = JsonIndex(len(data), hashlib.sha256(data).hexdigest(), {})
@@ -117,17 +118,6 @@ def index_files(
     if mistakes:
         raise RawDataError("\n".join(mistakes))
     return indexes
-
-
-def _check_kinds(path: str, index: JsonIndex, wanted: Mapping[JsonPath, Kind | None]) -> None:
-    for part, kind in wanted.items():
-        found = index.containers[part].kind
-        if kind is not None and found != kind:
-            place = f"for {'/'.join(part)!r}" if part else "as a whole"
-            raise RawDataError(
-                f"{path} has an {found} {place} where an {kind} of rows should be; is it another "
-                "dataset's file?"
-            )
 
 
 class _Planner:
@@ -240,7 +230,7 @@ class _Planner:
         name = hashlib.sha256(f"{path}\n{lookup.path}\n{lookup.key}".encode()).hexdigest()[:16]
         index_path = self.staging.index(name)
         if name not in self.key_indexes:
-            with self.files.open_binary(path) as file:
+            with open_raw(self.files, path) as file:
                 self.key_indexes[name] = index_keys(file, container, lookup.key)
             saved = io.BytesIO()
             np.save(saved, self.key_indexes[name][0].entries)
@@ -263,7 +253,7 @@ class _Planner:
         for row in keyless:
             message = f"no {lookup.key!r}, an integer or text"
             log.reject(lookup.file, row, Reason.MALFORMED_ROW, message)
-        with self.files.open_binary(self._path(source, lookup.file)) as file:
+        with open_raw(self.files, self._path(source, lookup.file)) as file:
 
             def row_at(entry: np.void) -> Row:
                 file.seek(int(entry["start"]))
@@ -275,7 +265,7 @@ class _Planner:
                     log.reject(lookup.file, row_at(entry), Reason.DUPLICATE_ID, message)
             if lookup.orphans is not None:
                 driving = self._path(source, layout.rows.file)
-                with self.files.open_binary(driving) as rows:
+                with open_raw(self.files, driving) as rows:
                     asked = keys_of(rows, self._container(driving, layout.rows.path), lookup.by)
                 for entry in index.without(asked):
                     message = f"no row of {layout.rows.file} has this {lookup.key!r}"

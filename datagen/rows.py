@@ -9,12 +9,14 @@ import msgspec
 
 from datagen.errors import RawDataError, Reason
 from datagen.files import Files
+from datagen.gather import open_raw
 from datagen.json_index import BRACKETS, DECODING_ERRORS, Kind, Row, Window, split_rows
+from datagen.line_index import decode_record, read_header, split_lines
 from datagen.source import Rejected
 
 
 class WindowRows:
-    """The rows of one window of a JSON container.
+    """The rows of one window of a file.
 
     `values[i]` is row i decoded as `row_type`, or a `Rejected`; `keys[i]` its key where the container
     is an object.
@@ -22,9 +24,10 @@ class WindowRows:
 
     def __init__(self, files: Files, path: str, kind: Kind, window: Window, row_type: Any) -> None:
         self.path, self.kind, self.window = path, kind, window
-        with files.open_binary(path) as file:
+        with open_raw(files, path) as file:
             file.seek(window.start)
             self.data = file.read(window.end - window.start)
+            self.header = read_header(file) if kind == "csv" else []
         try:
             self.values, self.keys = self._decode(row_type)
         except ValueError:  # the brackets do not match
@@ -36,6 +39,10 @@ class WindowRows:
             )
 
     def _decode(self, row_type: Any) -> tuple[Sequence[Any], Sequence[str | None]]:
+        if self.kind == "csv":
+            return [decode_record(row.raw, self.header, row_type) for row in self.rows], ()
+        if self.kind == "lines":
+            return self._decode_lines(row_type), ()
         opener, closer = BRACKETS[self.kind]
         try:
             decoded = _decoder(self.kind, row_type).decode(opener + self.data + closer)
@@ -48,10 +55,19 @@ class WindowRows:
         values = [decode_row(bytes(row.raw), row_type) for row in self.rows]
         return values, [row.key for row in self.rows]
 
+    def _decode_lines(self, row_type: Any) -> Sequence[Any]:
+        try:
+            decoded: Sequence[Any] = _row_decoder(row_type).decode_lines(self.data)
+        except DECODING_ERRORS:
+            decoded = ()
+        if len(decoded) == self.window.rows:
+            return decoded
+        return [decode_row(row.raw, row_type) for row in self.rows]
+
     @cached_property
     def rows(self) -> list[Row]:
         """The rows' places and texts, in order."""
-        return split_rows(self.data, self.kind, self.window.start)
+        return find_rows(self.data, self.kind, self.window.start)
 
     def key(self, index: int) -> str | None:
         return self.keys[index] if self.keys else None
@@ -59,6 +75,12 @@ class WindowRows:
     def text(self, index: int) -> str:
         """Row `index` as it stands in the file, for the rejection log."""
         return bytes(self.rows[index].raw).decode(errors="backslashreplace")
+
+
+def find_rows(data: bytes, kind: Kind, start: int) -> list[Row]:
+    """The rows of a window's bytes; `start` is the file offset of `data`."""
+    find = split_lines if kind in ("lines", "csv") else split_rows
+    return find(data, kind, start)
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ its examples, the files that are joined to it, and a pure function from one type
 finding, decoding, joining, counting and rejecting are done for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
@@ -89,8 +89,9 @@ Examples: TypeAlias = Callable[[Any, RowContext], Iterator[Outcome]]
 class Rows:
     """The file whose rows become examples, decoded as `row` (a msgspec Struct or plain type).
 
-    They are a JSON array at `path`, or of `kind` "object", where each row has a name. Where one file
-    holds several splits, `split_of` tells a row's split, None if the row names none that is known.
+    They are a JSON array at `path`, or, by `kind`, an "object" where each row has a name, JSON "lines", or
+    the records of a "csv" file. A `*` in `file` gathers many files, each a row with its `path` and its
+    content as `row`. Where one file holds several splits, `split_of` tells a row's split, None if the row names none that is known.
     """
 
     file: str
@@ -159,10 +160,15 @@ class SplitFiles:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The closed list of answers that predictions are ranked over: from rows of the training file."""
+    """The closed list of answers that predictions are ranked over: from rows of the training file.
+
+    `answers` are those of one row, blank ones left out later; an answer counts as a candidate if it
+    occurs at least `min_count` times over all rows.
+    """
 
     rows: Rows
-    answer: Callable[[Any], str]
+    answers: Callable[[Any], Iterable[str]]
+    min_count: int = 1
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from datagen.columns import example_columns, list_column
 from datagen.errors import RawDataError, RowRejectedError
 from datagen.example import Example
 from datagen.files import Files
+from datagen.gather import open_raw
 from datagen.lookup import KeyIndex, key_number, read_rows
 from datagen.media import MediaRoots
 from datagen.media_stage import MediaStage, PreparesMedia, StagedMedia
@@ -66,7 +67,7 @@ class SplitStager:
         """The adapter's tables, loaded whole."""
         tables = {}
         for name, plan in self.plan.tables.items():
-            with self.files.open_binary(plan.path) as file:
+            with open_raw(self.files, plan.path) as file:
                 file.seek(plan.start)
                 data = file.read(plan.end - plan.start)
             try:

@@ -3,13 +3,14 @@
 from collections import Counter
 
 from datagen.files import Files
-from datagen.json_index import index_json
+from datagen.gather import open_raw, raw_exists
+from datagen.row_index import index_file
 from datagen.rows import WindowRows
 from datagen.source import Rejected, Vocabulary
 
 
 def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[str] | None:
-    """How often each answer occurs in the training file; None if the file is not there.
+    """How often each answer of the vocabulary occurs in the training file; None without that file.
 
     Rows that cannot be decoded are left out here; where the split is built they are rejected.
 
@@ -18,13 +19,14 @@ def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[
     """
     rows = vocabulary.rows
     path = f"{folder}/{rows.file}"
-    if not files.exists(path):
+    if not raw_exists(files, path):
         return None
-    with files.open_binary(path) as file:
-        container = index_json(file, path, [rows.path]).containers[rows.path]
+    with open_raw(files, path) as file:
+        container = index_file(file, path, {rows.path: rows}).containers[rows.path]
     counts: Counter[str] = Counter()
     for window in container.windows:
         values = WindowRows(files, path, container.kind, window, rows.row).values
-        counts.update(vocabulary.answer(v) for v in values if not isinstance(v, Rejected))
+        usable = (value for value in values if not isinstance(value, Rejected))
+        counts.update(answer for value in usable for answer in vocabulary.answers(value))
     del counts[""]
-    return counts
+    return Counter({text: count for text, count in counts.items() if count >= vocabulary.min_count})

@@ -61,6 +61,11 @@ class BeamFiles:
             return self._local.exists(path)
         return bool(FileSystems.exists(path))
 
+    def match(self, pattern: str) -> list[str]:
+        if "://" not in pattern:
+            return self._local.match(pattern)
+        return sorted(each.path for each in FileSystems.match([pattern])[0].metadata_list)
+
     def copy(self, path: str, new: str) -> None:
         """Copy a file within an object store, over one that is there."""
         self.remove([new])

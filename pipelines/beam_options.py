@@ -3,14 +3,15 @@
 import argparse
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
-from apache_beam.runners.runner import create_runner
+from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from datagen.errors import OptionError, nearest
 
+DEFAULT_RUNNER = "FnApiRunner"  # by its own name: DirectRunner first tries to download another one
 DEFAULTS = (
-    "--runner=FnApiRunner",  # by its own name: DirectRunner first tries to download another engine
+    f"--runner={DEFAULT_RUNNER}",
     "--default_sdk_harness_log_level=WARNING",
 )
 
@@ -21,6 +22,7 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
     Raises:
         OptionError: an argument is neither, or its value or the runner cannot be used.
     """
+    runner = _runner(arguments)  # first, since it may bring options of its own
     parser = _parser()
     try:
         _, unknown = parser.parse_known_args(list(arguments))
@@ -36,19 +38,23 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
         default for default in DEFAULTS if not _is_given(default.partition("=")[0], arguments)
     ]
     options = PipelineOptions([*defaults, *arguments])
-    mistakes = _mistakes(options)
-    if mistakes:
+    mistakes = PipelineOptionsValidator(options, runner).validate()
+    if mistakes:  # Beam itself would refuse them too, but only after the files have been indexed
         raise OptionError("; ".join(mistakes))
     return options
 
 
-def _mistakes(options: PipelineOptions) -> list[str]:
-    """What Beam itself would refuse, but only after the files have been indexed."""
-    name = options.view_as(StandardOptions).runner
+def _runner(arguments: Sequence[str]) -> PipelineRunner:
+    """The runner that the arguments name, its module imported."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--runner", default=DEFAULT_RUNNER)
     try:
-        return list(PipelineOptionsValidator(options, create_runner(name)).validate())
+        name = parser.parse_known_args(list(arguments))[0].runner
+        return create_runner(name)
+    except argparse.ArgumentError as error:
+        raise OptionError(str(error)) from None
     except (ValueError, ImportError, AttributeError) as error:
-        return [f"--runner={name}: {error}"]
+        raise OptionError(f"--runner={name}: {error}") from None
 
 
 def _parser() -> argparse.ArgumentParser:

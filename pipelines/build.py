@@ -72,7 +72,7 @@ def build(
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
-    states = _states(indexes)
+    states = _states(indexes, files)
     identity = identify(options, input_files(options, chosen, indexes))
     if held is not None:
         check_same_build(held, options, identity)
@@ -90,7 +90,7 @@ def build(
         with reporter.watch("records", _steps(plan, staging), rows):
             _run(work, beam_options)
         check_stopped()
-        _check_unchanged(states)
+        _check_unchanged(states, indexes, files)
         with reporter.stage("finish", "check, hash, describe"):
             manifest = _finish(plan, options, identity, files, staging)
             _write_report(options, beam_options, reporter, files, staging)
@@ -98,20 +98,23 @@ def build(
     return manifest
 
 
-def _states(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+def _states(paths: Iterable[str], files: Files) -> dict[str, tuple[int, int]]:
     """Size and time of the last change of local files."""
-    states = {path: os.stat(path) for path in paths if "://" not in path}
+    found = [each for path in paths for each in (files.match(path) if "*" in path else [path])]
+    states = {path: os.stat(path) for path in found if "://" not in path}
     return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
-def _check_unchanged(states: Mapping[str, tuple[int, int]]) -> None:
+def _check_unchanged(
+    states: Mapping[str, tuple[int, int]], paths: Iterable[str], files: Files
+) -> None:
     """Refuse to publish what was read from other files than those that were hashed.
 
     Raises:
         RawDataError: names them.
     """
-    now = _states(states)
-    changed = [path for path, state in states.items() if now[path] != state]
+    now = _states(paths, files)
+    changed = sorted(path for path, _ in states.items() ^ now.items())
     if changed:
         raise RawDataError(
             f"{', '.join(changed)} changed during the build; nothing was published, start it again"

@@ -11,6 +11,7 @@ PACKAGES = ("templates", "datagen", "pipelines")
 
 COMMANDS = {
     "sources": "what is known of the sources, and which of their files are here",
+    "new-source": "write the first files of a source that is to be added",
     "templates": "list, check and preview the wordings",
     "sample": "write small drawn raw data in the publishers' formats",
     "build": "build the dataset from the publishers' files with Beam",
@@ -56,7 +57,7 @@ def _run(arguments: Sequence[str]) -> int:
     name = arguments[0]
     if name not in COMMANDS:
         return _fail(f"unknown command {name!r}{nearest(name, COMMANDS)}; see visinstruct --help")
-    command = importlib.import_module(f"pipelines.commands.{name}")
+    command = importlib.import_module(f"pipelines.commands.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
     )

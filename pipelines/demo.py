@@ -17,7 +17,7 @@ def steps(folder: Path) -> list[list[str]]:
         ["sources", "--raw", raw],
         ["build", "--raw", raw, "--out", out, "--images", "embed", "--image-max-side", "384"],
         ["mixture", out],
-        ["show", out, "--rows", "2"],
+        ["show", out, "--rows", "1"],
     ]
 
 

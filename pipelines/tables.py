@@ -111,12 +111,13 @@ def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
     table = _table("source", "task", "held", ">training", "category", f"splits in {raw}")
     for source_id, splits in complete.items():
         card = load_source(source_id).card
-        counts = [fact.value for fact in card.splits["train"].counts.values() if fact.value]
+        train = card.splits.get("train")
+        counts = [fact.value for fact in train.counts.values() if fact.value] if train else []
         table.add_row(
             source_id,
             card.task,
             "in" if card.held_in else "out",
-            f"{counts[0]:,}" if counts else "unknown",
+            f"{counts[0]:,}" if counts else "unknown" if train else "-",
             card.category,
             Text(", ".join(splits) or "none", "green" if splits else "dim"),
         )

@@ -127,6 +127,10 @@ class World:
         """Ids in the manner of COCO for other collections; none of them is a COCO picture's."""
         return _image_id(MAX_SCENES + index)
 
+    def open_images_id(self, collection: str, index: int) -> str:
+        """Ids in the manner of Open Images, 16 hexadecimal digits, as TextCaps and NoCaps have."""
+        return f"{self.random(collection, index, 'open images id').getrandbits(64):016x}"
+
     def videos(self, collection: str, names: Sequence[str]) -> list[Video]:
         """The clips of a collection, one for each file name."""
         return [

@@ -8,11 +8,31 @@ from datagen.source import Source
 
 SOURCE_IDS = (
     "coco_caption",
+    "web_capfilt",
+    "textcaps",
     "vqav2",
+    "okvqa",
+    "aokvqa",
+    "ocr_vqa",
     "vqav2_qg",
+    "okvqa_qg",
+    "aokvqa_qg",
+    "llava_conversation",
+    "llava_detail",
+    "llava_reasoning",
+    "nocaps",
+    "flickr30k",
+    "vizwiz",
+    "textvqa",
+    "gqa",
+    "vsr",
+    "iconqa",
     "scienceqa",
     "visdial",
+    "hateful_memes",
     "msvd_qa",
+    "msrvtt_qa",
+    "ivqa",
 )
 
 

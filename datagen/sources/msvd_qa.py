@@ -18,20 +18,18 @@ LAVIS's copy). Counts: train 30,933, val 6,415, test 13,157.
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Answer, Example, required_text
-from datagen.source import RowContext, Rows, Source, SplitFiles, Table, Vocabulary
-from datagen.text import clean_line
-
-
-class VideoQuestion(Struct, gc=False):
-    id: int
-    video_id: int
-    question: str
-    answer: str
+from datagen.example import Example
+from datagen.source import RowContext, Rows, Source, SplitFiles, Table
+from datagen.video_questions import (
+    CITATION,
+    RELEASE,
+    SPLIT_NAMES,
+    VOCABULARY,
+    VideoQuestion,
+    video_example,
+)
 
 
 def examples(row: VideoQuestion, context: RowContext) -> Iterator[Example]:
@@ -40,16 +38,7 @@ def examples(row: VideoQuestion, context: RowContext) -> Iterator[Example]:
         raise RowRejectedError(
             Reason.INCONSISTENT_ROW, f"youtube_mapping.txt has no line for vid{row.video_id}"
         )
-    yield Example(
-        example_id=context.example_id(row.id),
-        source=context.source,
-        split=context.split,
-        task="video_qa",
-        group_id=f"msvd:{clip}",
-        video=f"msvd/{clip}.avi",
-        question=required_text(clean_line(row.question), "question"),
-        answers=(Answer(required_text(clean_line(row.answer), "answer"), 1),),
-    )
+    yield video_example(row, context, f"msvd/{clip}.avi")
 
 
 def _load_clips(data: bytes) -> dict[str, str]:
@@ -73,10 +62,8 @@ SPLITS = tuple(
         examples,
         tables={"clips": Table("youtube_mapping.txt", _load_clips)},
     )
-    for split in ("train", "val", "test")
+    for split in SPLIT_NAMES
 )
-
-_RELEASE = "https://github.com/xudejing/video-question-answering"
 
 CARD = SourceCard(
     id="msvd_qa",
@@ -91,12 +78,12 @@ CARD = SourceCard(
     },
     files=(
         *(
-            FileCard(name=f"{split}_qa.json", splits=(split,), download=unverified(_RELEASE))
-            for split in ("train", "val", "test")
+            FileCard(name=f"{split}_qa.json", splits=(split,), download=unverified(RELEASE))
+            for split in SPLIT_NAMES
         ),
         FileCard(
             name="youtube_mapping.txt",
-            splits=("train", "val", "test"),
+            splits=SPLIT_NAMES,
             download=unverified(
                 "https://www.cs.utexas.edu/~ml/clamp/videoDescription/YouTubeClips.tar"
             ),
@@ -111,15 +98,8 @@ CARD = SourceCard(
             ),
         ),
     ),
-    home=unverified(_RELEASE),
-    citation=unverified(
-        "Xu, Zhao, Xiao, Wu, Zhang, He, Zhuang. Video Question Answering via Gradually Refined "
-        "Attention over Appearance and Motion. ACM Multimedia 2017."
-    ),
+    home=unverified(RELEASE),
+    citation=CITATION,
 )
 
-SOURCE = Source(
-    CARD,
-    SPLITS,
-    Vocabulary(Rows("train_qa.json", VideoQuestion), lambda row: clean_line(row.answer)),
-)
+SOURCE = Source(CARD, SPLITS, VOCABULARY)

@@ -45,6 +45,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     title = parsed.data or "published sizes"
     if not any(sizes.values()):
         raise OptionError(f"{title} holds no split that is trained on")
+    unknown = [source for source, size in sizes.items() if not size]
     parts = mix(sizes, options)
     if parsed.json:
         print(
@@ -54,6 +55,9 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         )
     else:
         mixture_table(parts, samples, f"{title}, rule {options.rule}")
+        if unknown:
+            why = "their published size is unknown" if manifest is None else "they are empty"
+            print(f"left out, since {why}: {', '.join(unknown)}")
     return 0
 
 

@@ -191,6 +191,18 @@ def test_a_clip_has_four_times(collection: Any, example: Any, clip: str) -> None
     assert part.frame_times == pytest.approx((1.1, 1.3, 1.5, 1.7))
 
 
+def test_a_clip_that_begins_after_the_video_is_rejected(
+    collection: Any, example: Any, clip: str
+) -> None:
+    """Such as the times of a whole video with a file that is cut already."""
+    media = stage(collection[1])
+    with pytest.raises(
+        RowRejectedError, match=r"clip.avi lasts 2.0 s, and its clip begins at 61"
+    ) as e:
+        media.prepare(example(images=None, video=clip, clip=(61.0, 66.0)))
+    assert e.value.reason.value == "media_truncated"
+
+
 def test_a_clip_to_embed_becomes_its_frames(collection: Any, example: Any, clip: str) -> None:
     pack = io.BytesIO()
     media = stage(collection[1], pack, image_max_side=48)

@@ -76,8 +76,8 @@ from templates.library import load_templates
 templates = load_templates()
 dataset = open_dataset(sys.argv[1])
 drawn = {}
-for source in dataset.manifest.splits:
-    for record in dataset.records(source, "train"):
+for source, splits in dataset.manifest.splits.items():
+    for record in dataset.records(source, "train") if "train" in splits else ():
         for number in (0, 5):
             drawn[f"{record.record_id} {number}"] = draw(record.example(), templates, 3, number)
 print(json.dumps(drawn))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -7,19 +8,19 @@ from datagen.errors import RawDataError
 from datagen.files import LocalFiles, hash_file
 from datagen.source import Rows, Vocabulary
 from datagen.sources import load_source
-from datagen.sources.msvd_qa import VideoQuestion
 from datagen.text import clean_line
+from datagen.video_questions import VideoQuestion
 from datagen.vocabulary import count_answers
 
-ANSWERS = Vocabulary(Rows("train_qa.json", VideoQuestion), lambda row: clean_line(row.answer))
+ANSWERS = Vocabulary(Rows("train_qa.json", VideoQuestion), lambda row: [clean_line(row.answer)])
 
 
 def row(number: int, answer: Any) -> dict[str, Any]:
     return {"id": number, "video_id": 1, "question": "who?", "answer": answer}
 
 
-def counted(raw: Any) -> Any:
-    return count_answers(ANSWERS, str(raw.root / "msvd_qa"), LocalFiles())
+def counted(raw: Any, vocabulary: Vocabulary = ANSWERS) -> Any:
+    return count_answers(vocabulary, str(raw.root / "msvd_qa"), LocalFiles())
 
 
 def test_answers_are_counted_over_all_windows(raw: Any) -> None:
@@ -31,6 +32,14 @@ def test_answers_are_counted_over_all_windows(raw: Any) -> None:
 def test_answers_are_counted_as_they_are_written(raw: Any) -> None:
     raw.json("msvd_qa/train_qa.json", [row(1, "man"), row(2, " man\n"), row(3, " "), row(4, "")])
     assert counted(raw) == {"man": 2}
+
+
+def test_several_answers_of_a_row_count_and_rare_ones_are_left_out(raw: Any) -> None:
+    words = replace(ANSWERS, answers=lambda row: row.answer.split(","))
+    raw.json("msvd_qa/train_qa.json", [row(1, "a,b,b"), row(2, "b,c,"), row(3, "c")])
+    assert counted(raw, words) == {"a": 1, "b": 3, "c": 2}
+    assert counted(raw, replace(words, min_count=2)) == {"b": 3, "c": 2}
+    assert counted(raw, replace(words, min_count=4)) == {}
 
 
 def test_rows_that_cannot_be_decoded_are_left_out(raw: Any) -> None:

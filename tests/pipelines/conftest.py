@@ -23,6 +23,8 @@ from datagen.sources import load_source
 from pipelines.cli import main
 
 NUM_SCENES = 24
+SIX = ("coco_caption", "vqav2", "vqav2_qg", "scienceqa", "visdial", "msvd_qa")
+"""Sources of six shapes; what holds of every source is shown in `test_all_sources.py`."""
 
 
 class Outcome(NamedTuple):
@@ -41,11 +43,33 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="session")
+def six() -> tuple[str, ...]:
+    """The sources of `raw`."""
+    return SIX
+
+
+@pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The raw files of all sources for a few scenes, to be read only."""
+    """The raw files of six sources for a few scenes, to be read only."""
     folder = tmp_path_factory.mktemp("sample") / "raw"
+    write_sample(folder, num_scenes=NUM_SCENES, sources=SIX)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def all_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The raw files of all sources, to be read only."""
+    folder = tmp_path_factory.mktemp("all") / "raw"
     write_sample(folder, num_scenes=NUM_SCENES)
     return folder
+
+
+@pytest.fixture(scope="session")
+def all_embedded(all_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of all sources with its pictures, to be read only."""
+    out = tmp_path_factory.mktemp("all embedded") / "instruct"
+    assert main(["build", "--raw", str(all_raw), "--out", str(out), "--images", "embed"]) == 0
+    return out
 
 
 @pytest.fixture(autouse=True)

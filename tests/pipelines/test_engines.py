@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,10 @@ PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("images", ["reference", "embed"])
-def test_worker_processes_write_the_same_bytes(
-    images, raw, tmp_path, build, built, embedded, digests
-):
-    out = tmp_path / "out"
-    outcome = build(raw, out, "--images", images, *PROCESSES)
+def test_worker_processes_write_the_same_bytes(raw, tmp_path, build, embedded, digests):
+    outcome = build(raw, tmp_path / "out", "--images", "embed", *PROCESSES)
     assert outcome.status == 0, outcome.err
-    assert digests(out) == digests(built if images == "reference" else embedded)
+    assert digests(tmp_path / "out") == digests(embedded)
 
 
 def test_threads_write_the_same_bytes(raw, tmp_path, build, built, digests):
@@ -148,54 +146,96 @@ def test_the_portable_runner_in_this_process_writes_the_same_bytes(
     assert digests(tmp_path / "out") == digests(built)
 
 
+@pytest.fixture
+def job_service(service, free_port):
+    """Starts a job service and a pool of its own workers; returns the options for a build there."""
+
+    def job_service(path=ROOT):
+        jobs, workers = free_port(), free_port()
+        service("apache_beam.runners.portability.local_job_service_main", jobs, "--port", jobs)
+        service(
+            "apache_beam.runners.worker.worker_pool_main",
+            workers,
+            "--service_port",
+            workers,
+            PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for `python`
+            PYTHONPATH=str(path),
+        )
+        return (
+            "--runner=PortableRunner",
+            f"--job_endpoint=localhost:{jobs}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=localhost:{workers}",
+        )
+
+    return job_service
+
+
+@pytest.fixture
+def dask_cluster():
+    """A Dask scheduler with two worker processes."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+def on_dask(cluster):
+    return (
+        "--runner=apache_beam.runners.dask.dask_runner.DaskRunner",
+        f"--dask_client_address={cluster.scheduler_address}",
+    )
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("images", ["reference", "embed"])
-def test_a_job_service_with_its_own_workers_writes_the_same_bytes(
-    images, raw, tmp_path, start, service, free_port, built, embedded, digests
+def test_one_corpus_has_the_same_bytes_on_four_engines(
+    all_raw, tmp_path, start, all_embedded, digests, job_service, dask_cluster
 ):
-    jobs, workers = free_port(), free_port()
-    service("apache_beam.runners.portability.local_job_service_main", jobs, "--port", jobs)
-    service(
-        "apache_beam.runners.worker.worker_pool_main",
-        workers,
-        "--service_port",
-        workers,
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # it starts `python`
-        PYTHONPATH=str(ROOT),
-    )
-    external = (
-        f"--job_endpoint=localhost:{jobs}",
-        "--environment_type=EXTERNAL",
-        f"--environment_config=localhost:{workers}",
-    )
-    submit(start, raw, tmp_path / "out", "--images", images, *external)
-    assert digests(tmp_path / "out") == digests(built if images == "reference" else embedded)
+    """All 26 sources, embedded."""
+    expected = digests(all_embedded)
+    assert sum(name.endswith(".parquet") for name in expected) > 60
+    engines = {
+        "in memory": (),
+        "worker processes": PROCESSES,
+        "job service": job_service(),
+        "dask": on_dask(dask_cluster),
+    }
+    for name, options in engines.items():
+        out = tmp_path / name
+        command = ("build", "--raw", all_raw, "--out", out, "--images", "embed", *options)
+        outcome = start(*command).end(180)
+        assert outcome.status == 0, (name, outcome.err[-3_000:])
+        assert digests(out) == expected, name
 
 
 @pytest.mark.slow
-def test_a_worker_of_another_version_is_refused(raw, tmp_path, start, service, free_port):
+def test_a_worker_that_dies_changes_nothing(
+    all_raw, tmp_path, start, all_embedded, digests, dask_cluster
+):
+    """Dask gives what the dead worker had to do to another one."""
+    out = tmp_path / "out"
+    command = ("build", "--raw", all_raw, "--out", out, "--images", "embed")
+    process = start(*command, *on_dask(dask_cluster))
+    while process.poll() is None and not list(tmp_path.glob("out.staging-*/ranges/*/*/*.blocks")):
+        time.sleep(0.01)
+    assert process.poll() is None
+    os.kill(dask_cluster.workers[0].pid, signal.SIGKILL)
+    outcome = process.end(timeout=180)
+    assert outcome.status == 0, outcome.err[-3_000:]
+    assert digests(out) == digests(all_embedded)
+
+
+@pytest.mark.slow
+def test_a_worker_of_another_version_is_refused(raw, tmp_path, start, job_service):
     """The pool imports a copy of our code that differs in one comment."""
     other = tmp_path / "other"
     for package in ("datagen", "templates", "pipelines"):
         shutil.copytree(ROOT / package, other / package)
     with (other / "datagen/text.py").open("a") as file:
         file.write("# changed\n")
-    jobs, workers = free_port(), free_port()
-    service("apache_beam.runners.portability.local_job_service_main", jobs, "--port", jobs)
-    service(
-        "apache_beam.runners.worker.worker_pool_main",
-        workers,
-        "--service_port",
-        workers,
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        PYTHONPATH=str(other),
-    )
-    process = start(
-        *("build", "--raw", raw, "--out", tmp_path / "out", "--runner=PortableRunner"),
-        f"--job_endpoint=localhost:{jobs}",
-        "--environment_type=EXTERNAL",
-        f"--environment_config=localhost:{workers}",
-    )
+    options = job_service(other)
+    process = start("build", "--raw", raw, "--out", tmp_path / "out", *options)
     outcome = process.end(timeout=180)
     assert outcome.status == 2, outcome.err[-3_000:]
     assert "a worker has code " in outcome.message

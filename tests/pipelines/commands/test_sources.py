@@ -15,8 +15,8 @@ def wide(monkeypatch):
     monkeypatch.setattr("pipelines.console.WIDTH_OFF_TERMINAL", 500)
 
 
-def test_all_sources_are_listed_with_the_splits_on_disk(run, raw):
-    outcome = run("sources", "--raw", raw)
+def test_all_sources_are_listed_with_the_splits_on_disk(run, all_raw):
+    outcome = run("sources", "--raw", all_raw)
     assert outcome.status == 0
     lines = {line.split()[0]: line for line in outcome.out.splitlines()[1:] if line.strip()}
     assert list(lines) == list(SOURCE_IDS)

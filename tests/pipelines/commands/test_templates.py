@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 
-from datagen.sources import SOURCE_IDS
 from templates.catalog import TASKS
 from templates.library import SHIPPED_SETS, load_templates, template_folder
 
@@ -90,11 +89,11 @@ def test_a_lint_over_nothing_fails(run, tmp_path):
 # --- preview
 
 
-def test_every_source_on_disk_is_previewed_with_every_fitting_wording(run, raw):
+def test_every_source_on_disk_is_previewed_with_every_fitting_wording(run, raw, six):
     outcome = run("templates", "preview", "--raw", raw)
     assert outcome.status == 0
     shown = {line.split("/")[0] for line in outcome.out.splitlines() if line[:1].strip()}
-    assert shown == set(SOURCE_IDS)
+    assert shown == set(six)
     for wording in load_templates().wordings:
         if set(wording.sources) & {"vqav2", "coco_caption", "msvd_qa"}:
             assert wording.template_id in outcome.out
@@ -109,14 +108,14 @@ def test_rows_of_one_source_and_split_can_be_previewed(run, raw):
     assert all(each.startswith("visdial/val/") for each in ids)
 
 
-def test_rows_of_a_built_dataset_can_be_previewed(run, built, raw):
+def test_rows_of_a_built_dataset_can_be_previewed(run, built, raw, six):
     options = ("--source", "vqav2", "--split", "val", "--rows", 2)
     outcome = run("templates", "preview", "--data", built, *options)
     assert outcome.status == 0
     assert outcome.out.count("vqav2/val/") == 2
     every = run("templates", "preview", "--data", built)
     shown = {line.split("/")[0] for line in every.out.splitlines() if line[:1].strip()}
-    assert shown == set(SOURCE_IDS)
+    assert shown == set(six)
 
 
 def test_one_wording_can_be_previewed(run, raw):

@@ -1,0 +1,15 @@
+"""LLaVA-Instruct detailed descriptions: one request to describe a picture, one long answer.
+
+File, in `RAW/llava_instruct/`: `detail_23k.json`, 23 thousand dialogs of one turn. Origin, licence,
+field map and what is rejected are told in `datagen/llava_instruct.py`.
+"""
+
+from datagen.card import unverified
+from datagen.llava_instruct import llava_instruct
+
+SOURCE = llava_instruct(
+    "llava_detail",
+    "detail_23k.json",
+    num_turns=unverified(23_240, "a public note whose author counted the file's rows"),
+    note="counts turns, of which each dialog has one (the paper's 23K dialogs)",
+)

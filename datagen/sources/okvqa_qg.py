@@ -1,0 +1,12 @@
+"""Question generation on OK-VQA: given a picture and an answer, ask the question.
+
+InstructBLIP makes this set of OK-VQA's questions (section 2.1 of the paper). Origin, licence,
+files and counts are those of `okvqa.py`. One record is one question; the answer that its
+instruction shows is chosen per draw, by the annotators' frequency, from the raw answers where
+there are any.
+"""
+
+from datagen.question_generation import question_generation
+from datagen.sources import okvqa
+
+SOURCE = question_generation(okvqa.SOURCE, "okvqa_qg")

@@ -1,0 +1,245 @@
+"""TextCaps: captions of pictures with text in them, which cannot be written without reading it.
+
+Sidorov et al., "TextCaps: a Dataset for Image Captioning with Reading Comprehension", ECCV 2020.
+Home: https://textvqa.org/textcaps.
+
+Files, in `RAW/textcaps/`: `TextCaps_0.1_{train,val,test}.json`, whose rows lie under `data`. Optional,
+and the same as TextVQA's: `TextVQA_Rosetta_OCR_v0.2_{train,val,test}.json`, the words that an OCR
+program read in each picture. Pictures: `RAW/images/textvqa/{train_images,test_images}/`, shared with
+TextVQA; those of val are among the first.
+
+In train one record is one caption. In val one record is one picture with all its captions, in test one
+picture, whose captions are hidden. The publisher writes one row a caption and repeats all captions of
+the picture in each: in val the row with the smallest `caption_id` of its picture makes the record, and
+the others are filtered as `same_picture`.
+
+| field | from |
+|---|---|
+| example_id | `caption_id` in train, `image_id` elsewhere |
+| captions | `caption_str` in train, `reference_strs` in val |
+| ocr_tokens | `ocr_tokens` of the picture's OCR row, all of them; absent where there are none |
+| images | `image_id`, as `textvqa/train_images/<image_id>.jpg` |
+| group_id | the same Open Images id |
+
+Counts: train 109,765 captions of 21,953 pictures, val 3,166 pictures, test 3,289.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.errors import Reason, RowRejectedError
+from datagen.example import Example, required_text
+from datagen.source import (
+    Filtered,
+    Lookup,
+    Outcome,
+    Rejected,
+    RowContext,
+    Rows,
+    Source,
+    SplitFiles,
+)
+from datagen.text import clean_line
+
+
+class Caption(Struct, gc=False):
+    image_id: str
+    caption_id: int
+    caption_str: str
+
+
+class PictureCaptions(Struct, gc=False):
+    """A row of val: one caption, of which only the id is used, and all captions of its picture."""
+
+    image_id: str
+    caption_id: int
+    reference_strs: list[str]
+
+
+class CaptionId(Struct, gc=False):
+    caption_id: int
+
+
+class Picture(Struct, gc=False):
+    image_id: str
+
+
+class Ocr(Struct, gc=False):
+    ocr_tokens: list[str]
+
+
+FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
+
+
+def _example(
+    context: RowContext, native_id: object, image_id: str, captions: list[str] | None
+) -> Example:
+    picture = required_text(clean_line(image_id), "image_id")
+    references = None
+    if captions is not None:
+        references = tuple([required_text(clean_line(caption), "caption") for caption in captions])
+    return Example(
+        example_id=context.example_id(native_id),
+        source=context.source,
+        split=context.split,
+        task="caption_ocr",
+        group_id=f"openimages:{picture}",
+        images=(f"textvqa/{FOLDERS[context.split]}/{picture}.jpg",),
+        captions=references,
+        ocr_tokens=_ocr_tokens(context),
+    )
+
+
+def _ocr_tokens(context: RowContext) -> tuple[str, ...] | None:
+    """The words that were read in the picture, if any; a picture may lack its OCR row."""
+    if not context.found["ocr"]:
+        return None
+    ocr: Ocr = context.one("ocr")
+    return tuple(filter(None, map(clean_line, ocr.ocr_tokens))) or None
+
+
+def train_captions(row: Caption, context: RowContext) -> Iterator[Outcome]:
+    yield _example(context, row.caption_id, row.image_id, [row.caption_str])
+
+
+def val_pictures(row: PictureCaptions, context: RowContext) -> Iterator[Outcome]:
+    usable = (each for each in context.found["same_picture"] if not isinstance(each, Rejected))
+    if any(each.caption_id < row.caption_id for each in usable):
+        yield Filtered("same_picture")
+        return
+    if not row.reference_strs:
+        raise RowRejectedError(Reason.NO_ANSWERS, f"picture {row.image_id} has no captions")
+    yield _example(context, row.image_id, row.image_id, row.reference_strs)
+
+
+def test_pictures(row: Picture, context: RowContext) -> Iterator[Outcome]:
+    yield _example(context, row.image_id, row.image_id, None)
+
+
+def _rows(split: str, row: type[Struct]) -> Rows:
+    return Rows(f"TextCaps_0.1_{split}.json", row, path=("data",))
+
+
+def _ocr(split: str) -> Lookup:
+    return Lookup(
+        f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+        Ocr,
+        path=("data",),
+        key="image_id",
+        by="image_id",
+        required=False,
+    )
+
+
+_SAME_PICTURE = Lookup(
+    "TextCaps_0.1_val.json",
+    CaptionId,
+    path=("data",),
+    key="image_id",
+    by="image_id",
+    many=True,
+)
+
+SPLITS = (
+    SplitFiles("train", _rows("train", Caption), train_captions, lookups={"ocr": _ocr("train")}),
+    SplitFiles(
+        "val",
+        _rows("val", PictureCaptions),
+        val_pictures,
+        lookups={"same_picture": _SAME_PICTURE, "ocr": _ocr("val")},
+    ),
+    SplitFiles(
+        "test",
+        _rows("test", Picture),
+        test_pictures,
+        lookups={"ocr": _ocr("test")},
+        hidden_answers=True,
+    ),
+)
+
+_DOWNLOADS = "https://dl.fbaipublicfiles.com/textvqa/"
+_LAVIS_CONFIG = "LAVIS lavis/configs/datasets"
+_HUB_CARD = "lmms-lab/TextCaps dataset card"
+
+CARD = SourceCard(
+    id="textcaps",
+    task="caption_ocr",
+    category="image captioning with reading comprehension",
+    held_in=True,
+    folder="textcaps",
+    splits={
+        "train": SplitCard(
+            used_in_paper=True,
+            counts={"0.1": unverified(109_765)},
+            note="counts captions, of 21,953 pictures",
+        ),
+        "val": SplitCard(
+            used_in_paper=True,
+            counts={"0.1": unverified(3_166, _HUB_CARD)},
+            note="counts pictures; the publisher's rows are captions",
+        ),
+        "test": SplitCard(used_in_paper=False, counts={"0.1": unverified(3_289, _HUB_CARD)}),
+    },
+    files=(
+        *(
+            FileCard(
+                name=f"TextCaps_0.1_{split}.json",
+                splits=(split,),
+                download=unverified(
+                    f"{_DOWNLOADS}data/textcaps/TextCaps_0.1_{split}.json", _LAVIS_CONFIG
+                ),
+            )
+            for split in ("train", "val", "test")
+        ),
+        *(
+            FileCard(
+                name=f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+                splits=(split,),
+                download=unverified(f"{_DOWNLOADS}data/TextVQA_Rosetta_OCR_v0.2_{split}.json"),
+                required=False,
+            )
+            for split in ("train", "val", "test")
+        ),
+    ),
+    media=(
+        MediaCard(
+            kind="images",
+            collection="textvqa",
+            download=unverified(f"{_DOWNLOADS}images/{{train_val_images,test_images}}.zip"),
+        ),
+    ),
+    home=unverified("https://textvqa.org/textcaps"),
+    licence=unverified("CC BY 4.0"),
+    media_licence=unverified("Open Images, CC BY 2.0"),
+    non_commercial=unverified(False),
+    citation=unverified(
+        "Sidorov, Hu, Rohrbach, Singh. TextCaps: a Dataset for Image Captioning with Reading "
+        "Comprehension. ECCV 2020."
+    ),
+    hub=HubMirror(
+        repository=unverified("lmms-lab/TextCaps", _HUB_CARD),
+        splits={"train": "train", "val": "val", "test": "test"},
+        columns=(
+            "question_id",
+            "question",
+            "image",
+            "image_id",
+            "image_classes",
+            "flickr_original_url",
+            "flickr_300k_url",
+            "image_width",
+            "image_height",
+            "set_name",
+            "image_name",
+            "image_path",
+            "caption_id",
+            "caption_str",
+            "reference_strs",
+        ),
+        lacks=("ocr_tokens",),
+    ),
+)
+
+SOURCE = Source(CARD, SPLITS)

@@ -1,0 +1,147 @@
+"""TextVQA: questions whose answers stand in the picture, each with the answers of ten annotators.
+
+Singh et al., "Towards VQA Models That Can Read", CVPR 2019. Home: https://textvqa.org.
+
+Files, in `RAW/textvqa/`: `TextVQA_0.5.1_{train,val,test}.json`, and, if they are there,
+`TextVQA_Rosetta_OCR_v0.2_{train,val,test}.json` with the words that the Rosetta system read in each
+picture. Pictures come from Open Images and are shared with TextCaps:
+`RAW/images/textvqa/train_images/` for train and val, `test_images/` for test.
+
+| field | from |
+|---|---|
+| example_id | `question_id` |
+| question | `question` |
+| answers | `answers`, all ten |
+| ocr_tokens | `ocr_tokens` of the question if it has them, else those of its picture (Rosetta) |
+| tags | `image_classes` |
+| images, group_id | `image_id` |
+
+All tokens are kept, in Rosetta's order, less blank ones; prompts show the first 30. A question
+whose picture has no tokens has no `ocr_tokens`. The answers of test are hidden.
+
+Counts: train 34,602, val 5,000, test 5,734.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified, verified
+from datagen.example import Example, counted, present, required_text
+from datagen.source import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.text import clean_line
+
+
+class Question(Struct, gc=False):
+    question_id: int
+    image_id: str
+    question: str
+    answers: list[str] | None = None
+    image_classes: list[str] | None = None
+    ocr_tokens: list[str] | None = None
+
+
+class PictureTokens(Struct, gc=False):
+    image_id: str
+    ocr_tokens: list[str]
+
+
+def examples(row: Question, context: RowContext) -> Iterator[Example]:
+    tokens = row.ocr_tokens
+    if tokens is None:
+        read: list[PictureTokens] = list(context.many("ocr"))
+        tokens = read[0].ocr_tokens if read else []
+    folder = "test_images" if context.split == "test" else "train_images"
+    picture = required_text(clean_line(row.image_id), "image_id")
+    yield Example(
+        example_id=context.example_id(row.question_id),
+        source=context.source,
+        split=context.split,
+        task="vqa_ocr",
+        group_id=f"openimages:{picture}",
+        images=(f"textvqa/{folder}/{picture}.jpg",),
+        question=required_text(clean_line(row.question), "question"),
+        answers=None if context.hidden_answers else counted(row.answers or ()),
+        ocr_tokens=tuple([token for token in map(clean_line, tokens) if token]) or None,
+        tags=present(image_classes=clean_line(", ".join(row.image_classes or ()))),
+    )
+
+
+def _split(split: str) -> SplitFiles:
+    tokens = Lookup(
+        f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+        PictureTokens,
+        path=("data",),
+        key="image_id",
+        by="image_id",
+        required=False,
+    )
+    return SplitFiles(
+        split,
+        Rows(f"TextVQA_0.5.1_{split}.json", Question, path=("data",)),
+        examples,
+        lookups={"ocr": tokens},
+        hidden_answers=split == "test",
+    )
+
+
+SPLITS = tuple(_split(split) for split in ("train", "val", "test"))
+
+_DOWNLOADS = "https://dl.fbaipublicfiles.com/textvqa"
+_HUB_CARD = "the card of facebook/textvqa on the Hugging Face Hub"
+
+CARD = SourceCard(
+    id="textvqa",
+    task="vqa_ocr",
+    category="image question answering with reading comprehension",
+    held_in=False,
+    folder="textvqa",
+    splits={
+        "train": SplitCard(used_in_paper=False, counts={"0.5.1": unverified(34_602, _HUB_CARD)}),
+        "val": SplitCard(
+            used_in_paper=True,
+            counts={"0.5.1": verified(5_000, "val_questions_with_rosetta_ocr.jsonl, a mirror")},
+        ),
+        "test": SplitCard(used_in_paper=False, counts={"0.5.1": unverified(5_734, _HUB_CARD)}),
+    },
+    files=(
+        *(
+            FileCard(
+                name=f"TextVQA_0.5.1_{split}.json",
+                splits=(split,),
+                download=unverified(f"{_DOWNLOADS}/data/TextVQA_0.5.1_{split}.json"),
+            )
+            for split in ("train", "val", "test")
+        ),
+        *(
+            FileCard(
+                name=f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+                splits=(split,),
+                download=unverified(f"{_DOWNLOADS}/data/TextVQA_Rosetta_OCR_v0.2_{split}.json"),
+                required=False,
+            )
+            for split in ("train", "val", "test")
+        ),
+    ),
+    media=(
+        MediaCard(
+            kind="images",
+            collection="textvqa",
+            download=unverified(f"{_DOWNLOADS}/images/{{train_val_images,test_images}}.zip"),
+        ),
+    ),
+    home=unverified("https://textvqa.org"),
+    licence=unverified("CC BY 4.0"),
+    media_licence=unverified("Open Images, CC BY 2.0"),
+    non_commercial=unverified(False),
+    citation=unverified(
+        "Singh, Natarajan, Shah, Jiang, Chen, Batra, Parikh, Rohrbach. Towards VQA Models That Can "
+        "Read. CVPR 2019."
+    ),
+    hub=HubMirror(
+        repository=unverified("lmms-lab/textvqa"),
+        splits={"train": "train", "val": "validation", "test": "test"},
+    ),
+)
+
+SOURCE = Source(CARD, SPLITS)
