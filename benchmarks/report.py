@@ -120,9 +120,14 @@ class Results:
         counts = {len(measured.costs) for measured in self.measured.values()}
         loads = [cost.load for measured in self.measured.values() for cost in measured.costs]
         busy = sum(load > BUSY_LOAD for load in loads)
-        return (
+        how = (
             f"Medians of {'/'.join(map(str, sorted(counts)))} runs, each in a fresh process, the cases "
-            "in turn; memory is from a run of its own. The machine's load before a run was "
+            "in turn; memory is from a run of its own."
+        )
+        if counts == {1}:
+            how = "One run each, in a fresh process."
+        return (
+            f"{how} The machine's load before a run was "
             f"{median(loads):.1f} in the middle and {max(loads):.1f} at most; {busy} of {len(loads)} "
             f"runs began above {BUSY_LOAD}."
         )
