@@ -129,7 +129,7 @@ def _csv(path: Path, target: Path, parts: tuple[Inflated, ...], copies: int) -> 
         writer.writeheader()
         for copy in range(copies):
             writer.writerows(
-                row | {name: f"{row[name]}{copy}" for name in part.ids} for row in rows
+                row | {name: f"{row[name]}x{copy}" for name in part.ids} for row in rows
             )
 
 
@@ -160,7 +160,7 @@ def _mark(value: int | str) -> str:
 
 def _copies(text: str, copies: int) -> Iterator[str]:
     for copy in range(copies):
-        yield _NUMBER.sub(partial(_moved, copy), text).replace(_COPY, str(copy))
+        yield _NUMBER.sub(partial(_moved, copy), text).replace(_COPY, f"x{copy}")
 
 
 def _moved(copy: int, match: re.Match[str]) -> str:
@@ -169,5 +169,5 @@ def _moved(copy: int, match: re.Match[str]) -> str:
 
 def _ids_of_splits(path: Path, target: Path, copies: int) -> None:
     splits = json.loads(path.read_text())
-    many = {name: [f"{i}{c}" for c in range(copies) for i in ids] for name, ids in splits.items()}
+    many = {name: [f"{i}x{c}" for c in range(copies) for i in ids] for name, ids in splits.items()}
     target.write_text(json.dumps(many))
