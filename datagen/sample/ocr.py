@@ -1,10 +1,57 @@
-"""The printed words of a scene as the Rosetta OCR files of TextVQA and TextCaps give them."""
+"""What TextVQA and TextCaps share: photos with printed words, and Rosetta's file of what was read."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from datagen.sample.draw import SIDE, word_box
-from datagen.sample.scenes import Word
+from datagen.sample.scenes import Scene, Word
+from datagen.sample.world import World, write_json, write_picture
+
+FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
+_SCENES_PER_PICTURE = 2
+_UNREAD_SHARE = 1 / 8
+
+
+class Photo(NamedTuple):
+    """A scene with words, and which of them were read: none at all in some pictures."""
+
+    number: int
+    split: str
+    image_id: str
+    scene: Scene
+    words_read: tuple[Word, ...]
+
+
+def photos(world: World, source: str, num_words: Sequence[int]) -> list[Photo]:
+    """The photos of a source; how many words one has is drawn from `num_words`."""
+    found = []
+    for index in range(world.num_scenes // _SCENES_PER_PICTURE):
+        random = world.random(source, index, "photo")
+        scene = world.scene(source, index, num_words=random.choice(num_words))
+        read = () if random.random() < _UNREAD_SHARE else scene.words
+        image_id = world.open_images_id(source, index)
+        found.append(Photo(index, world.split(index), image_id, scene, read))
+    return found
+
+
+def write_photos(raw: Path, photos: Iterable[Photo]) -> None:
+    for photo in photos:
+        folder = raw / "images" / "textvqa" / FOLDERS[photo.split]
+        write_picture(folder / f"{photo.image_id}.jpg", photo.scene)
+
+
+def write_document(
+    path: Path, name: str, split: str, version: float | str, rows: list[dict[str, Any]]
+) -> None:
+    """Rows under the header that all these files have."""
+    document = {
+        "dataset_type": split,
+        "dataset_name": name,
+        "dataset_version": version,
+        "data": rows,
+    }
+    write_json(path, document)
 
 
 def rosetta_row(image_id: str, words: Sequence[Word]) -> dict[str, Any]:

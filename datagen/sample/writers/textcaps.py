@@ -4,67 +4,40 @@ One row is one caption. The five rows of a picture do not lie together.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from datagen.sample.draw import SIDE
-from datagen.sample.ocr import rosetta_row
-from datagen.sample.scenes import Scene, Word
+from datagen.sample.ocr import Photo, photos, rosetta_row, write_document, write_photos
 from datagen.sample.words import captions
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World
 
 NUM_CAPTIONS = 5
-FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
-_SCENES_PER_PICTURE = 2
-_UNREAD_SHARE = 1 / 8
-
-
-class _Photo(NamedTuple):
-    number: int
-    split: str
-    image_id: str
-    scene: Scene
-    words_read: tuple[Word, ...]
 
 
 def write(raw: Path, world: World) -> None:
-    photos = [_photo(world, index) for index in range(world.num_scenes // _SCENES_PER_PICTURE)]
-    for photo in photos:
-        folder = raw / "images" / "textvqa" / FOLDERS[photo.split]
-        write_picture(folder / f"{photo.image_id}.jpg", photo.scene)
+    taken = photos(world, "textcaps", (1, 1, 2))
+    write_photos(raw, taken)
     for split in SPLITS:
-        mine = [photo for photo in photos if photo.split == split]
+        mine = [photo for photo in taken if photo.split == split]
         if split == "test":
             rows = [_picture(photo) for photo in mine]
         else:
             rows = [row for photo in mine for row in _captions(world, photo)]
         world.random("textcaps", split, "order").shuffle(rows)
-        _write(raw, f"TextCaps_0.1_{split}.json", "textcaps", split, 0.1, rows)
+        write_document(
+            raw / "textcaps" / f"TextCaps_0.1_{split}.json", "textcaps", split, 0.1, rows
+        )
         ocr = [rosetta_row(photo.image_id, photo.words_read) for photo in mine]
-        _write(raw, f"TextVQA_Rosetta_OCR_v0.2_{split}.json", "textvqa_ocr", split, 0.2, ocr)
+        write_document(
+            raw / "textcaps" / f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+            "textvqa_ocr",
+            split,
+            0.2,
+            ocr,
+        )
 
 
-def _photo(world: World, index: int) -> _Photo:
-    """One or two words are printed in it; the OCR finds none of them in some pictures."""
-    random = world.random("textcaps", index, "photo")
-    scene = world.scene("textcaps", index, num_words=random.choice((1, 1, 2)))
-    read = () if random.random() < _UNREAD_SHARE else scene.words
-    name = world.open_images_id("textcaps", index)
-    return _Photo(index, world.split(index), name, scene, read)
-
-
-def _write(
-    raw: Path, file: str, name: str, split: str, version: float, rows: list[dict[str, Any]]
-) -> None:
-    document = {
-        "dataset_type": split,
-        "dataset_name": name,
-        "dataset_version": version,
-        "data": rows,
-    }
-    write_json(raw / "textcaps" / file, document)
-
-
-def _picture(photo: _Photo) -> dict[str, Any]:
+def _picture(photo: Photo) -> dict[str, Any]:
     url = f"https://example.com/{photo.image_id}"
     return {
         "image_id": photo.image_id,
@@ -79,7 +52,7 @@ def _picture(photo: _Photo) -> dict[str, Any]:
     }
 
 
-def _captions(world: World, photo: _Photo) -> list[dict[str, Any]]:
+def _captions(world: World, photo: Photo) -> list[dict[str, Any]]:
     random = world.random("textcaps", photo.number, "captions")
     texts = captions(photo.scene, random, NUM_CAPTIONS, mention_words=True)
     return [

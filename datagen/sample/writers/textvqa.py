@@ -5,64 +5,37 @@ has no answers, and the OCR finds no word in some pictures.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from datagen.sample.draw import SIDE
-from datagen.sample.ocr import rosetta_row
+from datagen.sample.ocr import Photo, photos, rosetta_row, write_document, write_photos
 from datagen.sample.questions import Question, ask
-from datagen.sample.scenes import Scene, Word
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World
 from datagen.sample.writers.vqav2 import NUM_ANSWERS, annotators_answers
 
-FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
-_SCENES_PER_PICTURE = 2
-_UNREAD_SHARE = 1 / 8
 _QUESTIONS_PER_PICTURE = 2
 
 
-class _Photo(NamedTuple):
-    number: int
-    split: str
-    image_id: str
-    scene: Scene
-    words_read: tuple[Word, ...]
-
-
 def write(raw: Path, world: World) -> None:
-    photos = [_photo(world, index) for index in range(world.num_scenes // _SCENES_PER_PICTURE)]
-    for photo in photos:
-        folder = raw / "images" / "textvqa" / FOLDERS[photo.split]
-        write_picture(folder / f"{photo.image_id}.jpg", photo.scene)
+    taken = photos(world, "textvqa", (1, 1, 2, 3))
+    write_photos(raw, taken)
     for split in SPLITS:
-        mine = [photo for photo in photos if photo.split == split]
+        mine = [photo for photo in taken if photo.split == split]
         rows = [row for photo in mine for row in _questions(world, photo)]
-        _write(raw, f"TextVQA_0.5.1_{split}.json", "textvqa", split, "0.5.1", rows)
+        write_document(
+            raw / "textvqa" / f"TextVQA_0.5.1_{split}.json", "textvqa", split, "0.5.1", rows
+        )
         tokens = [rosetta_row(photo.image_id, photo.words_read) for photo in mine]
-        _write(raw, f"TextVQA_Rosetta_OCR_v0.2_{split}.json", "textvqa_ocr", split, "0.2", tokens)
+        write_document(
+            raw / "textvqa" / f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+            "textvqa_ocr",
+            split,
+            "0.2",
+            tokens,
+        )
 
 
-def _photo(world: World, index: int) -> _Photo:
-    """One to three words are printed in it."""
-    random = world.random("textvqa", index, "photo")
-    scene = world.scene("textvqa", index, num_words=random.choice((1, 1, 2, 3)))
-    read = () if random.random() < _UNREAD_SHARE else scene.words
-    name = world.open_images_id("textvqa", index)
-    return _Photo(index, world.split(index), name, scene, read)
-
-
-def _write(
-    raw: Path, file: str, name: str, split: str, version: str, rows: list[dict[str, Any]]
-) -> None:
-    document = {
-        "dataset_type": split,
-        "dataset_name": name,
-        "dataset_version": version,
-        "data": rows,
-    }
-    write_json(raw / "textvqa" / file, document)
-
-
-def _questions(world: World, photo: _Photo) -> list[dict[str, Any]]:
+def _questions(world: World, photo: Photo) -> list[dict[str, Any]]:
     random = world.random("textvqa", photo.number, "questions")
     questions = ask(photo.scene, random)
     words = [question for question in questions if question.kind == "word"]
@@ -71,7 +44,7 @@ def _questions(world: World, photo: _Photo) -> list[dict[str, Any]]:
     return [_row(world, photo, number, question) for number, question in enumerate(chosen)]
 
 
-def _row(world: World, photo: _Photo, number: int, question: Question) -> dict[str, Any]:
+def _row(world: World, photo: Photo, number: int, question: Question) -> dict[str, Any]:
     url = f"https://example.com/{photo.image_id}"
     question_id = photo.number * _QUESTIONS_PER_PICTURE + number
     row = {

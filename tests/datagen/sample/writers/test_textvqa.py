@@ -6,8 +6,9 @@ from typing import Any
 
 from PIL import Image
 
+from datagen.sample.ocr import FOLDERS
 from datagen.sample.world import World
-from datagen.sample.writers.textvqa import FOLDERS, write
+from datagen.sample.writers.textvqa import write
 
 
 def data(raw: Path, name: str) -> list[dict[str, Any]]:
