@@ -117,7 +117,7 @@ def _round(
             )
     candidates = None
     if options:
-        candidates = tuple([_text("answers", option, context) for option in options])
+        candidates = _texts("answers", options, context)
     return Example(
         example_id=context.example_id(f"{row.image_id}#round{number}"),
         source=context.source,
@@ -148,6 +148,14 @@ def _text(table: str, index: int | None, context: RowContext) -> str:
             Reason.INDEX_OUT_OF_RANGE, f"{index} is not in the table of {len(texts)} {table}"
         )
     return texts[index]
+
+
+def _texts(table: str, indexes: Sequence[int], context: RowContext) -> tuple[str, ...]:
+    """As `_text`, for a hundred at once."""
+    texts: Sequence[str] = context.tables[table]
+    if min(indexes) < 0 or max(indexes) >= len(texts):
+        return tuple([_text(table, index, context) for index in indexes])  # says which
+    return tuple([texts[index] for index in indexes])
 
 
 def _fault(dense: DenseAnnotation | Rejected, row: Dialog) -> Rejected | None:
