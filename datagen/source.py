@@ -89,9 +89,10 @@ Examples: TypeAlias = Callable[[Any, RowContext], Iterator[Outcome]]
 class Rows:
     """The file whose rows become examples, decoded as `row` (a msgspec Struct or plain type).
 
-    They are a JSON array at `path`, or, by `kind`, an "object" where each row has a name, JSON "lines", or
-    the records of a "csv" file. A `*` in `file` gathers many files, each a row with its `path` and its
-    content as `row`. Where one file holds several splits, `split_of` tells a row's split, None if the row names none that is known.
+    They are a JSON array at `path`, or, by `kind`, an "object" where each row has a name, JSON "lines",
+    or the records of a "csv" file. A `*` in `file` gathers many files, each a row with its `path` and
+    its content as `row`. Where one file holds several splits, `split_of` tells a row's split, None if
+    the row names none that is known.
     """
 
     file: str
@@ -107,7 +108,8 @@ class Lookup:
 
     `many` keeps all rows of a key; otherwise the first is used and the others are rejected as
     duplicates. `orphans` rejects rows that no driving row asks for. Without its file, a lookup that
-    is not `required` finds nothing. In an "object", the names of the rows are their keys.
+    is not `required` finds nothing. In an "object", the names of the rows are
+    their keys; a "csv" file cannot be looked up.
     """
 
     file: str
