@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PACKAGES = ("templates", "datagen", "pipelines")
+PACKAGES = ("templates", "datagen", "trainer", "pipelines", "configs")
 
 COMMANDS = {
     "sources": "what is known of the sources, and which of their files are here",
@@ -17,6 +17,8 @@ COMMANDS = {
     "build": "build the dataset from the publishers' files with Beam",
     "mixture": "show how often each training set is drawn from",
     "show": "print records of a built dataset",
+    "configs": "list the training configurations, or copy them",
+    "train": "tune the Q-Former on a built dataset, on this machine",
 }
 
 

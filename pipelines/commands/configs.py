@@ -1,0 +1,29 @@
+"""`visinstruct configs`: the shipped training configurations, listed, shown or copied."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.console import output
+from trainer.config.shipped import copy_configs, purpose, shipped_configs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="what is shipped (the default)")
+    copy = actions.add_parser("copy", help="copy files to a folder of yours, to change them")
+    copy.add_argument("names", nargs="*", metavar="NAME", help="such as flan_t5_xl; all without")
+    copy.add_argument("--out", default="configs", metavar="DIR")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    if parsed.action == "copy":
+        for path in copy_configs(Path(parsed.out), parsed.names):
+            print(path)
+        return 0
+    console = output()
+    configs = shipped_configs()
+    width = max(map(len, configs))
+    for name, path in configs.items():
+        console.print(f"{name:<{width}}  {purpose(path)}", markup=False, highlight=False)
+    return 0

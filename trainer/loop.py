@@ -1,0 +1,203 @@
+"""The training loop: top to bottom, what happens in a step."""
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from trainer import checkpoint
+from trainer.config.run import RunConfig
+from trainer.data.batch import count_targets
+from trainer.data.loader import Step
+from trainer.distributed import World
+from trainer.diverged import check_finite
+from trainer.engine import Engine
+from trainer.metrics import Metrics
+from trainer.model.flops import batch_flops
+from trainer.model.model import Model
+from trainer.schedule import learning_rate
+from trainer.seeds import seed_step
+from trainer.throughput import Meter, peak_memory_bytes
+from trainer.unreadable import report_replaced
+from trainer.validate import Validation, is_better, summary
+
+
+class StopSignal:
+    """Set by SIGTERM (a cluster's warning): the run ends after the step that it is in, and saves."""
+
+    def __init__(self) -> None:
+        self.received = False
+        signal.signal(signal.SIGTERM, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+
+
+@dataclass
+class Progress:
+    """Where the run is; `best` is the validation of the best checkpoint so far."""
+
+    step: int = 0
+    replaced: int = 0
+    best: dict[str, float] | None = None
+    sources: dict[str, list[float]] = field(default_factory=dict)
+
+    def add_losses(self, source: str, loss: float, tokens: int) -> None:
+        total = self.sources.setdefault(source, [0.0, 0.0])
+        total[0] += loss
+        total[1] += tokens
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that the loop works with. Only the first process has `metrics`."""
+
+    config: RunConfig
+    world: World
+    model: Model
+    engine: Engine
+    steps: Iterator[Step]
+    validation: Validation | None
+    metrics: Metrics | None
+    meter: Meter
+    folder: Path
+    made_of: dict[str, object]
+    stop: StopSignal
+    started: float
+
+
+def train(run: Run, progress: Progress) -> bool:
+    """Train to the last step; returns False if a signal ended it before. Always leaves a checkpoint."""
+    options = run.config
+    while progress.step < options.optimizer.steps:
+        loss, norm, stopped = _step(run, progress)
+        progress.step += 1
+        last = progress.step == options.optimizer.steps
+        if progress.step % options.logging.every == 0 or last or stopped:
+            _log(run, progress, loss, norm)
+        validated = None
+        if run.validation and (progress.step % run.validation.every == 0 or last):
+            validated = _validate(run, progress)
+        if progress.step % options.checkpoint.every == 0 or validated or last or stopped:
+            _save(run, progress, validated)
+        if stopped and not last:
+            return False
+    return True
+
+
+def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
+    """One optimizer step: mean loss of a token and norm of the gradient over the global batch."""
+    before = time.perf_counter()
+    batches = next(run.steps)
+    waited = time.perf_counter() - before
+    replaced = [item for batch in batches for item in batch.replaced]
+    tokens, num_replaced, stopping = run.world.sum(
+        [count_targets(batches), len(replaced), run.stop.received]
+    )
+    progress.replaced += int(num_replaced)
+    if num_replaced:
+        report_replaced(
+            replaced,
+            progress.step + 1,
+            progress.replaced,
+            (progress.step + 1) * run.config.batch.global_size,
+            run.config.data.max_replaced_fraction,
+            run.world,
+            run.metrics,
+        )
+    outputs = []
+    for micro, batch in enumerate(batches):
+        seed_step(run.config.seed, progress.step, run.world.rank, micro)
+        on_device = batch.to(run.world.device)
+        outputs.append(run.engine.backward(on_device, tokens))
+    norm = run.engine.step(learning_rate(progress.step, run.config.optimizer))
+    losses = [output.sample_loss.double().cpu() for output in outputs]
+    [loss] = run.world.sum([float(torch.cat(losses).sum())])
+    check_finite(run.world, run.folder, progress.step, batches, losses, loss, norm)
+    for batch, output in zip(batches, outputs, strict=True):
+        rows = zip(
+            batch.sources, output.sample_loss.tolist(), output.sample_tokens.tolist(), strict=True
+        )
+        for source, sample_loss, sample_tokens in rows:
+            progress.add_losses(source, sample_loss, sample_tokens)
+    flops = sum(batch_flops(run.model, batch) for batch in batches)
+    run.meter.add(sum(map(len, batches)), count_targets(batches), flops, waited)
+    return loss / tokens, norm, stopping > 0
+
+
+def _log(run: Run, progress: Progress, loss: float, norm: float | None) -> None:
+    """Losses of this step, losses by source and rates since the last time; collective."""
+    by_source: dict[str, list[float]] = {}
+    for part in run.world.gather(progress.sources):
+        for source, (total, tokens) in part.items():
+            held = by_source.setdefault(source, [0.0, 0.0])
+            held[0] += total
+            held[1] += tokens
+    progress.sources = {}
+    rates = dict(run.meter.read())
+    names = ("samples_per_s", "tokens_per_s", "mfu", "data_wait")
+    summed = run.world.sum([rates[name] for name in names])
+    for name, value in zip(names, summed, strict=True):
+        rates[name] = value / run.world.size if name in ("mfu", "data_wait") else value
+    if run.metrics is None:
+        return
+    rate = learning_rate(progress.step - 1, run.config.optimizer)
+    run.metrics.write(
+        "step",
+        progress.step,
+        loss=loss,
+        gradient_norm=norm,
+        learning_rate=rate,
+        next_sample=progress.step * run.config.batch.global_size,
+        replaced=progress.replaced,
+        peak_memory_bytes=peak_memory_bytes(run.world.device),
+        losses={source: total / tokens for source, (total, tokens) in sorted(by_source.items())},
+        **rates,
+    )
+    run.metrics.show(progress.step, {"loss": loss, "lr": rate, "samples/s": rates["samples_per_s"]})
+
+
+def _validate(run: Run, progress: Progress) -> dict[str, float]:
+    assert run.validation is not None
+    numbers = summary(run.validation.run(run.engine))
+    if run.metrics is not None:
+        run.metrics.write("validation", progress.step, **numbers)
+        run.metrics.show(progress.step, {f"val {n}": numbers[n] for n in ("loss", "exact")})
+    return numbers
+
+
+def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> None:
+    """Save, keep the best, remove the oldest; collective."""
+    before = time.perf_counter()
+    folder = run.folder / "checkpoints"
+    best_before = progress.best
+    if validated and is_better(validated, progress.best, run.config.validation.criterion):
+        progress.best = validated
+    state = run.engine.read_state()
+    problem = None
+    if state is not None and run.metrics is not None:
+        described = checkpoint.RunState(
+            step=progress.step,
+            next_sample=progress.step * run.config.batch.global_size,
+            replaced=progress.replaced,
+            made_of=run.made_of,
+            files={},
+            validation=validated,
+            best=progress.best,
+        )
+        try:
+            path = checkpoint.save(folder, state, described)
+            if progress.best is not best_before:
+                checkpoint.mark_best(folder, path)
+            checkpoint.prune(folder, run.config.checkpoint.keep)
+            seconds = time.perf_counter() - before
+            run.metrics.write("checkpoint", progress.step, path=path.name, seconds=seconds)
+        except checkpoint.CheckpointError as error:
+            problem = str(error)
+    problem = run.world.broadcast(problem)
+    if problem:
+        raise checkpoint.CheckpointError(problem)
