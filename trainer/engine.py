@@ -7,10 +7,11 @@ What the rest of the trainer needs is five calls: `backward`, `step`, `read_stat
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import deepspeed
 import deepspeed.comm
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from trainer.config.run import RunConfig
 from trainer.distributed import COLLECTIVE_TIMEOUT, World
 from trainer.errors import CheckpointError, ConfigError
+from trainer.model.model import Output
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -43,15 +45,10 @@ OURS = {
 """Keys of a DeepSpeed file that this project's configuration decides, and where."""
 
 
-class LossOutput(Protocol):
-    """What the model's forward returns, as far as the engine is concerned."""
-
-    loss_sum: Tensor
-
-
 def join(world: World) -> None:
     """Join the other processes: NCCL on GPUs, gloo on CPUs."""
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)  # DeepSpeed's calls
     if world.device.type == "cpu":
         # DeepSpeed compiles a shared-memory operator when it starts on a CPU, which needs a C++ compiler,
         # takes minutes, and waits for ever on the lock of a start that was killed. Gloo does without it.
@@ -144,14 +141,14 @@ class Engine:
             for name, parameter in self._trained.items():
                 safe_set_full_fp32_param(parameter, exact[name].to(world.device))
 
-    def backward(self, batch: Any, num_targets: float) -> LossOutput:
+    def backward(self, batch: Any, num_targets: float) -> Output:
         """Forward and backward of one micro-batch.
 
         `num_targets` are the supervised tokens of the whole global batch, over all processes: the
         gradient is that of their mean cross-entropy, whatever batches are divided into. DeepSpeed
         divides by the accumulation and averages over processes, so both are multiplied in here.
         """
-        output: LossOutput = self._engine(batch)
+        output: Output = self._engine(batch)
         scale = self.accumulation * self.world.size / num_targets
         self._engine.backward(output.loss_sum * scale)
         at_boundary = self._engine.is_gradient_accumulation_boundary()
@@ -162,12 +159,17 @@ class Engine:
     def step(self, learning_rate: float) -> float | None:
         """Update the weights after the last micro-batch.
 
-        Returns the norm of the gradient before clipping, or None where DeepSpeed computes none (stage 0
-        without clipping).
+        Returns the norm of the gradient before clipping; None where neither DeepSpeed nor this stage
+        tells it.
         """
         self._set_rate(learning_rate)
+        norm = None
+        if self.stage == 0:
+            gradients = [p.grad for p in self._trained.values() if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients)
         self._engine.step()
-        norm = self._engine.get_global_grad_norm()
+        if norm is None:
+            norm = self._engine.get_global_grad_norm()
         return None if norm is None else float(norm)
 
     @contextmanager
@@ -186,6 +188,7 @@ class Engine:
         Gathered one parameter at a time; on the first process as CPU tensors, None on the others.
         """
         state: dict[str, dict[str, Tensor]] = {}
+        self._link_moments()
         for name, parameter in self._trained.items():
             tensors = self._read(parameter)
             if self.world.is_first:
@@ -206,6 +209,7 @@ class Engine:
             CheckpointError: the names or shapes are not those of the trained parameters.
         """
         check_names(state, {name: _shape(p) for name, p in self._trained.items()})
+        self._link_moments()
         for name, parameter in self._trained.items():
             self._write(parameter, {k: t.to(self.world.device) for k, t in state[name].items()})
         for held in self._optimizer().state.values():
@@ -214,6 +218,16 @@ class Engine:
                 held["step"] = (
                     torch.full_like(steps, adam_steps) if isinstance(steps, Tensor) else adam_steps
                 )
+
+    def _link_moments(self) -> None:
+        """Let parameters find their moments at stages 1 and 2.
+
+        DeepSpeed links them after the first group's first step, when the second group has none yet, and
+        never again (0.19.8).
+        """
+        if self.stage in (1, 2):
+            self._engine.optimizer._hp_optimizer_states_linked = False
+            self._engine.optimizer._lazy_init_hp_params_optimizer_state()
 
     def _read(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         if self.stage == 0:

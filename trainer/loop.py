@@ -16,6 +16,7 @@ from trainer.data.loader import Step
 from trainer.distributed import World
 from trainer.diverged import check_finite
 from trainer.engine import Engine
+from trainer.errors import CheckpointError
 from trainer.metrics import Metrics
 from trainer.model.flops import batch_flops
 from trainer.model.model import Model
@@ -80,7 +81,7 @@ def train(run: Run, progress: Progress) -> bool:
         if progress.step % options.logging.every == 0 or last or stopped:
             _log(run, progress, loss, norm)
         validated = None
-        if run.validation and (progress.step % run.validation.every == 0 or last):
+        if run.validation and (progress.step % run.validation.options.every == 0 or last):
             validated = _validate(run, progress)
         if progress.step % options.checkpoint.every == 0 or validated or last or stopped:
             _save(run, progress, validated)
@@ -175,8 +176,10 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
     before = time.perf_counter()
     folder = run.folder / "checkpoints"
     best_before = progress.best
-    if validated and is_better(validated, progress.best, run.config.validation.criterion):
-        progress.best = validated
+    if validated and run.validation:
+        criterion = run.validation.options.criterion
+        if is_better(validated, progress.best, criterion):
+            progress.best = validated
     state = run.engine.read_state()
     problem = None
     if state is not None and run.metrics is not None:
@@ -196,8 +199,8 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
             checkpoint.prune(folder, run.config.checkpoint.keep)
             seconds = time.perf_counter() - before
             run.metrics.write("checkpoint", progress.step, path=path.name, seconds=seconds)
-        except checkpoint.CheckpointError as error:
+        except CheckpointError as error:
             problem = str(error)
     problem = run.world.broadcast(problem)
     if problem:
-        raise checkpoint.CheckpointError(problem)
+        raise CheckpointError(problem)

@@ -174,7 +174,7 @@ class _TensorBoard:
 class _WeightsAndBiases:
     def __init__(self, project: str, name: str, folder: Path) -> None:
         try:
-            import wandb
+            import wandb  # type: ignore[import-not-found]
         except ImportError:
             raise ConfigError("logging.wandb needs `pip install visinstruct[wandb]`") from None
         self._run = wandb.init(project=project, name=name, dir=str(folder), id=name, resume="allow")

@@ -78,7 +78,7 @@ class Validation:
         world: World,
     ) -> None:
         self._stream, self._collator, self._world = stream, collator, world
-        self._rows, self._micro = options.rows, micro
+        self.options, self._micro = options, micro
         self.sources = tuple(stream.mixture)
 
     def run(self, engine: Engine) -> dict[str, Scores]:
@@ -110,7 +110,7 @@ class Validation:
 
     def _batches(self, source: str) -> Iterator[tuple[Batch, bool]]:
         """This process's batches of a source, and whether each counts."""
-        samples = self._stream.validation_samples(source, self._rows)
+        samples = self._stream.validation_samples(source, self.options.rows)
         if not samples:
             return
         chunks = [samples[i : i + self._micro] for i in range(0, len(samples), self._micro)]

@@ -11,7 +11,8 @@ import threading
 import time
 from datetime import timedelta
 
-import torch.distributed as dist
+from torch._C._distributed_c10d import Store
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 EXIT_PEER_LOST = 76
 """Exit status of a process that ended because another one did."""
@@ -30,9 +31,9 @@ class Watchdog:
         self._rank, self._size, self._limit = rank, size, silence_limit
         self._done = threading.Event()
         self._seen = {other: (b"", time.monotonic()) for other in range(size) if other != rank}
-        self._store: dist.Store | None = None
+        self._store: Store | None = None
         if size > 1:
-            self._store = dist.TCPStore(
+            self._store = TCPStore(
                 address, port, size, is_master=rank == 0, timeout=timedelta(seconds=120)
             )
             self._beat(0)
