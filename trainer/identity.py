@@ -1,19 +1,27 @@
 """What a run is made of: what must be the same for a checkpoint to be gone on from.
 
-Absent are what changes no sample and no arithmetic but rounding: world size, micro-batch, ZeRO stage,
-workers, paths, logging, and the number of checkpoints kept.
+Absent is what changes no sample and no arithmetic but rounding: world size, micro-batch, ZeRO stage,
+workers, paths, logging, and the number of checkpoints kept. The model that a run started from is known
+by its frozen weights and its tokenizers, wherever their files are now.
 """
 
 import hashlib
 import json
 
+from transformers import PreTrainedTokenizerFast
+
 from trainer.config.run import RunConfig
 from trainer.data.stream import Stream
 from trainer.model.model import Model
+from trainer.model.tokens import Tokenizers
 from trainer.model.trained import trained_parameters
 
+_WITHOUT_EFFECT = {"init", "attention", "gradient_checkpointing", "feature_cache"}
 
-def made_of(config: RunConfig, stream: Stream, model: Model) -> dict[str, object]:
+
+def made_of(
+    config: RunConfig, stream: Stream, model: Model, tokenizers: Tokenizers
+) -> dict[str, object]:
     """Names and values, as JSON has them."""
     optimizer = config.optimizer.model_dump(mode="json")
     parts: dict[str, object] = {
@@ -22,15 +30,19 @@ def made_of(config: RunConfig, stream: Stream, model: Model) -> dict[str, object
         "batch.global_size": config.batch.global_size,
         "optimizer": optimizer,
         "precision.compute": config.precision.compute,
-        "model": config.model.model_dump(
-            mode="json", by_alias=True, exclude={"attention", "gradient_checkpointing"}
-        ),
+        "model": config.model.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+        "feature_cache": config.model.feature_cache is not None,
         "frozen": _fingerprint(model),
+        "tokenizers": [_hash(tokenizers.qformer), _hash(tokenizers.language)],
         "augmentation": config.data.augmentation,
         "image_side": config.data.image_side,
     }
     decoded: dict[str, object] = json.loads(json.dumps(parts))
     return decoded
+
+
+def _hash(tokenizer: PreTrainedTokenizerFast) -> str:
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
 def _fingerprint(model: Model) -> str:

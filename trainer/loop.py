@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -11,13 +11,14 @@ import torch
 
 from trainer import checkpoint
 from trainer.config.run import RunConfig
-from trainer.data.batch import count_targets
+from trainer.data.batch import Batch, count_targets
 from trainer.data.loader import Step
 from trainer.distributed import World
 from trainer.diverged import check_finite
 from trainer.engine import Engine
 from trainer.errors import CheckpointError
 from trainer.metrics import Metrics
+from trainer.model.features import FeatureCache
 from trainer.model.flops import batch_flops
 from trainer.model.model import Model
 from trainer.schedule import learning_rate
@@ -69,6 +70,7 @@ class Run:
     made_of: dict[str, object]
     stop: StopSignal
     started: float
+    cache: FeatureCache | None = None
 
 
 def train(run: Run, progress: Progress) -> bool:
@@ -113,8 +115,7 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
     outputs = []
     for micro, batch in enumerate(batches):
         seed_step(run.config.seed, progress.step, run.world.rank, micro)
-        on_device = batch.to(run.world.device)
-        outputs.append(run.engine.backward(on_device, tokens))
+        outputs.append(run.engine.backward(_on_device(run, batch), tokens))
     norm = run.engine.step(learning_rate(progress.step, run.config.optimizer))
     losses = [output.sample_loss.double().cpu() for output in outputs]
     [loss] = run.world.sum([float(torch.cat(losses).sum())])
@@ -128,6 +129,17 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
     flops = sum(batch_flops(run.model, batch) for batch in batches)
     run.meter.add(sum(map(len, batches)), count_targets(batches), flops, waited)
     return loss / tokens, norm, stopping > 0
+
+
+def _on_device(run: Run, batch: Batch) -> Batch:
+    """The batch where the model is, with the states that the feature cache lacked made and kept."""
+    batch = batch.to(run.world.device)
+    if run.cache is None or batch.features is None:
+        return batch
+    features = run.cache.complete(
+        batch.picture_hashes, batch.features, batch.missing, batch.pixels, run.model.encode_pixels
+    )
+    return replace(batch, features=features, missing=(), pixels=None)
 
 
 def _log(run: Run, progress: Progress, loss: float, norm: float | None) -> None:

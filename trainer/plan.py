@@ -236,11 +236,10 @@ def _measure(
     from trainer.session import check_side, warm_up
 
     check_side(config, model)
-    collator = Collator(
-        load_tokenizers(config.model), instruction_in_qformer=config.model.qformer_instruction
-    )
+    tokenizers = load_tokenizers(config.model)
+    collator = Collator(tokenizers, instruction_in_qformer=config.model.qformer_instruction)
     data = StepData(stream, collator, shape, world.rank, bucketing=config.data.bucketing)
-    now = made_of(config, stream, model)
+    now = made_of(config, stream, model, tokenizers)
     groups = parameter_groups(model, config.optimizer.weight_decay)
     engine = Engine(model, trained_parameters(model), groups, config, world)
     if path := _newest(config):

@@ -17,12 +17,13 @@ from trainer.data.collate import Collator
 from trainer.data.loader import StepData, load_steps
 from trainer.data.stream import Stream
 from trainer.distributed import World
-from trainer.engine import Engine
+from trainer.engine import Engine, zero_stage
 from trainer.errors import ConfigError, TrainingError
 from trainer.identity import made_of
 from trainer.loop import Progress, Run, StopSignal, train
 from trainer.metrics import Metrics
 from trainer.model.build import build_model
+from trainer.model.features import FeatureCache, open_feature_cache
 from trainer.model.model import Model
 from trainer.model.tokens import load_tokenizers
 from trainer.model.trained import parameter_groups, trained_parameters
@@ -31,6 +32,7 @@ from trainer.schedule import batch_shape
 from trainer.throughput import Meter, measured_matmul_rate
 from trainer.validate import Validation, check_criterion
 
+PREPROCESSING = "uint8 RGB, torch antialiased bicubic to a square, CLIP mean and deviation"
 EXIT_STOPPED = 75
 """Stopped by SIGTERM with a checkpoint saved: the same command goes on."""
 
@@ -57,14 +59,19 @@ def _train(
     replay: str | None,
 ) -> int:
     shape = batch_shape(config.batch, world.size)
-    stream = Stream.open(config.data, config.seed)
-    collator = Collator(
-        load_tokenizers(config.model), instruction_in_qformer=config.model.qformer_instruction
-    )
     model = build_model(config.model, config.seed)
     check_side(config, model)
+    cache = _feature_cache(config, model)
+    stream = Stream.open(config.data, config.seed, hash_pictures=cache is not None)
+    tokenizers = load_tokenizers(config.model)
+    plain = Collator(tokenizers, instruction_in_qformer=config.model.qformer_instruction)
+    collator = Collator(
+        tokenizers,
+        instruction_in_qformer=config.model.qformer_instruction,
+        feature_cache=cache,
+    )
     trained = trained_parameters(model)
-    now = made_of(config, stream, model)
+    now = made_of(config, stream, model, tokenizers)
     engine = Engine(
         model, trained, parameter_groups(model, config.optimizer.weight_decay), config, world
     )
@@ -74,7 +81,7 @@ def _train(
     if found is not None:
         resume(engine, data, Path(found), now, world, progress)
     if replay:
-        return look_again(replay, engine, stream, collator, config, world)
+        return look_again(replay, engine, stream, plain, config, world)
     steps = load_steps(
         data,
         progress.step,
@@ -84,7 +91,7 @@ def _train(
     )
     validation = None
     if config.validation is not None:
-        validation = Validation(stream, collator, config.validation, config.batch.micro_size, world)
+        validation = Validation(stream, plain, config.validation, config.batch.micro_size, world)
         check_criterion(config.validation, validation.sources)
     metrics = None
     if world.is_first:
@@ -114,6 +121,7 @@ def _train(
         made_of=now,
         stop=stop,
         started=started,
+        cache=cache,
     )
     done = train(run, progress)
     if metrics is not None:
@@ -124,6 +132,22 @@ def _train(
             )
         metrics.close()
     return 0 if done else EXIT_STOPPED
+
+
+def _feature_cache(config: RunConfig, model: Model) -> FeatureCache | None:
+    if config.model.feature_cache is None:
+        return None
+    if zero_stage(config) == 3:
+        raise ConfigError(
+            "model.feature_cache does not go with ZeRO stage 3, which would have to gather the encoder on "
+            "all processes whenever one of them misses a picture; take stage 1 or 2"
+        )
+    return open_feature_cache(
+        config.model.feature_cache,
+        model,
+        f"{PREPROCESSING}, {config.data.image_side}",
+        config.data.augmentation != "none",
+    )
 
 
 def resume(

@@ -1,7 +1,8 @@
 """A batch: what the collator makes of samples and the model consumes. Checked when made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +18,10 @@ IGNORED = -100
 class Batch:
     """One micro-batch of one rank. N samples, F frames each, Q query tokens a frame.
 
-    pixels            uint8 [N * F, 3, side, side], or None where `features` are given
+    pixels            uint8 [N * F, 3, side, side], or None where all `features` are there
     features          fp16 [N * F, tokens, width]: frozen ViT states before `post_layernorm`, or None
+    missing           rows of `features` that the feature cache did not have, to be made of `pixels`
+    picture_hashes    sha256 of each picture, where the feature cache is used
     qformer_ids       int64 [N, instruction length], right-padded
     qformer_mask      int64, the same shape
     input_ids         int64 [N, F * Q + text length]: F * Q image placeholders, then text, right-padded
@@ -31,6 +34,8 @@ class Batch:
 
     pixels: Tensor | None
     features: Tensor | None = None
+    missing: tuple[int, ...] = ()
+    picture_hashes: tuple[str, ...] = ()
     qformer_ids: Tensor
     qformer_mask: Tensor
     input_ids: Tensor
@@ -79,21 +84,19 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The batch with its tensors on `device`; pinned memory is copied asynchronously."""
-        moved = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return replace(self, **moved)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory; called by torch's data loader."""
-        pinned = {
-            field.name: value.pin_memory()
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        changed: dict[str, Any] = {
+            field.name: change(value)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
-        return replace(self, **pinned)
+        return replace(self, **changed)
 
 
 def count_targets(batches: Sequence[Batch]) -> int:

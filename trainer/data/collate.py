@@ -11,6 +11,7 @@ What LAVIS does (reference: `blip2_t5_instruct.py`, `blip2_vicuna_instruct.py`),
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,18 +19,26 @@ from transformers import PreTrainedTokenizerFast
 
 from trainer.data.batch import IGNORED, Batch
 from trainer.data.sample import Sample
+from trainer.model.features import FeatureCache
 from trainer.model.tokens import Tokenizers
 
 
 class Collator:
     """Makes batches of samples for one model's tokenizers; can be sent to worker processes."""
 
-    def __init__(self, tokenizers: Tokenizers, *, instruction_in_qformer: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizers: Tokenizers,
+        *,
+        instruction_in_qformer: bool = True,
+        feature_cache: FeatureCache | None = None,
+    ) -> None:
         self.tokens = tokenizers
         self.instruction_in_qformer = instruction_in_qformer
+        self.feature_cache = feature_cache
 
-    def __call__(self, samples: Sequence[Sample], features: Tensor | None = None) -> Batch:
-        """One micro-batch; `features` take the pictures' place where they are cached.
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """One micro-batch; with a feature cache, what it holds takes the pictures' place.
 
         Raises:
             DataError: the batch is misaligned, or a sample has nothing to learn.
@@ -65,8 +74,7 @@ class Collator:
         qformer_ids, qformer_mask = _padded(qformer_rows, tokens.qformer_pad)
         input_ids, attention_mask = _padded(rows, tokens.pad)
         batch = Batch(
-            pixels=None if features is not None else _pixels(samples),
-            features=features,
+            **self._pictures(samples),
             qformer_ids=qformer_ids,
             qformer_mask=qformer_mask,
             input_ids=input_ids,
@@ -81,6 +89,19 @@ class Collator:
         )
         batch.check(tokens.image_token)
         return batch
+
+    def _pictures(self, samples: Sequence[Sample]) -> dict[str, Any]:
+        """Pixels, or states of the frozen encoder as far as they are cached."""
+        if self.feature_cache is None:
+            return {"pixels": _pixels(samples)}
+        hashes = [name for sample in samples for name in sample.picture_hashes or ()]
+        features, missing = self.feature_cache.find(hashes)
+        return {
+            "pixels": _pixels(samples) if missing else None,
+            "features": features,
+            "missing": tuple(missing),
+            "picture_hashes": tuple(hashes),
+        }
 
     def _prompts(self, instructions: Sequence[str]) -> list[list[int]]:
         """The language model's side: `bos text` where it only decodes, `text eos` where it encodes."""
@@ -120,8 +141,9 @@ def _num_frames(samples: Sequence[Sample]) -> int:
 
 
 def _pixels(samples: Sequence[Sample]) -> Tensor:
-    pictures = [torch.from_numpy(sample.pictures) for sample in samples]
-    return torch.cat(pictures)
+    pictures = [sample.pictures for sample in samples if sample.pictures is not None]
+    assert len(pictures) == len(samples), "samples without pictures cannot be collated"
+    return torch.cat([torch.from_numpy(each) for each in pictures])
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
