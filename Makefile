@@ -1,5 +1,6 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Needs Linux, make, git, Python 3.11
-# with venv and pip, and the package index.
+# with venv and pip, and the package index. `TORCH_INDEX=URL` takes PyTorch from another index, such as
+# https://download.pytorch.org/whl/cpu, whose build without CUDA is 200 MB instead of gigabytes.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -29,7 +30,8 @@ environment: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

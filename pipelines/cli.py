@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "print records of a built dataset",
     "configs": "list the training configurations, or copy them",
     "train": "tune the Q-Former on a built dataset, on this machine",
+    "export": "make a Hugging Face folder of a run's checkpoint",
 }
 
 

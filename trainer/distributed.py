@@ -38,8 +38,22 @@ def read_launch(variables: Mapping[str, str]) -> Launch:
     """The launch that environment variables describe; one process of its own without any.
 
     Raises:
-        TrainingError: they are incomplete.
+        TrainingError: they are incomplete or contradict each other.
     """
+    try:
+        launch = _read_launch(variables)
+    except TrainingError:
+        raise
+    except ValueError as error:
+        raise TrainingError(f"a variable of the launcher is no number: {error}") from None
+    if not 0 <= launch.rank < launch.world_size:
+        raise TrainingError(
+            f"this process has rank {launch.rank} of {launch.world_size}: RANK counts from 0 to WORLD_SIZE - 1"
+        )
+    return launch
+
+
+def _read_launch(variables: Mapping[str, str]) -> Launch:
     if "RANK" in variables and "WORLD_SIZE" in variables:
         world_size = int(variables["WORLD_SIZE"])
         return Launch(
@@ -70,6 +84,13 @@ def read_launch(variables: Mapping[str, str]) -> Launch:
             launcher="slurm",
         )
     return Launch(0, 1, 0, 1, "127.0.0.1", free_port(), "none")
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Whether a collective failed because of its other end: gloo and NCCL."""
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError) and "gloo" in str(error)
+    )
 
 
 def _local_size(variables: Mapping[str, str]) -> str:

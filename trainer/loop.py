@@ -1,11 +1,9 @@
 """The training loop: top to bottom, what happens in a step."""
 
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -23,20 +21,10 @@ from trainer.model.flops import batch_flops
 from trainer.model.model import Model
 from trainer.schedule import learning_rate
 from trainer.seeds import seed_step
+from trainer.stop import StopSignal
 from trainer.throughput import Meter, peak_memory_bytes
 from trainer.unreadable import report_replaced
 from trainer.validate import Validation, is_better, summary
-
-
-class StopSignal:
-    """Set by SIGTERM (a cluster's warning): the run ends after the step that it is in, and saves."""
-
-    def __init__(self) -> None:
-        self.received = False
-        signal.signal(signal.SIGTERM, self._receive)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
 
 
 @dataclass

@@ -20,7 +20,7 @@ from trainer.distributed import World
 from trainer.engine import Engine, zero_stage
 from trainer.errors import ConfigError, TrainingError
 from trainer.identity import made_of
-from trainer.loop import Progress, Run, StopSignal, train
+from trainer.loop import Progress, Run, train
 from trainer.metrics import Metrics
 from trainer.model.build import build_model
 from trainer.model.features import FeatureCache, open_feature_cache
@@ -29,6 +29,7 @@ from trainer.model.tokens import load_tokenizers
 from trainer.model.trained import parameter_groups, trained_parameters
 from trainer.replay import replay as look_again
 from trainer.schedule import batch_shape
+from trainer.stop import StopSignal
 from trainer.throughput import Meter, measured_matmul_rate
 from trainer.validate import Validation, check_criterion
 
@@ -37,13 +38,14 @@ EXIT_STOPPED = 75
 """Stopped by SIGTERM with a checkpoint saved: the same command goes on."""
 
 
-def run_training(config: RunConfig, world: World, replay: str | None = None) -> int:
+def run_training(
+    config: RunConfig, world: World, stop: StopSignal, replay: str | None = None
+) -> int:
     """Train, or look at a diverged step again; returns the exit status. Collective.
 
     Raises:
         TrainingError: whatever the user has to mend.
     """
-    stop = StopSignal()
     started = time.perf_counter()
     folder = Path(config.output)
     with _locked(folder, world):
@@ -123,12 +125,14 @@ def _train(
         started=started,
         cache=cache,
     )
-    done = train(run, progress)
+    # SIGTERM that came while the model was loading: there is nothing to save yet.
+    early = progress.step < config.optimizer.steps and world.sum([stop.received]) != [0.0]
+    done = not early and train(run, progress)
     if metrics is not None:
         metrics.write("end", progress.step, seconds=time.perf_counter() - started)
         if not done:
             metrics.say(
-                f"stopped after step {progress.step:,}, checkpoint saved; start the same command again to go on"
+                f"stopped after step {progress.step:,}; start the same command again to go on"
             )
         metrics.close()
     return 0 if done else EXIT_STOPPED
@@ -170,6 +174,8 @@ def resume(
     engine.write_state(state, saved.step)
     progress.step, progress.replaced, progress.best = saved.step, saved.replaced, saved.best
     if world.is_first:
+        if saved.best is not None and saved.best == saved.validation:
+            checkpoint.mark_best(path.parent, path)  # a kill may have come between saving and this
         print(f"going on from {path}", file=sys.stderr, flush=True)
 
 

@@ -4,10 +4,12 @@ Every process runs this. It reads the configuration, joins the others, and hands
 `trainer.session`.
 
 Exit status: 0 done; 2 a mistake that the message names; 75 stopped by SIGTERM with a checkpoint saved,
-start the same command again; 76 another process is gone.
+start the same command again; 76 another process is gone; 130 interrupted; 1 a mistake of this program.
+`torchrun` exits with 1 whatever its processes do, `deepspeed` with the status of the first that ended.
 """
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -18,10 +20,19 @@ import torch
 from datagen.errors import UserError
 from trainer.config.load import load_config
 from trainer.config.run import RunConfig
-from trainer.distributed import World, choose_device, free_port, read_launch, set_variables
+from trainer.distributed import (
+    World,
+    choose_device,
+    free_port,
+    is_lost_peer,
+    read_launch,
+    set_variables,
+)
+from trainer.stop import StopSignal
 from trainer.watchdog import Watchdog
 
 EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,30 +53,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One process of a run; returns its exit status."""
     parsed = parse(arguments)
+    stop = StopSignal()
+    speaks = True
     watchdog: Watchdog | None = None
-    rank = 0
     try:
-        config = load_config(parsed.config, parsed.overrides)
         launch = read_launch(os.environ)
-        rank = launch.rank
+        speaks = launch.local_rank == 0  # the processes of a host read the same files
+        config = load_config(parsed.config, parsed.overrides)
         world = World(launch, choose_device(config.device, launch))
         set_variables(launch, world.device)  # before deepspeed is imported, which reads them
         watchdog = _join(world, config)
-        status = _work(config, world, parsed)
+        speaks = world.is_first  # and says what failed elsewhere
+        status = _work(config, world, parsed, stop)
         watchdog.stop()
         _leave()
         return status
-    except UserError as error:
-        if rank == 0 or watchdog is None:
-            print(f"visinstruct: {error}", file=sys.stderr, flush=True)
-        if watchdog:
-            watchdog.fail(str(error))
-        return EXIT_MISTAKE
-    except BaseException as error:
-        traceback.print_exc()
-        if watchdog:
-            watchdog.fail(f"{type(error).__name__}: {error}")
-        raise
+    except (Exception, KeyboardInterrupt) as error:
+        status = _failed(error, speaks, watchdog)
+    if watchdog is not None and launch.world_size > 1:
+        # The interpreter's own end may wait for a collective that the others never join.
+        sys.stdout.flush()
+        os._exit(status)
+    return status
+
+
+def _failed(error: BaseException, speaks: bool, watchdog: Watchdog | None) -> int:
+    """Say why this process fails, to the user and the other processes; returns the exit status."""
+    sentence = _sentence(error)
+    if sentence is None:
+        if watchdog and is_lost_peer(error):
+            watchdog.suspect()
+        traceback.print_exception(error)
+    elif speaks:
+        print(f"visinstruct: {sentence}", file=sys.stderr, flush=True)
+    if watchdog:
+        watchdog.fail(sentence or f"{type(error).__name__}: {error}")
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    return EXIT_MISTAKE if sentence else 1
+
+
+def _sentence(error: BaseException) -> str | None:
+    """What a user has to know of an error; None if it is a mistake of this program."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f": {error.filename}" if error.filename else ""
+        return (
+            f"no space left on the disk of the run's folder or cache{place}; checkpoints are as they "
+            "were: free some space and start the same command again"
+        )
+    return None
 
 
 def _join(world: World, config: RunConfig) -> Watchdog:
@@ -82,14 +122,14 @@ def _join(world: World, config: RunConfig) -> Watchdog:
     return watchdog
 
 
-def _work(config: RunConfig, world: World, parsed: argparse.Namespace) -> int:
+def _work(config: RunConfig, world: World, parsed: argparse.Namespace, stop: StopSignal) -> int:
     if parsed.dry_run:
         from trainer.plan import dry_run
 
         return dry_run(config, world)
     from trainer.session import run_training
 
-    return run_training(config, world, parsed.replay)
+    return run_training(config, world, stop, parsed.replay)
 
 
 def _leave() -> None:

@@ -1,12 +1,15 @@
 """Whole runs of the trainer: real processes, the real DeepSpeed engine, tiny models, the sample's data."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,12 @@ import yaml
 
 from datagen.options import make_options
 from datagen.sample.write import write_sample
+from pipelines.beam_options import beam_options
 from pipelines.build import build
 from trainer.config.shipped import shipped_folder
 
 SIDE = 28
+MANY_RUNS = Path(__file__).with_name("many_runs.py")
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +34,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = make_options(
         raw=str(folder / "raw"), out=str(folder / "instruct"), images="embed", image_max_side=96
     )
-    build(options)
+    build(options, beam_options([], []))
     return folder / "instruct"
 
 
@@ -67,6 +72,40 @@ class Setup:
     def output(self, name: str = "run") -> Path:
         return self.folder / name
 
+    def run_many(self, processes: int, plans: Sequence["Plan"]) -> dict[str, list[float]]:
+        """Losses of several runs by name, made one after the other by the processes of one launch."""
+        file, out = self.folder / "plans.json", self.folder / "losses.json"
+        file.write_text(json.dumps([asdict(plan) for plan in plans]))
+        ended = subprocess.run(
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    "torch.distributed.run",
+                    "--nproc-per-node",
+                    str(processes),
+                ),
+                *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"),
+                *(str(MANY_RUNS), str(self.config), str(file), str(out)),
+            ],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        losses: dict[str, list[float]] = json.loads(out.read_text())
+        return losses
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run into the folder `name`; with a cut, it goes on from what that run had saved at that step."""
+
+    name: str
+    overrides: tuple[str, ...] = ()
+    cut: tuple[str, int] | None = None
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -76,6 +115,104 @@ class Ended:
     def check(self) -> "Ended":
         assert self.status == 0, self.printed
         return self
+
+
+class WarmProcess:
+    """A training process, leader of its own group, forked from one that has imported everything."""
+
+    def __init__(self, starter: "WarmStarter", pid: int, printed: Path) -> None:
+        self._starter, self.pid, self._printed = starter, pid, printed
+        self.status: int | None = None
+
+    def poll(self) -> int | None:
+        if self.status is None:
+            self.status = self._starter.ask({"pid": self.pid})
+        return self.status
+
+    @property
+    def printed(self) -> str:
+        return self._printed.read_text()
+
+    def end(self, timeout: float = 120) -> Ended:
+        """Wait for its end; it is killed after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        late = self.poll() is None
+        self.kill()
+        assert not late, f"still there after {timeout} s:\n{self.printed}"
+        assert self.status is not None
+        return Ended(self.status, self.printed)
+
+    def kill(self) -> None:
+        """The whole group, with -9."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        while self.poll() is None:
+            threading.Event().wait(0.01)
+
+
+class WarmStarter:
+    """Starts training processes in a fraction of a second; see `warm_starts.py`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._number = folder, 0
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm_starts.py"))],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return json.loads(self._server.stdout.readline())
+
+    def start(self, setup: Setup, *arguments: str, **variables: str) -> WarmProcess:
+        self._number += 1
+        printed = self._folder / f"printed-{self._number}"
+        pid = self.ask(
+            {
+                "arguments": [str(setup.config), *arguments],
+                "variables": variables,
+                "printed": str(printed),
+            }
+        )
+        printed.touch()
+        return WarmProcess(self, pid, printed)
+
+    def run(self, setup: Setup, *arguments: str, **variables: str) -> Ended:
+        return self.start(setup, *arguments, **variables).end()
+
+    def start_all(self, setup: Setup, count: int, *arguments: str) -> list[WarmProcess]:
+        """The processes of one run, by rank, with nothing above them that ends some with others."""
+        from trainer.distributed import free_port
+
+        together = {
+            "WORLD_SIZE": str(count),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(free_port()),
+        }
+        return [
+            self.start(setup, *arguments, RANK=str(r), LOCAL_RANK=str(r), **together)
+            for r in range(count)
+        ]
+
+    def close(self) -> None:
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.close()
+        self._server.wait(30)
+        self._server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStarter]:
+    starter = WarmStarter(tmp_path_factory.mktemp("printed"))
+    yield starter
+    starter.close()
 
 
 def command(launcher: str, processes: int, arguments: Sequence[str]) -> list[str]:
@@ -168,5 +305,11 @@ def events(output: Path, kind: str = "step") -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def run_environment() -> Callable[..., dict[str, str]]:
-    return environment
+def plan() -> type[Plan]:
+    return Plan
+
+
+@pytest.fixture(scope="session")
+def stage() -> Callable[[int], str]:
+    """The override that takes a ZeRO stage."""
+    return lambda number: f"deepspeed={shipped_folder()}/deepspeed/zero{number}.json"

@@ -1,0 +1,1 @@
+"""Who makes an optimizer step, and what it is made on."""

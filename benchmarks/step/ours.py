@@ -1,0 +1,124 @@
+"""The trainer's own loop, with its engine: everything that it does in a step, logging apart."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.step.clock import Clock
+from benchmarks.step.settings import WARM_UP, Setting, Shape, in_turn, make_batches, step_data
+from benchmarks.step.told import NUM_LOSSES, steps_of
+from trainer.config.run import RunConfig
+from trainer.data.batch import Batch
+from trainer.data.loader import Step, load_steps
+from trainer.distributed import World, read_launch, set_variables
+from trainer.engine import Engine, join, leave
+from trainer.loop import Progress, Run, StopSignal, train
+from trainer.model.model import Model, Output
+from trainer.model.trained import parameter_groups, trained_parameters
+from trainer.throughput import Meter
+
+NEVER = 1 << 30
+
+
+def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> dict[str, Any]:
+    """`feed` is `ready` for batches made before, or a number of loader processes that make them.
+
+    `compiled` is `compiled` for torch.compile of the model's four parts, else `plain`.
+    """
+    setting = Setting.parse(*arguments)
+    config, model = setting.prepare()
+    if compiled == "compiled":
+        compile_parts(model)
+    world = World(read_launch({}), setting.torch_device)
+    set_variables(world.launch, world.device)
+    join(world)
+    settings = run_config(setting, setting.shapes[0], Path(output))
+    groups = parameter_groups(model, settings.optimizer.weight_decay)
+    engine = Listening(model, trained_parameters(model), groups, settings, world)
+
+    def timed(shape: Shape, losses: list[float]) -> tuple[Clock[Step], Sequence[Batch]]:
+        batches = make_batches(config, shape, setting.device)
+        torch.set_num_threads(setting.threads)
+        engine.losses = losses
+        num_steps = WARM_UP + setting.steps + 1
+        steps: Iterator[Step] = in_turn([[batch] for batch in batches], num_steps)
+        if feed != "ready":
+            pin = setting.device == "cuda"
+            steps = load_steps(step_data(config, shape), 0, num_steps, int(feed), pin=pin)
+        clock = Clock(steps, WARM_UP, setting.steps, setting.torch_device)
+        train_on(clock, model, engine, run_config(setting, shape, Path(output)), world)
+        return clock, batches
+
+    found = steps_of(setting, model, Path(source), timed)
+    leave()
+    return found
+
+
+class Listening(Engine):
+    """Keeps the first losses; reading them is over when the clock starts."""
+
+    losses: list[float]
+
+    def backward(self, batch: Any, num_targets: float) -> Output:
+        output = super().backward(batch, num_targets)
+        if len(self.losses) < NUM_LOSSES:
+            self.losses.append(float(output.loss_sum.detach()) / num_targets)
+        return output
+
+
+def run_config(setting: Setting, shape: Shape, folder: Path) -> RunConfig:
+    """As in the shipped configurations, with a rate that shows in the next step's loss."""
+    return RunConfig.model_validate(
+        {
+            "name": "step",
+            "output": str(folder),
+            "device": setting.device,
+            "model": {
+                "init": {"from": "random", "config": "made up by benchmarks.step.models"},
+                "frozen_dtype": "bfloat16" if setting.device == "cuda" else "float32",
+            },
+            "data": {"dataset": "made up by benchmarks.step.samples"},
+            "batch": {"global_size": shape.samples, "micro_size": shape.samples},
+            "optimizer": {
+                "steps": WARM_UP + setting.steps + 1,
+                "learning_rate": 1e-5,
+                "warmup_steps": 0,
+            },
+            "precision": {"compute": setting.compute},
+            "validation": None,
+            "checkpoint": {"every": NEVER},
+            "logging": {"every": NEVER},
+        }
+    )
+
+
+def train_on(
+    clock: Clock[Step], model: Model, engine: Engine, config: RunConfig, world: World
+) -> None:
+    """The last step, in which the clock has stopped already, ends with what a run's end brings."""
+    run = Run(
+        config=config,
+        world=world,
+        model=model,
+        engine=engine,
+        steps=clock,
+        validation=None,
+        metrics=None,
+        meter=Meter(1.0),
+        folder=Path(config.output),
+        made_of={},
+        stop=StopSignal(),
+        started=0.0,
+    )
+    train(run, Progress())
+
+
+def compile_parts(model: Model) -> None:
+    hf: Any = model.hf
+    language = hf.language_model
+    parts = [hf.vision_model.encoder, hf.qformer]
+    parts += [language.encoder, language.decoder] if model.is_encoder_decoder else [language.model]
+    for part in parts:
+        part.compile(dynamic=False)

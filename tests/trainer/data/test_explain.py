@@ -1,0 +1,91 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import COMMANDS, main
+from trainer.data.explain import explain
+from trainer.data.stream import Stream
+
+Open = Callable[..., Stream]
+
+
+def test_what_is_explained_is_what_training_sees(embedded: Path, open_stream: Open) -> None:
+    stream = open_stream(embedded)
+    found = explain(stream, 33)
+    trained = stream.sample(33)
+    assert found.sample.place == trained.place and found.sample.instruction == trained.instruction
+    assert found.record.record_id == trained.record_id and found.looked_at
+    assert found.part == stream.mixture[trained.place.source]
+    assert [path for path, _ in found.pictures] == [i.path for i in found.record.images]
+    assert {file for _, file in found.pictures} == {None}
+
+
+def test_a_replaced_sample_is_explained_with_what_it_stands_in_for(
+    scenes_copy: Path, referenced: Path, open_stream: Open, roots
+) -> None:
+    stream = open_stream(referenced, image_roots=roots(scenes_copy))
+    path = stream.record(stream.order.place(5)).images[0].path
+    (scenes_copy / "images" / path).unlink()
+    found = explain(stream, 5)
+    assert found.sample.replaced[0].reason == f"{path} is not there"
+    assert found.record.record_id == found.sample.record_id
+    assert explain(stream, 5, look_at_pictures=False).sample.replaced == ()
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setitem(COMMANDS, "explain", COMMANDS.get("explain", "what sample k of a run is"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(["explain", *map(str, arguments)])
+        return status, *capsys.readouterr()
+
+    return command
+
+
+def test_the_command_says_where_a_sample_comes_from(
+    embedded: Path, open_stream: Open, command
+) -> None:
+    sample = open_stream(embedded, seed=2).sample(123)
+    status, out, _ = command(embedded, "--draw", 123, "--seed", 2, "--json")
+    facts = json.loads(out)
+    assert status == 0 and facts["k"] == 123 and facts["replaced"] == []
+    assert (facts["record_id"], facts["target"]) == (sample.record_id, sample.target)
+    assert 0 < facts["probability"] < 1 and facts["looked_at"]
+    status, out, _ = command(embedded, "--draw", 123, "--seed", 2)
+    assert (
+        status == 0
+        and sample.record_id in out
+        and sample.target.split(".")[0] in " ".join(out.split())
+    )
+
+
+def test_the_command_names_picture_files(scenes: Path, referenced: Path, command) -> None:
+    status, out, _ = command(
+        referenced, "--draw", 0, "--json", "--image-root", f"*={scenes}/images"
+    )
+    (picture,) = json.loads(out)["pictures"]
+    assert status == 0 and Path(picture["file"]).is_file()
+    status, out, _ = command(referenced, "--draw", 0)
+    assert status == 0 and "its pictures were not looked at (see --image-root)" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--draw", "-1"), "--draw is 0 or more"),
+        (("--draw", "1", "--image-root", "coco"), "'coco' is not COLLECTION=DIR"),
+        (("data.image_side=32", "--draw", "1"), "a dataset has no keys to change, a YAML has"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    embedded: Path, command, arguments: tuple[str, ...], message: str
+) -> None:
+    status, _, err = command(embedded, *arguments)
+    assert status == 2 and message in err

@@ -1,0 +1,45 @@
+"""What sample k of a run is: for who reads a log, or replays a loss."""
+
+from dataclasses import dataclass
+
+from datagen.record import Record
+from trainer.data.mixing import Part
+from trainer.data.sample import Sample
+from trainer.data.stream import Stream
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Sample k: its place and texts, its record, its source's part in the mixture, its pictures' files.
+
+    `looked_at` says whether the pictures were decoded, as in training: only then `sample.replaced`
+    tells whether it stands in for others. A file is None if the picture is embedded, or kept by
+    reference and nothing says where.
+    """
+
+    sample: Sample
+    record: Record
+    part: Part
+    pictures: tuple[tuple[str, str | None], ...]
+    looked_at: bool
+
+
+def explain(stream: Stream, k: int, look_at_pictures: bool = True) -> Explanation:
+    """What sample `k` is.
+
+    Raises:
+        DataError: it cannot be made in training either.
+    """
+    sample = stream.sample(k) if look_at_pictures else stream.texts([k])[0]
+    record = stream.record(sample.place)
+    paths = [image.path for image in record.images or ()]
+    if record.video is not None and not paths:
+        paths = [record.video.path]
+    embedded = stream.manifest.images == "embed" and bool(record.images)
+    return Explanation(
+        sample=sample,
+        record=record,
+        part=stream.mixture[sample.place.source],
+        pictures=tuple((path, None if embedded else stream.picture_file(path)) for path in paths),
+        looked_at=look_at_pictures,
+    )

@@ -1,0 +1,134 @@
+"""Files that the processes of a node share, made by the first that needs one, bounded in bytes.
+
+A file is made under a lock and appears whole. Locks are the kernel's (`flock`): those of a process that is
+killed are free at once, and what it left half-written is written over. Past the bound the files least
+recently used are removed; a process that has one open can still read it.
+"""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from trainer.errors import DataError
+
+NUM_LOCKS = 256
+USED_AGAIN_SECONDS = 30
+"""A file's time of last use is not brought up to date more often."""
+
+
+class NodeCache:
+    """A folder of shared files of at most `max_bytes` together (or one file, if that is larger)."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self._locks = folder / "locks"
+        self._files = folder / "files"
+        try:
+            for each in (self._locks, self._files):
+                each.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"the cache folder {folder} cannot be made: {error.strerror}; set data.cache_dir"
+            ) from None
+
+    def open(self, name: str, write: Callable[[BinaryIO], None]) -> BinaryIO:
+        """The file `name`, made by `write` if it is not there. Others that want it wait for that.
+
+        Raises:
+            DataError: there is no space for it.
+        """
+        path = self._files / name
+        file = _open_used(path)
+        if file is not None:
+            return file
+        with self._lock(name):
+            file = _open_used(path)
+            if file is None:
+                self._make(path, write)
+                file = path.open("rb")
+        self._evict(kept=path)
+        return file
+
+    def discard(self, name: str) -> None:
+        """Forget a file that turned out to be damaged."""
+        (self._files / name).unlink(missing_ok=True)
+
+    def num_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size, _ in self._entries())
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        number = hashlib.blake2b(name.encode(), digest_size=4).digest()
+        path = self._locks / f"{int.from_bytes(number, 'little') % NUM_LOCKS:03}"
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _make(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
+        temporary = path.with_suffix(".tmp")  # one name only: the lock allows one writer
+        try:
+            with temporary.open("wb") as file:
+                write(file)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            if error.filename not in (None, str(temporary)):
+                raise  # what was to be read, not what is written
+            raise DataError(
+                f"the cache {self.folder} cannot be written: {error.strerror or error}; free some "
+                "space, lower data.cache_bytes, or set data.cache_dir to another disk"
+            ) from error
+
+    def _evict(self, kept: Path) -> None:
+        with (self.folder / "evict.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            entries = sorted(self._entries())
+            total = sum(size for _, size, _ in entries)
+            for _, size, path in entries:
+                if total <= self.max_bytes:
+                    break
+                if path != kept:
+                    path.unlink(missing_ok=True)
+                    total -= size
+
+    def _entries(self) -> Iterator[tuple[int, int, Path]]:
+        """Time of last use, size and path of each file."""
+        with os.scandir(self._files) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue  # another process removed it
+                yield status.st_mtime_ns, status.st_size, Path(entry.path)
+
+
+def _open_used(path: Path) -> BinaryIO | None:
+    """Open a file that is there, and note that it was used."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return None
+    if time.time() - os.fstat(file.fileno()).st_mtime > USED_AGAIN_SECONDS:
+        os.utime(file.fileno())
+    return file
+
+
+def default_folder() -> Path:
+    """A folder of this user's in the system's temporary one: usually a disk of the node's own.
+
+    Raises:
+        DataError: the folder is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir()) / f"visinstruct-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise DataError(f"the cache folder {folder} is not yours; set data.cache_dir")
+    return folder

@@ -1,0 +1,223 @@
+"""The training stream: sample k of a run, whoever asks for it, in any order.
+
+Sample k is a function of the seed, the dataset, the templates and k, so that k is all the state there is:
+any number of ranks and workers, and any of them started anew, makes the same sequence.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from datagen.record import Record
+from datagen.shards import open_dataset
+from trainer.data import mixing
+from trainer.data.images import Augmentation
+from trainer.data.mixing import Part
+from trainer.data.node_cache import NodeCache, default_folder
+from trainer.data.options import DataOptions
+from trainer.data.order import Order, SourceRows
+from trainer.data.pictures import Pictures, UnreadableError
+from trainer.data.remote import AnyFiles
+from trainer.data.row_file import RowFile
+from trainer.data.rows import BlockList, RowReader
+from trainer.data.sample import Place, Replacement, Sample
+from trainer.data.split_tree import Drift
+from trainer.data.texts import Texts, refuse_untrained, stored_sample
+from trainer.errors import DataError
+
+MAX_ATTEMPTS = 16
+"""Rows that are tried in place of one whose picture cannot be read."""
+
+
+class Stream:
+    """The samples of a run. Pickled, it opens the dataset again and makes sure that it is the same.
+
+    Example:
+        >>> stream = Stream.open(DataOptions(dataset="data/instruct"), seed=0)  # doctest: +SKIP
+        >>> stream.sample(10_000_000).instruction  # doctest: +SKIP
+        'Question: what colour is the bus? Short answer:'
+    """
+
+    def __init__(
+        self,
+        options: DataOptions,
+        seed: int,
+        *,
+        hash_pictures: bool = False,
+        content_hash: str | None = None,
+        files: AnyFiles | None = None,
+    ) -> None:
+        self.options = options
+        self.seed = seed
+        self._hash_pictures = hash_pictures
+        self._files = files or AnyFiles()
+        directory = options.dataset.rstrip("/")
+        self.manifest = open_dataset(directory, self._files).manifest
+        if content_hash not in (None, self.manifest.content_hash):
+            raise DataError(f"{options.dataset} is another dataset than when the run began")
+        self._texts = Texts(self.manifest, options)
+        cache = NodeCache(options.cache_dir or default_folder(), options.cache_bytes)
+        self._rows = RowReader(directory, self._files, cache, options.verify)
+        self._pictures = Pictures(options.image_roots, self._files)
+        self._mixture_options = mixing.mixture_options(self.manifest, options)
+        self.mixture: Mapping[str, Part] = mixing.parts(self.manifest, options)
+        splits = {
+            source: mixing.trained_splits(self.manifest, self._mixture_options, source)
+            for source in self.mixture
+        }
+        refuse_untrained(self.manifest, splits, options)
+        self._blocks = {source: self._layout(source) for source in self.mixture}
+        sources = {
+            source: SourceRows(part.probability, self._blocks[source].block_rows, part.reserved)
+            for source, part in self.mixture.items()
+        }
+        self.order = Order(sources, seed, options.render)
+
+    @classmethod
+    def open(
+        cls,
+        options: DataOptions,
+        seed: int,
+        *,
+        hash_pictures: bool = False,
+        files: AnyFiles | None = None,
+    ) -> "Stream":
+        """Open a dataset; `hash_pictures` fills `Sample.picture_hashes`.
+
+        Raises:
+            OutputError: there is no dataset, or it is of another version.
+            DataError: it cannot be trained on as the options say.
+        """
+        return cls(options, seed, hash_pictures=hash_pictures, files=files)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        content = self.manifest.content_hash
+        return _reopen, (self.options, self.seed, self._hash_pictures, content, self._files)
+
+    def sample(self, k: int) -> Sample:
+        """Sample `k` with its pictures, or another row of its source if they cannot be read.
+
+        Raises:
+            DataError: neither can those of `MAX_ATTEMPTS` others, a record cannot be rendered, or a
+                shard is not what it was.
+        """
+        replaced: list[Replacement] = []
+        for attempt in range(MAX_ATTEMPTS + 1):
+            place = self.order.place(k, attempt)
+            rows, row = self._find(place)
+            record = rows.record(row)
+            try:
+                sample = replace(self._texts.sample(place, record), replaced=tuple(replaced))
+                return self._read(sample, record, rows, row, self.options.augmentation)
+            except UnreadableError as error:
+                replaced.append(Replacement(k, attempt, record.record_id, str(error)))
+        first, last = replaced[0], replaced[-1]
+        raise DataError(
+            f"sample {k} of {place.source}: {len(replaced)} rows in turn have pictures that cannot be "
+            f"read, from {first.record_id} ({first.reason}) to {last.record_id} ({last.reason}); check "
+            "data.image_roots and the disk that the pictures are on"
+        )
+
+    def samples(self, ks: Sequence[int]) -> list[Sample]:
+        """`sample` of each of `ks`, read source by source and block by block."""
+        first = {k: self.order.place(k) for k in ks}
+        by_place = sorted(first, key=lambda k: (first[k].source, first[k].row))
+        made = {k: self.sample(k) for k in by_place}
+        return [made[k] for k in ks]
+
+    def texts(self, ks: Sequence[int]) -> list[Sample]:
+        """The samples without pictures, as they are if all pictures can be read."""
+        return [
+            self._texts.sample(place, self.record(place)) for place in map(self.order.place, ks)
+        ]
+
+    def record(self, place: Place) -> Record:
+        """The record at a place, without its pictures' bytes and what only scores need."""
+        rows, row = self._find(place)
+        return rows.record(row)
+
+    def embedded_pictures(self, place: Place) -> list[memoryview | None]:
+        """The bytes of the pictures at a place; None for those kept by reference."""
+        rows, row = self._find(place)
+        return rows.pictures(row)
+
+    def picture_file(self, path: str) -> str | None:
+        """Where a picture kept by reference is, if `image_roots` say."""
+        return self._pictures.locate(path)
+
+    def worst_drift(self, prefix: int = 100_000) -> Drift:
+        """How far a source's count is from its share at most."""
+        return self.order.drift(prefix)
+
+    def identity(self) -> dict[str, Any]:
+        """What the sequence of samples depends on, as JSON: equal identities give equal sequences."""
+        return {
+            "seed": self.seed,
+            "content_hash": self.manifest.content_hash,
+            "template_hash": self._texts.hash,
+            "render": self.options.render,
+            "mixture": {source: part.probability for source, part in self.mixture.items()},
+            "splits": {s: list(self._mixture_options.trained_splits(s)) for s in self.mixture},
+            "reserved": {source: part.reserved for source, part in self.mixture.items()},
+        }
+
+    def validation_samples(self, source: str, count: int) -> list[Sample]:
+        """The first rows of a source's validation split, with the texts that the build stored.
+
+        Where it has no such split they are of its reserved rows: never rows that are trained on, fewer
+        than `count` if there are no more. Rows without target or readable picture are passed over, the
+        latter named in the next sample's `replaced`. The samples' places have `k` = -1.
+        """
+        shards = mixing.validation_shards(self.manifest, self._mixture_options, source)
+        if any(shard.rows for shard in shards):
+            blocks = self._rows.layout(shards)
+            rows = range(blocks.num_rows)
+        else:
+            blocks = self._blocks[source]
+            rows = range(blocks.num_rows - self.mixture[source].reserved, blocks.num_rows)
+        samples: list[Sample] = []
+        replaced: list[Replacement] = []
+        for number in rows:
+            if len(samples) == count:
+                break
+            block, row = blocks.locate(number)
+            file = self._rows.rows_of(block)
+            record = file.record(row)
+            if not record.target:
+                continue
+            place = Place(-1, source, len(samples), 0, number, 0, 0)
+            sample = replace(stored_sample(place, record), replaced=tuple(replaced))
+            try:
+                samples.append(self._read(sample, record, file, row, "none"))
+                replaced.clear()
+            except UnreadableError as error:
+                replaced.append(Replacement(-1, 0, record.record_id, str(error)))
+        return samples
+
+    def _layout(self, source: str) -> BlockList:
+        return self._rows.layout(
+            mixing.trained_shards(self.manifest, self._mixture_options, source)
+        )
+
+    def _find(self, place: Place) -> tuple[RowFile, int]:
+        block, row = self._blocks[place.source].locate(place.row)
+        return self._rows.rows_of(block), row
+
+    def _read(
+        self, sample: Sample, record: Record, rows: RowFile, row: int, how: Augmentation
+    ) -> Sample:
+        """`sample` with the pictures of its record."""
+        from trainer.data.resize import prepare  # torch comes with the first picture
+
+        pictures, hashes = self._pictures.read(record, rows.pictures(row), self._hash_pictures)
+        pixels = prepare(pictures, self.options.image_side, how, sample.place.chance)
+        return replace(sample, pictures=pixels, picture_hashes=hashes)
+
+
+def _reopen(
+    options: DataOptions, seed: int, hash_pictures: bool, content_hash: str, files: AnyFiles
+) -> Stream:
+    return Stream(
+        options, seed, hash_pictures=hash_pictures, content_hash=content_hash, files=files
+    )

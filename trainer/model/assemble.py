@@ -1,0 +1,89 @@
+"""A Hugging Face InstructBLIP from a configuration and tensors by name, every tensor accounted for."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+from transformers.utils import logging
+
+from trainer.errors import ModelError
+from trainer.model.folders import State
+from trainer.model.trained import is_papers
+
+IGNORED_KEYS = re.compile(
+    r"(\.position_ids|\.rotary_emb\.inv_freq"  # buffers that older releases saved
+    r"|EncDecAttention\.relative_attention_bias\.weight)$"  # in old T5 files, used by nothing
+)
+"""Tensors of published checkpoints that the model has no place for."""
+
+NUM_NAMED = 8
+
+
+def assemble(
+    config: InstructBlipConfig, state: State, dtype: torch.dtype, origin: str
+) -> InstructBlipForConditionalGeneration:
+    """The model of `config` with the tensors of `state`; `origin` names them in errors.
+
+    Frozen parts are in `dtype`; tensors that have it already stay where they are mapped, uncopied.
+    The paper's trained set is fp32 to the last bit that the checkpoint has.
+
+    Raises:
+        ModelError: tensors are missing, left over, or of another shape.
+    """
+    state = {name: tensor for name, tensor in state.items() if not IGNORED_KEYS.search(name)}
+    with quiet():
+        hf, report = _load(config, state, dtype)
+    complaints = [
+        *_complain("lacks", sorted(report["missing_keys"])),
+        *_complain("holds what the model has no place for:", sorted(report["unexpected_keys"])),
+        *_complain(
+            "disagrees in shape (checkpoint, configuration) with",
+            [f"{name} {tuple(a)} {tuple(b)}" for name, a, b in sorted(report["mismatched_keys"])],
+        ),
+    ]
+    if complaints:
+        raise ModelError(f"{origin} {'; it '.join(complaints)}")
+    for name, parameter in hf.named_parameters():
+        if is_papers(name):
+            parameter.data = state[name].to(torch.float32, copy=True)
+    return hf
+
+
+def _load(
+    config: InstructBlipConfig, state: State, dtype: torch.dtype
+) -> tuple[InstructBlipForConditionalGeneration, dict[str, Any]]:
+    load = cast(Any, InstructBlipForConditionalGeneration.from_pretrained)
+    loaded: tuple[InstructBlipForConditionalGeneration, dict[str, Any]] = load(
+        None,
+        config=config,
+        state_dict=dict(state),
+        dtype=dtype,
+        ignore_mismatched_sizes=True,  # we tell them with all other complaints
+        output_loading_info=True,
+    )
+    return loaded
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars and no warnings of transformers: what matters of them is our error."""
+    log = cast(Any, logging)
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
+def _complain(what: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return [f"{what} {', '.join(names[:NUM_NAMED])}{more}"]

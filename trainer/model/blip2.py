@@ -1,0 +1,34 @@
+"""Start from BLIP-2 in Hugging Face's layout: stage 2, over the text branch of stage 1.
+
+Stage 2 has no text feed-forward layers and no word embeddings (the paper's authors: take them from
+stage 1). The order is LAVIS's: stage 1 first, stage 2 on top, so that self-attention, cross-attention,
+queries and the layers for queries are those of stage 2.
+"""
+
+from trainer.model.folders import State, model_folder, read_tensors
+from trainer.model.options import FromBlip2
+
+RENAMES = {
+    "embeddings.": "qformer.embeddings.",  # stage 1 keeps them outside
+    "qformer.layernorm.": "qformer.embeddings.layernorm.",
+}
+DROPPED = ("vision_projection.", "text_projection.", "itm_head.", "logit_scale", "temp")
+
+
+def blip2_state(start: FromBlip2) -> State:
+    """Tensors of stage 1 under those of stage 2, by InstructBLIP's names."""
+    stage1 = read_tensors(model_folder(start.text_branch))
+    stage2 = read_tensors(model_folder(start.path))
+    return renamed(stage1) | renamed(stage2)
+
+
+def renamed(state: State) -> State:
+    """A BLIP-2 checkpoint's tensors by InstructBLIP's names; its contrastive heads are left out."""
+    return {_rename(name): t for name, t in state.items() if not name.startswith(DROPPED)}
+
+
+def _rename(name: str) -> str:
+    for old, new in RENAMES.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name

@@ -1,0 +1,82 @@
+"""From options to a model that is ready to be trained: the one door to all ways to start."""
+
+import torch
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+
+from trainer.errors import ModelError
+from trainer.model.architecture import model_config
+from trainer.model.assemble import assemble
+from trainer.model.blip2 import blip2_state
+from trainer.model.folders import model_folder, read_tensors
+from trainer.model.lavis import lavis_state
+from trainer.model.model import Model
+from trainer.model.nano import nano_files, nano_model
+from trainer.model.options import (
+    FromBlip2,
+    FromInstructBlip,
+    FromLavis,
+    FromNano,
+    FromRandom,
+    ModelOptions,
+)
+from trainer.model.random_weights import random_model
+from trainer.model.tokens import load_tokenizers
+from trainer.model.trained import is_papers, mark_trained
+
+
+def build_model(options: ModelOptions, seed: int) -> Model:
+    """The model on the CPU (a random one: on torch's default device), in training mode.
+
+    Parameters that no checkpoint gives are drawn from `seed`; torch's own generator is left as it was.
+    Those of the paper's trained set are fp32, the others `options.frozen_dtype`.
+
+    Raises:
+        ModelError: checkpoint, configuration and tokenizers do not fit each other.
+    """
+    tokenizers = load_tokenizers(options)
+    config = model_config(options)
+    config.image_token_index = tokenizers.image_token
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        hf = _start(config, options)
+    return wrap(hf, options)
+
+
+def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Model:
+    """Hugging Face's module as the trainer's: dtypes, what is trained, attention, checkpointing."""
+    dtype = getattr(torch, options.frozen_dtype)
+    for name, parameter in hf.named_parameters():
+        parameter.data = parameter.data.to(torch.float32 if is_papers(name) else dtype)
+    hf.set_attn_implementation(options.attention)
+    mark_trained(hf, options.qformer_instruction, options.train_post_layernorm)
+    if options.gradient_checkpointing:
+        for part in (hf.language_model, hf.qformer):
+            part.gradient_checkpointing_enable({"use_reentrant": False})
+    image_token = hf.config.image_token_index
+    if image_token is None:
+        raise ModelError("the configuration names no image token")
+    model = Model(
+        hf,
+        image_token,
+        qformer_instruction=options.qformer_instruction,
+        lm_dropout=options.lm_dropout,
+    )
+    return model.train()
+
+
+def _start(
+    config: InstructBlipConfig, options: ModelOptions
+) -> InstructBlipForConditionalGeneration:
+    dtype = getattr(torch, options.frozen_dtype)
+    match options.init:
+        case FromInstructBlip(path=path):
+            folder = model_folder(path)
+            return assemble(config, read_tensors(folder), dtype, str(folder))
+        case FromBlip2() as start:
+            return assemble(config, blip2_state(start), dtype, start.path)
+        case FromLavis() as start:
+            return assemble(config, lavis_state(start, config), dtype, str(start.path))
+        case FromNano(path=path):
+            return nano_model(config, nano_files(path))
+        case FromRandom():
+            return random_model(config)

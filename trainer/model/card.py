@@ -1,0 +1,54 @@
+"""The README.md of an exported model: what it is, how to use it, what it was made of."""
+
+from collections.abc import Mapping
+
+import yaml
+
+USE = """\
+```python
+import torch
+from PIL import Image
+from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
+
+processor = InstructBlipProcessor.from_pretrained("{place}")
+model = InstructBlipForConditionalGeneration.from_pretrained("{place}").eval()
+inputs = processor(images=Image.open("picture.jpg"), text="What is it?", return_tensors="pt")
+words = model.generate(**inputs.to(model.dtype), max_new_tokens=30)
+print(processor.batch_decode(words, skip_special_tokens=True)[0])
+```
+"""
+
+
+def model_card(
+    place: str, model: Mapping[str, object], facts: Mapping[str, object], trained: int, total: int
+) -> str:
+    """The card's text. `place` is the folder's name, `model` the run's section of that name.
+
+    `facts` are further lines of the table: step, samples, seed, hashes.
+    """
+    header = {
+        "library_name": "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "tags": ["instructblip", "visinstruct", "vision-language"],
+        "language": ["en"],
+    }
+    rows = {"parameters": f"{total:,}, of which {trained:,} were trained"} | {
+        name.replace("_", " "): _shown(value) for name, value in facts.items()
+    }
+    lines = [
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n",
+        f"# {place}\n",
+        "An InstructBLIP whose Q-Former was tuned on instructions with visinstruct. Vision encoder and",
+        "language model are those it started from; their licences apply to them, and those of the",
+        "datasets to what was learned.\n",
+        USE.format(place=place),
+        "| | |\n|---|---|",
+        *(f"| {name} | {value} |" for name, value in rows.items()),
+        "\nThe model section of its configuration:\n",
+        f"```yaml\n{yaml.safe_dump(dict(model), sort_keys=False)}```\n",
+    ]
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

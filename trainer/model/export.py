@@ -1,0 +1,155 @@
+"""A trained model as a Hugging Face folder: safetensors, processor, both tokenizers, model card.
+
+    InstructBlipForConditionalGeneration.from_pretrained(OUT)
+    InstructBlipProcessor.from_pretrained(OUT)
+
+The tensors are the trainer's own, each in its dtype (trained parts fp32). Read with `dtype=torch.float32`
+the logits are those of the trainer; without, transformers casts all to the frozen parts' dtype, which
+is what bf16 training computes in.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import (
+    BlipImageProcessorPil,
+    InstructBlipForConditionalGeneration,
+    InstructBlipProcessor,
+    PreTrainedTokenizerFast,
+)
+from transformers.image_utils import PILImageResampling
+
+from trainer.errors import ModelError
+from trainer.model.assemble import quiet
+from trainer.model.model import CLIP_MEAN, CLIP_STD, Model
+from trainer.model.parts import text_part
+from trainer.model.tokens import IMAGE, Tokenizers
+from trainer.model.trained import trained_parameters
+
+CARD = "README.md"
+
+
+def load_trained(model: Model, weights: Path) -> None:
+    """Put a checkpoint's weights (fp32, by name) into a model that was built like the run's.
+
+    Raises:
+        ModelError: the file is damaged, or its parameters are not those that the model trains.
+    """
+    try:
+        state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot read {weights}: {error}") from error
+    trained = trained_parameters(model)
+    if wrong := sorted(set(state) ^ set(trained)):
+        raise ModelError(
+            f"{weights} does not hold what this model trains; only on one side: {', '.join(wrong[:8])}"
+        )
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            if parameter.shape != state[name].shape:
+                shapes = f"{tuple(state[name].shape)}, not {tuple(parameter.shape)}"
+                raise ModelError(f"{weights}: {name} is of shape {shapes}")
+            parameter.copy_(state[name])
+
+
+def export(model: Model, tokenizers: Tokenizers, card: str, out: Path) -> None:
+    """Write the folder; it appears whole or not at all.
+
+    The model is changed where transformers needs it: embeddings for the image token, ids at which
+    generation starts and stops.
+
+    Raises:
+        ModelError: `out` exists, or the tokenizer's image token is not the model's.
+    """
+    if out.exists():
+        raise ModelError(f"{out} exists; export to a new folder")
+    unfinished = out.with_name(f"{out.name}.{os.getpid()}.part")
+    try:
+        with quiet():
+            make_room(model.hf, model.image_token + 1, like=_unused_token(tokenizers))
+            _set_special_ids(model, tokenizers)
+            processor = _processor(model, tokenizers)
+            model.hf.save_pretrained(unfinished, max_shard_size="5GB")
+            # The dtype to read in by default; save_pretrained puts that of the query tokens.
+            model.config.dtype = next(model.hf.language_model.parameters()).dtype
+            model.config.save_pretrained(unfinished)
+            processor.save_pretrained(unfinished)
+            cast(Any, processor).image_processor.save_pretrained(unfinished)  # transformers 4
+        (unfinished / CARD).write_text(card, encoding="utf-8")
+        unfinished.rename(out)
+    except OSError as error:
+        raise ModelError(f"{out} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def make_room(hf: InstructBlipForConditionalGeneration, num_rows: int, like: int) -> None:
+    """Widen the language model's vocabulary to at least `num_rows`, if it is smaller.
+
+    New rows are copies of that of token `like`, which the model never writes: the placeholder's
+    embedding is replaced by a query anyway, and its logit is as low as that token's.
+    """
+    language_model = cast(Any, hf.language_model)
+    before = int(text_part(hf.config).vocab_size)
+    if num_rows <= before:
+        return
+    language_model.resize_token_embeddings(num_rows, mean_resizing=False)
+    with torch.no_grad():
+        for layer in (language_model.get_input_embeddings(), language_model.lm_head):
+            layer.weight[before:] = layer.weight[like]
+            layer.weight.requires_grad_(False)
+    text_part(hf.config).vocab_size = num_rows
+
+
+def _unused_token(tokenizers: Tokenizers) -> int:
+    unknown = tokenizers.language.unk_token_id
+    return tokenizers.pad if unknown is None else int(unknown)
+
+
+def _set_special_ids(model: Model, tokenizers: Tokenizers) -> None:
+    ids = {"eos_token_id": tokenizers.eos, "pad_token_id": tokenizers.pad}
+    if tokenizers.bos is not None:
+        ids["bos_token_id"] = tokenizers.bos
+    language_model = cast(Any, model.hf.language_model)
+    for holder in (
+        text_part(model.config),
+        language_model.config,
+        language_model.generation_config,
+        cast(Any, model.hf).generation_config,
+    ):
+        for name, value in ids.items():
+            setattr(holder, name, value)
+
+
+def _processor(model: Model, tokenizers: Tokenizers) -> InstructBlipProcessor:
+    language, qformer = tokenizers.language, tokenizers.qformer
+    if language.pad_token_id is None:
+        language.pad_token = str(language.eos_token)
+    language.truncation_side = qformer.truncation_side = "left"
+    if not tokenizers.is_encoder_decoder:
+        language.padding_side = "left"  # generation goes on at the right
+    pictures = BlipImageProcessorPil(
+        size={"height": model.image_side, "width": model.image_side},
+        resample=PILImageResampling.BICUBIC,
+        image_mean=list(CLIP_MEAN),
+        image_std=list(CLIP_STD),
+    )
+    made = cast(Any, InstructBlipProcessor)(
+        pictures, language, qformer, num_query_tokens=model.num_query_tokens
+    )
+    _check_image_token(language, model.image_token)
+    return cast(InstructBlipProcessor, made)
+
+
+def _check_image_token(language: PreTrainedTokenizerFast, image_token: int) -> None:
+    theirs = language.convert_tokens_to_ids(IMAGE)
+    if theirs != image_token:
+        raise ModelError(
+            f"the tokenizer's {IMAGE} is {theirs}, the model's image token {image_token}; transformers' "
+            "processor would put queries at the wrong places"
+        )

@@ -1,0 +1,27 @@
+"""A model of random weights, made from a configuration alone."""
+
+import torch
+from torch import nn
+from torch.nn import init
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration, T5Config
+
+QUERY_STD = 0.02
+
+
+def random_model(config: InstructBlipConfig) -> InstructBlipForConditionalGeneration:
+    """Weights drawn from torch's generator, on the current default device and dtype.
+
+    Query tokens are drawn as LAVIS draws them (transformers leaves zeros), and a T5 gets an output
+    layer of its own, as FlanT5 has it (transformers ties it when there is no checkpoint).
+    """
+    hf = InstructBlipForConditionalGeneration(config)
+    init.normal_(hf.query_tokens, std=QUERY_STD)
+    if isinstance(config.text_config, T5Config) and not config.text_config.scale_decoder_outputs:
+        untie(hf)
+    return hf
+
+
+def untie(hf: InstructBlipForConditionalGeneration) -> None:
+    """Give the language model's output layer a weight of its own."""
+    head = hf.language_model.lm_head
+    head.weight = nn.Parameter(torch.empty_like(head.weight).copy_(head.weight.detach()))
