@@ -30,10 +30,10 @@ _TEXTS_PER_SCENE = 8
 _SENTENCE_SHARE = 0.2
 _CAPTION_SHARE = 0.08
 _MAX_LENGTH = 96
-LESSON = 6
+_QUESTIONS = 6
+_DRILLS_AFTER_QUESTIONS = 3
 _DRILLS = 10
 _LESSON_OBJECTS = (20, 40, 40)
-_COPY_SHARE = 0.15
 _NOISE = 0.3
 """Of a bundle's own size, so that the model bears soft prompts that are not quite bundles."""
 
@@ -74,12 +74,14 @@ class Writer:
         """Things, each said again and again from another of its words on: nothing but looking up."""
         random = random_for(self.seed, collection, index, "drill")
         scene = make_scene(self.seed, collection, index, num_objects=random.choice((2, 3)))
-        words = [
-            thing.split(" ", 3 if not thing.startswith("word") else 2) for thing in things(scene)
-        ]
+        return self._row_of(scene, *self._drilled(scene, random, _DRILLS))
+
+    def _drilled(self, scene: Scene, random: Random, num: int) -> tuple[list[int], list[bool]]:
+        """Token ids, and which are learned: all words of a thing but the first, which is chance."""
+        words = [thing.split(" ", 2 if thing.startswith("word") else 3) for thing in things(scene)]
         ids: list[int] = []
         learned: list[bool] = []
-        for _ in range(_DRILLS):
+        for _ in range(num):
             thing = random.choice(words)
             first = random.randrange(len(thing))
             for number, word in enumerate([*thing[first:], *thing[:first]]):
@@ -88,10 +90,14 @@ class Writer:
                 learned += [number > 0] * len(tokens)
             ids += self.ids(",")
             learned += [False]
-        return self._row_of(scene, ids, learned)
+        return ids, learned
 
     def lesson(self, collection: str, index: int) -> Row:
-        """A full caption and bare questions with their answers, in one text: much to learn a token."""
+        """Bare questions with their answers, then a full caption or drills, in one text.
+
+        Much is to be learned from each token, and the answers stand before the text that would give
+        them away.
+        """
         random = random_for(self.seed, collection, index, "lesson")
         [num_objects] = random.choices((1, 2, 3), _LESSON_OBJECTS)
         scene = make_scene(self.seed, collection, index, num_objects=num_objects)
@@ -102,7 +108,12 @@ class Writer:
             for each in [*about_pairs(scene, random)[:1], *about_objects(scene, random)[:1]]
         ]
         random.shuffle(asked)
-        return self._row(scene, [("", full_caption(scene)), *asked[:LESSON]])
+        asked = asked[:_QUESTIONS]
+        if random.random() < 0.5:
+            return self._row(scene, [*asked, ("", full_caption(scene))])
+        ids, learned = self._said(asked)
+        more_ids, more_learned = self._drilled(scene, random, _DRILLS_AFTER_QUESTIONS)
+        return self._row_of(scene, ids + more_ids, learned + more_learned)
 
     def instructions(self, collection: str, index: int) -> list[Row]:
         """One row for each of some instructions; some have none, and the full caption as target."""
@@ -121,13 +132,17 @@ class Writer:
         ]
 
     def _row(self, scene: Scene, pairs: Sequence[tuple[str, str]]) -> Row:
+        return self._row_of(scene, *self._said(pairs))
+
+    def _said(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[int], list[bool]]:
+        """Token ids of instructions and targets in turn, and which are learned: the targets."""
         ids: list[int] = []
         learned: list[bool] = []
         for asked, said in pairs:
             question, answer = self.ids(asked), [*self.ids(said), EOS]
             ids += question + answer
             learned += [False] * len(question) + [True] * len(answer)
-        return self._row_of(scene, ids, learned)
+        return ids, learned
 
     def _row_of(self, scene: Scene, ids: Sequence[int], learned: Sequence[bool]) -> Row:
         return Row(
@@ -201,16 +216,14 @@ def _train(model: LlamaForCausalLM, name: str, rows: list[Row], recipe: Recipe, 
 def bundles(
     model: LlamaForCausalLM, rows: Sequence[Row], random: Random, generator: torch.Generator | None
 ) -> Tensor:
-    """[rows, slots, width]: the things of each row in random slots; empty ones hold `</s>`."""
+    """[rows, slots, width]: the things of each row, in order, in random slots; empty ones hold `</s>`."""
     slots = []
     for row in rows:
-        filled = list(row.bundles)[:NUM_SLOTS]
-        spare = NUM_SLOTS - len(filled)
-        extra = [
-            random.choice(row.bundles) if random.random() < _COPY_SHARE else (EOS,)
-            for _ in range(spare)
-        ]
-        slots.append(random.sample([*filled, *extra], NUM_SLOTS))
+        filled = [(EOS,)] * NUM_SLOTS
+        places = sorted(random.sample(range(NUM_SLOTS), len(row.bundles)))
+        for place, bundle in zip(places, row.bundles, strict=True):
+            filled[place] = bundle
+        slots.append(filled)
     width = max(len(slot) for row in slots for slot in row)
     ids = torch.tensor([[[*slot, *[PAD] * (width - len(slot))] for slot in row] for row in slots])
     embedded = model.get_input_embeddings()(ids) * (ids != PAD)[..., None]

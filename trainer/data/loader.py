@@ -5,9 +5,14 @@ batch number b, which holds the samples b * G to (b + 1) * G - 1. Items are made
 number of workers, and each is a function of b alone.
 """
 
+import atexit
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 import torch
@@ -18,7 +23,7 @@ from trainer.data.batch import Batch
 from trainer.data.collate import Collator
 from trainer.data.sample import Sample
 from trainer.data.stream import Stream
-from trainer.errors import TrainingError
+from trainer.errors import DataError, TrainingError
 
 Step: TypeAlias = list[Batch]
 """The micro-batches of one process for one optimizer step."""
@@ -88,7 +93,7 @@ def _items(
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "transformers", "trainer.data.loader"])
-    yield from DataLoader(
+    loader = DataLoader(
         data,
         batch_size=None,
         sampler=numbers,
@@ -97,3 +102,42 @@ def _items(
         multiprocessing_context=context,
         pin_memory=pin,
     )
+    others = set(multiprocessing.active_children())
+    with _deaf_to_sigterm():
+        items = iter(loader)
+    processes = set(multiprocessing.active_children()) - others
+    atexit.register(_end, processes)
+    try:
+        yield from items
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            f"a process that reads data is gone: {' '.join(str(error).split())} If the host's log says that "
+            "its memory ran out, lower data.workers; the last checkpoint is as it was"
+        ) from None
+    finally:
+        _end(processes)
+
+
+@contextmanager
+def _deaf_to_sigterm() -> Iterator[None]:
+    """Processes that are started meanwhile, and theirs, never see SIGTERM.
+
+    Launchers and clusters send it to the children of a training process too, which needs them until it
+    has stopped. It is held back here meanwhile, not lost.
+    """
+    resource_tracker.ensure_running()  # multiprocessing's own, which would let SIGTERM through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        forkserver.ensure_running()
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def _end(processes: Collection[BaseProcess]) -> None:
+    """End workers for good; what they write is whole or not there."""
+    for process in processes:
+        process.kill()
+        process.join()

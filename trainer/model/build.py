@@ -76,7 +76,7 @@ def _start(
             return assemble(config, blip2_state(start), dtype, start.path)
         case FromLavis() as start:
             return assemble(config, lavis_state(start, config), dtype, str(start.path))
-        case FromNano(path=path):
-            return nano_model(config, nano_files(path))
+        case FromNano(path=path, captioned=captioned):
+            return nano_model(config, nano_files(path), captioned=captioned)
         case FromRandom():
             return random_model(config)

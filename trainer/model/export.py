@@ -143,7 +143,19 @@ def _processor(model: Model, tokenizers: Tokenizers) -> InstructBlipProcessor:
         pictures, language, qformer, num_query_tokens=model.num_query_tokens
     )
     _check_image_token(language, model.image_token)
+    _check_template(language, tokenizers)
     return cast(InstructBlipProcessor, made)
+
+
+def _check_template(language: PreTrainedTokenizerFast, tokenizers: Tokenizers) -> None:
+    """Whether the processor begins and ends a text as the collator does."""
+    plain = language("a", add_special_tokens=False).input_ids
+    first = [] if tokenizers.bos is None else [tokenizers.bos]
+    last = [tokenizers.eos] if tokenizers.is_encoder_decoder else []
+    if (theirs := language("a").input_ids) != [*first, *plain, *last]:
+        raise ModelError(
+            f"the tokenizer turns 'a' into {theirs}, the model was trained on {[*first, *plain, *last]}"
+        )
 
 
 def _check_image_token(language: PreTrainedTokenizerFast, image_token: int) -> None:

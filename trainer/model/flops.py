@@ -45,7 +45,9 @@ def batch_flops(model: Model, batch: Batch) -> float:
     instructions = batch.qformer_mask.sum(1).tolist()
     inputs = batch.attention_mask.sum(1).tolist()
     targets = (batch.labels != IGNORED).sum(1).tolist()
-    num_encoded = len(batch.missing) if batch.features is not None else len(batch) * batch.num_frames
+    num_encoded = (
+        len(batch.missing) if batch.features is not None else len(batch) * batch.num_frames
+    )
     total = num_encoded * _vision(model)
     for instruction, length, target in zip(instructions, inputs, targets, strict=True):
         read = instruction if model.qformer_instruction else 0

@@ -1,44 +1,59 @@
-"""Start of the miniature model: frozen parts from files, trained parts from the seed."""
+"""Start of the miniature model: frozen parts from files, trained parts from captioning or the seed."""
 
 from pathlib import Path
 
+import torch
 from torch import nn
 from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
 
 from trainer.errors import ModelError
-from trainer.model.folders import read_safetensors
+from trainer.model.folders import State, read_safetensors
 from trainer.model.random_weights import random_model
+from trainer.nano.files import nano_folder
 
-FROZEN = "frozen.safetensors"
+FROZEN, CAPTIONED = "frozen.safetensors", "stage2.safetensors"
+_FROZEN_PREFIXES = ("language_model.", "vision_model.")
 
 
 def nano_files(folder: Path | None) -> Path:
-    """The folder of `config.json`, `tokenizer.json` and `frozen.safetensors`: ours, or another."""
-    if folder is not None:
-        return folder
-    from trainer.nano.files import nano_folder
-
-    return nano_folder()
+    """The folder of `config.json`, `tokenizer.json` and the weights: ours, or another."""
+    return nano_folder() if folder is None else folder
 
 
-def nano_model(config: InstructBlipConfig, folder: Path) -> InstructBlipForConditionalGeneration:
-    """Random parameters under the files' ones, which are all of vision encoder and language model.
+def nano_model(
+    config: InstructBlipConfig, folder: Path, *, captioned: bool = True
+) -> InstructBlipForConditionalGeneration:
+    """The files' parameters; without `captioned` the trained ones are drawn from torch's generator.
 
     Raises:
         ModelError: a file is missing, or its tensors are not those of the configuration.
     """
     hf = random_model(config)
-    state = read_safetensors(folder / FROZEN)
-    frozen = hf.state_dict()
-    expected = {name for name in frozen if name.startswith(("language_model.", "vision_model."))}
-    tied = {name for name in expected - set(state) if _is_tied(hf, name)}
-    if wrong := sorted(expected - tied ^ set(state)):
-        raise ModelError(f"{folder / FROZEN} does not fit its config.json: {', '.join(wrong)}")
-    try:
-        hf.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise ModelError(f"{folder / FROZEN} does not fit its config.json: {error}") from error
+    _fill(hf, folder / FROZEN, _FROZEN_PREFIXES, read_safetensors(folder / FROZEN))
+    if captioned:
+        state = read_safetensors(folder / CAPTIONED)
+        queries = state.get("query_tokens")
+        if queries is not None and queries.shape[1] > config.num_query_tokens:
+            state["query_tokens"] = queries[:, : config.num_query_tokens]
+        trained = ("query_tokens", "qformer.", "language_projection.")
+        _fill(hf, folder / CAPTIONED, trained, state)
     return hf
+
+
+def _fill(
+    hf: InstructBlipForConditionalGeneration, path: Path, prefixes: tuple[str, ...], state: State
+) -> None:
+    expected = {name for name in hf.state_dict() if name.startswith(prefixes)}
+    tied = {name for name in expected - set(state) if _is_tied(hf, name)}
+    if wrong := sorted((expected - tied) ^ set(state)):
+        raise ModelError(f"{path} does not fit its config.json: {', '.join(wrong)}")
+    own = dict(hf.named_parameters(remove_duplicate=False))
+    with torch.no_grad():
+        for name, tensor in state.items():
+            if own[name].shape != tensor.shape:
+                shapes = f"{tuple(tensor.shape)}, not {tuple(own[name].shape)}"
+                raise ModelError(f"{path} does not fit its config.json: {name} is {shapes}")
+            own[name].copy_(tensor)
 
 
 def _is_tied(module: nn.Module, name: str) -> bool:

@@ -53,10 +53,15 @@ class FromLavis(Options):
 
 
 class FromNano(Options):
-    """The miniature model: frozen parts that come with this package, or those of another folder."""
+    """The miniature model that comes with this package, or one that `visinstruct nano` made.
+
+    `captioned`: trained parts start from its captioning stage, as InstructBLIP starts from BLIP-2; else
+    they are drawn from the run's seed. Of its query tokens the first `num_query_tokens` are taken.
+    """
 
     origin: Literal["nano"] = Field(alias="from")
     path: Path | None = None
+    captioned: bool = True
     num_query_tokens: int | None = Field(default=None, ge=1)
 
 

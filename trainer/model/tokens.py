@@ -116,9 +116,9 @@ def _load_both(options: ModelOptions) -> tuple[PreTrainedTokenizerFast, PreTrain
             folder = model_folder(path, "tokenizer_config.json")
             return read_tokenizer(folder / "qformer_tokenizer"), read_tokenizer(folder)
         case FromNano(path=path):
-            return _nano(path), _nano(path)
+            return _nano(path), _without_template(_nano(path))
         case FromRandom():
-            return _nano(None), _nano(None)
+            return _nano(None), _without_template(_nano(None))
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -153,6 +153,12 @@ def _nano(folder: Path | None) -> PreTrainedTokenizerFast:
         tokenizer_object=raw, truncation_side="left", **names
     )
     return made
+
+
+def _without_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The file's template is the Q-Former's, `[CLS]` first; the language model's text has none."""
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")
+    return tokenizer
 
 
 def _begin_with_end(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:

@@ -55,7 +55,7 @@ def base(tmp_path: Path) -> Path:
 @pytest.fixture
 def run_folder(base: Path, tmp_path: Path) -> Path:
     """A run with checkpoints of steps 1 and 2, of which the first is the best."""
-    section = {"init": {"from": "nano", "path": str(base)}}
+    section = {"init": {"from": "nano", "path": str(base), "captioned": False}}
     model = build_model(ModelOptions.model_validate(section), seed=3)
     folder = tmp_path / "run" / "checkpoints"
     for step in (1, 2):

@@ -143,6 +143,8 @@ def nano(tiny_llama: Path, tmp_path: Path) -> Path:
     state = load_file(tiny_llama / "model.safetensors")
     frozen = {n: t for n, t in state.items() if n.startswith(("language_model.", "vision_model."))}
     save_file(frozen, folder / "frozen.safetensors")
+    trained = {n: t + 0.25 for n, t in state.items() if n not in frozen}
+    save_file(trained, folder / "stage2.safetensors")
     return folder
 
 
@@ -150,10 +152,19 @@ def nano_options(folder: Path, **more: object) -> ModelOptions:
     return options_of(**{"from": "nano", "path": folder, **more})
 
 
-def test_nanos_frozen_parts_are_the_files_and_the_others_the_seeds(
+def test_nano_starts_from_its_captioning_stage(nano: Path) -> None:
+    files = load_file(nano / "frozen.safetensors") | load_file(nano / "stage2.safetensors")
+    model = build_model(nano_options(nano), seed=0)
+    named = dict(model.hf.named_parameters())
+    assert set(named) == set(files)
+    for name, parameter in named.items():
+        torch.testing.assert_close(parameter.detach(), files[name], atol=0, rtol=0)
+
+
+def test_nanos_frozen_parts_are_the_files_and_the_others_may_be_the_seeds(
     nano: Path, make_batch: MakeBatch
 ) -> None:
-    options = nano_options(nano)
+    options = nano_options(nano, captioned=False)
     zero, again, one = (build_model(options, seed) for seed in (0, 0, 1))
     files = load_file(nano / "frozen.safetensors")
     other = dict(one.hf.named_parameters())
@@ -181,7 +192,12 @@ def test_nano_may_have_another_number_of_queries(nano: Path, make_batch: MakeBat
     options = nano_options(nano, num_query_tokens=1)
     model, tokenizers = build_model(options, seed=0), load_tokenizers(options)
     assert model.num_query_tokens == tokenizers.num_query_tokens == 1
-    assert model.query_tokens.shape == (1, 1, 32)
+    stored = load_file(nano / "stage2.safetensors")["query_tokens"]
+    torch.testing.assert_close(model.query_tokens.detach(), stored[:, :1], atol=0, rtol=0)
+    with pytest.raises(ModelError, match=r"query_tokens is \(1, 8, 32\), not \(1, 9, 32\)"):
+        build_model(nano_options(nano, num_query_tokens=9), seed=0)
+    drawn = build_model(nano_options(nano, num_query_tokens=9, captioned=False), seed=0)
+    assert drawn.query_tokens.shape == (1, 9, 32)
     assert model(make_batch(tokenizers)).loss_sum > 0
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.processors import TemplateProcessing
 from transformers import InstructBlipProcessor
 
 from trainer.errors import ModelError
@@ -84,3 +87,20 @@ def test_unknown_options_are_refused() -> None:
         ModelOptions.model_validate({"init": {"from": "nano"}, "qformer_droput": 0.1})
     with pytest.raises(ValidationError, match="instructblip"):
         ModelOptions.model_validate({"init": {"from": "llava", "path": "x"}})
+
+
+def test_nanos_one_tokenizer_opens_the_q_formers_text_alone(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    words = ["[PAD]", "</s>", "[UNK]", "[CLS]", "<image>", "red"]
+    raw = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    raw.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    raw.save(str(tmp_path / "tokenizer.json"))
+    config = json.loads((tiny_llama / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"image_token_index": 4}))
+    options = ModelOptions.model_validate({"init": {"from": "nano", "path": tmp_path}})
+    tokenizers = load_tokenizers(options)
+    assert tokenizers.qformer("red").input_ids == [3, 5]
+    assert tokenizers.language("red").input_ids == [5]
+    ids = (tokenizers.pad, tokenizers.eos, tokenizers.bos, tokenizers.image_token)
+    assert ids == (0, 1, None, 4)
