@@ -284,4 +284,4 @@ def test_changed_files_are_refused_or_balanced(
 @pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCE_IDS)
 def test_changed_files_are_refused_or_balanced_through_beam(source, all_raw, verify):
-    fuzz(source, 3, 2, all_raw, verify)
+    fuzz(source, 5, 2, all_raw, verify)
