@@ -7,9 +7,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datagen.digests import DigestFile
 from datagen.files import Files, hash_file
 from datagen.hub_card import hub_card
-from datagen.leakage import SplitColumns, find_leaks
+from datagen.leakage import ShardDigests, find_leaks
 from datagen.manifest import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -74,11 +75,11 @@ def finish(
     check_limits(plan, work, options, first_message)
     assert all(each.is_balanced() for each in work), [e.name for e in work if not e.is_balanced()]
     templates = load_templates(options.template_dir)
-    columns = {each.name: _columns(each, files, staging) for each in work}
+    groups, leakage = _groups_and_leakage(plan, work, options, files, staging)
     splits: dict[str, dict[str, SplitEntry]] = {}
     for each in work:
-        groups = len(columns[each.name].groups())
-        splits.setdefault(each.plan.source, {})[each.plan.split] = _entry(each, groups, staging)
+        entry = _entry(each, groups[each.name], staging)
+        splits.setdefault(each.plan.source, {})[each.plan.split] = entry
     records = {each.name: each.written for each in work}
     mixture = {
         source: MixtureEntry(**part.model_dump())
@@ -101,7 +102,7 @@ def finish(
         missing=missing,
         candidates=_write_candidates(plan, options, files, staging),
         rejected_files=rejected_files,
-        leakage=_leakage(plan, options, columns),
+        leakage=leakage,
         inputs=msgspec.to_builtins(inputs),
         versions=versions,
         notes=_notes(options),
@@ -139,25 +140,39 @@ def _entry(work: SplitWork, groups: int, staging: Staging) -> SplitEntry:
     )
 
 
-def _columns(work: SplitWork, files: Files, staging: Staging) -> SplitColumns:
-    plan = work.plan
-    names = [
-        staging.shard_name(plan.source, plan.split, shard.shard, plan.num_shards)
-        for shard in work.shards
-    ]
-    return SplitColumns(files, [f"{staging.output}/{name}" for name in names])
-
-
-def _leakage(
-    plan: BuildPlan, options: BuildOptions, columns: Mapping[str, SplitColumns]
-) -> Leakage:
-    trained = trained_splits(plan, options)
-    names = {f"{source}/{split}" for source, splits in trained.items() for split in splits}
-    evaluated = {name for name in columns if name not in names and not name.endswith("/train")}
+def _groups_and_leakage(
+    plan: BuildPlan,
+    work: Sequence[SplitWork],
+    options: BuildOptions,
+    files: Files,
+    staging: Staging,
+) -> tuple[dict[str, int], Leakage]:
+    """The number of groups of every split, and the verdict on leakage."""
+    trained = {
+        f"{source}/{split}"
+        for source, splits in trained_splits(plan, options).items()
+        for split in splits
+    }
+    names = [each.name for each in work]
     return find_leaks(
-        {name: columns[name] for name in columns if name in names},
-        {name: columns[name] for name in columns if name in evaluated},
+        {each.name: _digests(each, staging) for each in work},
+        [name for name in names if name in trained],
+        [name for name in names if name not in trained and not name.endswith("/train")],
+        files,
+        options.comparison_bytes(),
     )
+
+
+def _digests(work: SplitWork, staging: Staging) -> list[ShardDigests]:
+    source, split, num_shards = work.plan.source, work.plan.split, work.plan.num_shards
+    return [
+        ShardDigests(
+            path=f"{staging.output}/{staging.shard_name(source, split, s.shard, num_shards)}",
+            groups=DigestFile(staging.shard(source, split, s.shard, "groups"), s.groups),
+            texts_path=staging.shard(source, split, s.shard, "texts"),
+        )
+        for s in work.shards
+    ]
 
 
 def _write_rejections(

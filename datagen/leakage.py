@@ -5,45 +5,38 @@ a captioning test set and a question-answering training set are common in public
 and reported; a shared *example*, the same text about the same picture, is contamination.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from datagen.digests import DigestFile, DigestSet, count_and_compare, write_digests
 from datagen.files import Files
 from datagen.manifest import Leak, Leakage
 
 TEXT_COLUMNS = ("question", "statement", "text", "captions")
 
 
-class SplitColumns:
-    """Columns of a split's shards, read when asked for."""
+@dataclass(frozen=True)
+class ShardDigests:
+    """A shard: its Parquet file, its group ids, and where digests of its texts may be kept."""
 
-    def __init__(self, files: Files, paths: Sequence[str]) -> None:
-        self.files, self.paths = files, paths
+    path: str
+    groups: DigestFile
+    texts_path: str
 
-    def groups(self) -> pa.Array:
-        """The distinct group ids."""
-        columns = [part["group_id"] for part in self._read(["group_id"])]
-        if not columns:
-            return pa.array([], pa.string())
-        return pc.unique(pa.chunked_array([chunk for c in columns for chunk in c.chunks]))
+    def texts(self, files: Files) -> DigestFile:
+        """The texts of the shard with their groups, case and spaces put aside."""
+        return write_digests(_grouped_texts(files, self.path), self.texts_path, files)
 
-    def texts(self, groups: pa.Array) -> set[tuple[str, str]]:
-        """(group, text) of the examples in `groups`, case and spaces put aside."""
-        found: set[tuple[str, str]] = set()
-        for part in self._read(["group_id", *TEXT_COLUMNS]):
-            rows = part.filter(pc.is_in(part["group_id"], value_set=groups))
-            for row in rows.to_pylist():
-                found.update((row["group_id"], text) for text in _texts(row))
-        return found
 
-    def _read(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        for path in self.paths:
-            with self.files.open_binary(path) as file:
-                yield pq.read_table(file, columns=list(columns))
+def _grouped_texts(files: Files, path: str) -> Iterator[str]:
+    with files.open_binary(path) as file:
+        batches = pq.ParquetFile(file).iter_batches(columns=["group_id", *TEXT_COLUMNS])
+        for row in (row for batch in batches for row in batch.to_pylist()):
+            for text in _texts(row):
+                yield f"{row['group_id']}\n{text}"  # one line each: no other pair reads the same
 
 
 def _texts(row: Mapping[str, Any]) -> Iterator[str]:
@@ -54,26 +47,35 @@ def _texts(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def find_leaks(
-    training: Mapping[str, SplitColumns], evaluation: Mapping[str, SplitColumns]
-) -> Leakage:
-    """Compare every training split with every evaluation split; names are `<source>/<split>`."""
-    held_out = {name: columns.groups() for name, columns in evaluation.items()}
-    leaks = []
-    for trained, columns in training.items() if held_out else ():
-        mine = columns.groups()
-        for name, groups in held_out.items():
-            shared = groups.filter(pc.is_in(groups, value_set=mine))
-            if len(shared):
-                examples = columns.texts(shared) & evaluation[name].texts(shared)
-                leaks.append(
-                    Leak(
-                        training=trained,
-                        evaluation=name,
-                        groups=len(shared),
-                        examples=len(examples),
-                    )
-                )
+    splits: Mapping[str, Sequence[ShardDigests]],
+    training: Collection[str],
+    evaluation: Collection[str],
+    files: Files,
+    max_bytes: int,
+) -> tuple[dict[str, int], Leakage]:
+    """Count the groups of all splits, and compare every training split with every evaluation split.
+
+    Names are `<source>/<split>`; comparing takes about `max_bytes` of memory.
+    """
+    groups = {
+        name: DigestSet(files, [shard.groups for shard in shards])
+        for name, shards in splits.items()
+    }
+    pairs = [(trained, evaluated) for trained in training for evaluated in evaluation]
+    num_groups, shared = count_and_compare(groups, pairs, max_bytes)
+    leaking = [pair for pair in pairs if shared[pair]]
+    texts = {
+        name: DigestSet(files, [shard.texts(files) for shard in splits[name]])
+        for name in dict.fromkeys(name for pair in leaking for name in pair)
+    }
+    _, examples = count_and_compare(texts, leaking, max_bytes)
     verdict = "clean"
-    if leaks:
-        verdict = "examples_shared" if any(leak.examples for leak in leaks) else "pictures_shared"
-    return Leakage(verdict=verdict, leaks=tuple(leaks))
+    if leaking:
+        verdict = "examples_shared" if any(examples.values()) else "pictures_shared"
+    leaks = tuple(
+        Leak(
+            training=one, evaluation=other, groups=shared[one, other], examples=examples[one, other]
+        )
+        for one, other in leaking
+    )
+    return num_groups, Leakage(verdict=verdict, leaks=leaks)

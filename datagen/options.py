@@ -73,6 +73,10 @@ class BuildOptions(BaseModel):
         """
         return min(max(file_bytes >> 8, 512 << 10), 4 << 20, self.max_memory >> 8)
 
+    def comparison_bytes(self) -> int:
+        """How much memory the comparison of splits may take: an eighth, beside what is loaded."""
+        return self.max_memory >> 3
+
 
 def make_options(**values: object) -> BuildOptions:
     """`BuildOptions`, with all mistakes in one sentence of ours.

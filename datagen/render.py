@@ -83,7 +83,7 @@ def _refusal(template: Template, fields: Mapping[str, Any]) -> Reason:
 
 
 def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
-    """The protocol's prompt for an example of an evaluation split.
+    """The protocol's prompt for an example of an evaluation split, whatever protocol was chosen.
 
     The target, used for validation losses only, is drawn like a training target.
 
@@ -98,7 +98,7 @@ def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
         reason = _refusal(protocol.prompt, fields)
         raise RowRejectedError(reason, f"{protocol.file}: {error}") from None
     target = None if references is None else _target(example, protocol.task, fields)
-    return Draw(f"protocol/{protocol.source}", instruction, target, references)
+    return Draw(f"protocol/{protocol.name}", instruction, target, references)
 
 
 def _target(example: Example, task: str, fields: Mapping[str, Any]) -> str:

@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.card import SourceCard
 from datagen.columns import column
+from datagen.digests import write_digests
 from datagen.errors import RawDataError, Reason, RowRejectedError
 from datagen.files import Files, HashingWriter
 from datagen.media import MediaRoots
@@ -74,14 +77,13 @@ class ShardWriter:
         repeated = table.filter(pa.array(~first))
         table = table.filter(pa.array(first)) if repeated.num_rows else table
         name = self.staging.shard_name(plan.source, plan.split, shard, plan.num_shards)
-        path = f"{self.staging.output}/{name}"
-        with self.files.create(path) as file:
+        with self.files.create(f"{self.staging.output}/{name}") as file:
             written = HashingWriter(file)
             self._write_parquet(written, table, weight)
-        with self.files.create(
-            self.staging.shard(plan.source, plan.split, shard, "rejected.jsonl")
-        ) as file:
+        staged = partial(self.staging.shard, plan.source, plan.split, shard)
+        with self.files.create(staged("rejected.jsonl")) as file:
             file.write(encode_rejections(self._duplicates(repeated)))
+        group_ids = pc.unique(table["group_id"]).to_pylist()
         report = ShardReport(
             source=plan.source,
             split=plan.split,
@@ -90,6 +92,7 @@ class ShardWriter:
             num_bytes=written.num_bytes,
             sha256=written.sha256,
             duplicates=repeated.num_rows,
+            groups=write_digests(group_ids, staged("groups"), self.files).num_digests,
         )
         with self.files.create(report_path) as file:
             file.write(msgspec.json.encode(report))

@@ -41,7 +41,10 @@ class RangeReport(Struct, frozen=True, kw_only=True):
 
 
 class ShardReport(Struct, frozen=True, kw_only=True):
-    """One finished Parquet file, and the rows of a repeated id that were left out of it."""
+    """One finished Parquet file, and the rows of a repeated id that were left out of it.
+
+    `groups` counts its distinct group ids.
+    """
 
     source: str
     split: str
@@ -50,6 +53,7 @@ class ShardReport(Struct, frozen=True, kw_only=True):
     num_bytes: int
     sha256: str
     duplicates: int
+    groups: int
 
 
 @dataclass(frozen=True)
@@ -76,5 +80,5 @@ class Staging:
         return f"data/{source}/{split}-{shard:05d}-of-{num_shards:05d}.parquet"
 
     def shard(self, source: str, split: str, shard: int, what: str) -> str:
-        """`what` is rejected.jsonl or report.json."""
+        """`what` is rejected.jsonl, groups or texts (their digests), or report.json."""
         return f"{self.root}/shards/{source}/{split}/{shard:05d}.{what}"

@@ -11,10 +11,14 @@ A task file names its task, the sources that use it and its wordings:
 
 A source that several task files name has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of
 which one is chosen per draw.
+
+A protocol is named after its file: `aokvqa` is the one that a build asks A-OKVQA's evaluation splits
+with, `aokvqa.multiple_choice` another that an evaluation may choose instead.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -84,8 +88,9 @@ class Wording:
 
 @dataclass(frozen=True)
 class Protocol:
-    """The fixed evaluation prompt of a source, and where it was read."""
+    """A fixed evaluation prompt of a source, and where it was read."""
 
+    name: str
     source: str
     task: str
     file: str
@@ -104,7 +109,11 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class TemplateSet:
-    """All wordings and protocols of one folder. `hash` is of their content, not of their layout."""
+    """All wordings, and all protocols by name, of one folder.
+
+    `hash` is of the content, not of the layout, of all that builds render: not of protocols that are
+    another choice, which change nothing that is stored.
+    """
 
     name: str
     wordings: tuple[Wording, ...]
@@ -220,11 +229,15 @@ def _protocols(
         parsed = _parse(path, _ProtocolFile, findings)
         if parsed is None:
             continue
-        content.append(parsed.model_dump(include={"source", "task", "prompt"}))
-        file = f"protocol/{path.name}"
-        if parsed.task not in TASKS or path.stem != parsed.source:
+        name, file = path.stem, f"protocol/{path.name}"
+        if name == parsed.source:
+            content.append(parsed.model_dump(include={"source", "task", "prompt"}))
+        if parsed.task not in TASKS or not _PROTOCOL_NAME.fullmatch(f"{parsed.source}:{name}"):
             message = f"source {parsed.source!r} with task {parsed.task!r}"
-            remedy = f"name the file after its source and use one of {', '.join(TASKS)}"
+            remedy = (
+                "name the file after its source (or <source>.<name>, for another prompt beside it) "
+                f"and use one of {', '.join(TASKS)}"
+            )
             findings.append(Finding(file, "unknown-task", message, remedy, field="task"))
             continue
         try:
@@ -234,9 +247,12 @@ def _protocols(
             findings.append(Finding(file, "syntax", error.message, error.remedy, field=field))
             continue
         yield (
-            parsed.source,
-            Protocol(parsed.source, parsed.task, file, prompt, parsed.read_in, parsed.note),
+            name,
+            Protocol(name, parsed.source, parsed.task, file, prompt, parsed.read_in, parsed.note),
         )
+
+
+_PROTOCOL_NAME = re.compile(r"(\w+):\1(\.\w+)?")  # the source, and the file's name
 
 
 def _parse(path: Path, model: type[Model], findings: list[Finding]) -> Model | None:

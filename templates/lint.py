@@ -51,9 +51,9 @@ def _names(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Find
             message = f"id does not start with its task {wording.task!r}"
             example = f"write {wording.task}.<style>.<number>"
             yield Finding(file, "id", message, example, template_id, "id")
-    for source, protocol in template_set.protocols.items():
-        if source not in sources:
-            message = f"unknown source {source!r}"
+    for protocol in template_set.protocols.values():
+        if protocol.source not in sources:
+            message = f"unknown source {protocol.source!r}"
             yield Finding(protocol.file, "unknown-source", message, remedy, field="source")
 
 

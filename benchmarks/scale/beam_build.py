@@ -11,14 +11,14 @@ from pipelines.beam_options import beam_options
 from pipelines.build import build
 
 
-def run(source: str, output: str, rows: str, workers: str) -> dict[str, Any]:
+def run(source: str, output: str, rows: str, workers: str, max_memory: str) -> dict[str, Any]:
     """`rows` names the folder of the input; `workers` is 1 for Beam's engine in this process."""
     options = make_options(
         raw=f"{source}/{rows}",
         out=f"{output}/dataset",
         sources=("web_capfilt",),
         missing_images="keep",
-        max_memory="4GB",
+        max_memory=max_memory,
     )
     beam = []
     if workers != "1":

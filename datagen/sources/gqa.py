@@ -15,7 +15,7 @@ Files, in `RAW/gqa/`, each an object of questions by id:
 
 Rows that are not of the balanced selection are filtered as `not_balanced`. Our `test_dev` is the
 publisher's `testdev`. In test the answers are hidden. LAVIS's copies have the same file names but
-are lists of other rows; they are not read. Many of the pictures are COCO's too, which their ids
+are lists whose ids are numbers, without the leading zeros; they are refused. Many of the pictures are COCO's too, which their ids
 do not tell. Counts: train 943,000, val 132,062, test-dev 12,578, test 95,336.
 """
 

@@ -6,6 +6,7 @@ import pytest
 
 from datagen import finish
 from datagen.manifest import encode_manifest
+from datagen.options import BuildOptions
 from datagen.sources import load_source
 
 
@@ -72,6 +73,15 @@ def test_a_build_that_stops_while_it_finishes_has_no_manifest(
 
 def test_finishing_again_gives_the_same_files(referenced: Any) -> None:
     before = referenced.tree()
+    referenced.finish()
+    assert referenced.tree() == before
+
+
+def test_the_manifest_does_not_depend_on_the_memory(
+    referenced: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = referenced.tree()
+    monkeypatch.setattr(BuildOptions, "comparison_bytes", lambda _: 1_000)
     referenced.finish()
     assert referenced.tree() == before
 

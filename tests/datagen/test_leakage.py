@@ -1,4 +1,3 @@
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,40 +6,51 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datagen.digests import write_digests
 from datagen.files import LocalFiles
-from datagen.leakage import TEXT_COLUMNS, SplitColumns, find_leaks
-from datagen.manifest import Leak
+from datagen.leakage import TEXT_COLUMNS, ShardDigests, find_leaks
+from datagen.manifest import Leak, Leakage
 from datagen.record import SCHEMA
 
 
 @pytest.fixture
-def columns(tmp_path: Path) -> Any:
-    """The columns of a split of these rows, in as many files as there are lists."""
+def split(tmp_path: Path) -> Any:
+    """A split of these rows, in as many shards as there are lists."""
 
-    def columns(name: str, *shards: Sequence[Mapping[str, Any]]) -> SplitColumns:
-        paths = []
+    def split(name: str, *shards: Sequence[Mapping[str, Any]]) -> list[ShardDigests]:
+        made = []
         for number, rows in enumerate(shards):
-            encoded = io.BytesIO()
+            path = f"{tmp_path}/{name}-{number}"
             schema = pa.schema([SCHEMA.field(c) for c in ("group_id", *TEXT_COLUMNS)])
-            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), encoded)
-            paths.append(tmp_path / f"{name}-{number}.parquet")
-            paths[-1].write_bytes(encoded.getvalue())
-        return SplitColumns(LocalFiles(), [str(path) for path in paths])
+            table = pa.Table.from_pylist(list(rows), schema=schema)
+            pq.write_table(table, f"{path}.parquet")
+            groups = write_digests(table["group_id"].to_pylist(), f"{path}.groups", LocalFiles())
+            made.append(ShardDigests(f"{path}.parquet", groups, f"{path}.texts"))
+        return made
 
-    return columns
+    return split
 
 
-def test_sets_without_a_common_picture_are_clean(columns: Any) -> None:
-    train = columns("a", [{"group_id": "coco:1", "question": "red?"}])
-    val = columns("b", [{"group_id": "coco:2", "question": "red?"}])
-    leakage = find_leaks({"vqav2/train": train}, {"vqav2/val": val})
+Splits = Mapping[str, Sequence[ShardDigests]]
+
+
+def leaks_of(training: Splits, evaluation: Splits, max_bytes: int = 1 << 20) -> Leakage:
+    """Compared in one range, unless `max_bytes` asks for more."""
+    splits = {**training, **evaluation}
+    return find_leaks(splits, training, evaluation, LocalFiles(), max_bytes)[1]
+
+
+def test_sets_without_a_common_picture_are_clean(split: Any) -> None:
+    train = split("a", [{"group_id": "coco:1", "question": "red?"}])
+    val = split("b", [{"group_id": "coco:2", "question": "red?"}])
+    leakage = leaks_of({"vqav2/train": train}, {"vqav2/val": val})
     assert (leakage.verdict, leakage.leaks) == ("clean", ())
 
 
-def test_a_common_picture_is_reported(columns: Any) -> None:
-    train = columns("a", [{"group_id": "coco:1", "question": "red?"}], [{"group_id": "coco:2"}])
-    val = columns("b", [{"group_id": "coco:2", "captions": ["a bus"]}, {"group_id": "coco:3"}])
-    leakage = find_leaks({"vqav2/train": train}, {"coco_caption/val": val})
+def test_a_common_picture_is_reported(split: Any) -> None:
+    train = split("a", [{"group_id": "coco:1", "question": "red?"}], [{"group_id": "coco:2"}])
+    val = split("b", [{"group_id": "coco:2", "captions": ["a bus"]}, {"group_id": "coco:3"}])
+    leakage = leaks_of({"vqav2/train": train}, {"coco_caption/val": val})
     assert leakage.verdict == "pictures_shared"
     assert leakage.leaks == (
         Leak(training="vqav2/train", evaluation="coco_caption/val", groups=1, examples=0),
@@ -59,18 +69,18 @@ def test_a_common_picture_is_reported(columns: Any) -> None:
     ],
 )
 def test_the_same_text_about_the_same_picture_is_an_example(
-    columns: Any, one: dict[str, Any], other: dict[str, Any], examples: int
+    split: Any, one: dict[str, Any], other: dict[str, Any], examples: int
 ) -> None:
-    train = columns("a", [{"group_id": "coco:1", **one}])
-    val = columns("b", [{"group_id": "coco:1", **other}], [{"group_id": "coco:9", **one}])
-    leakage = find_leaks({"x/train": train}, {"y/val": val})
+    train = split("a", [{"group_id": "coco:1", **one}])
+    val = split("b", [{"group_id": "coco:1", **other}], [{"group_id": "coco:9", **one}])
+    leakage = leaks_of({"x/train": train}, {"y/val": val})
     assert leakage.leaks[0].examples == examples
     assert leakage.verdict == ("examples_shared" if examples else "pictures_shared")
 
 
-def test_every_pair_is_compared(columns: Any) -> None:
-    sets = {name: columns(name, [{"group_id": "coco:1"}]) for name in "abcd"}
-    leaks = find_leaks(
+def test_every_pair_is_compared(split: Any) -> None:
+    sets = {name: split(name, [{"group_id": "coco:1"}]) for name in "abcd"}
+    leaks = leaks_of(
         {"a/train": sets["a"], "b/train": sets["b"]}, {"c/val": sets["c"], "d/val": sets["d"]}
     ).leaks
     assert [(leak.training, leak.evaluation) for leak in leaks] == [
@@ -81,18 +91,42 @@ def test_every_pair_is_compared(columns: Any) -> None:
     ]
 
 
-def test_empty_splits_share_nothing(columns: Any) -> None:
-    full, empty = columns("a", [{"group_id": "coco:1"}]), columns("b")
-    assert find_leaks({"a/train": full}, {"b/val": empty}).verdict == "clean"
-    assert find_leaks({"b/train": empty}, {"a/val": full}).verdict == "clean"
-    assert find_leaks({}, {}).verdict == "clean"
-    assert find_leaks({"a/train": full}, {}).verdict == "clean"
+def test_empty_splits_share_nothing(split: Any) -> None:
+    full, empty = split("a", [{"group_id": "coco:1"}]), split("b")
+    assert leaks_of({"a/train": full}, {"b/val": empty}).verdict == "clean"
+    assert leaks_of({"b/train": empty}, {"a/val": full}).verdict == "clean"
+    assert leaks_of({}, {}).verdict == "clean"
+    assert leaks_of({"a/train": full}, {}).verdict == "clean"
 
 
-def test_groups_are_distinct(columns: Any) -> None:
+def test_groups_are_distinct(split: Any) -> None:
     rows = [{"group_id": "coco:1"}, {"group_id": "coco:1"}, {"group_id": "coco:2"}]
-    assert sorted(columns("a", rows, rows[:1]).groups().to_pylist()) == ["coco:1", "coco:2"]
-    assert len(columns("b").groups()) == 0
+    splits = {"a/train": split("a", rows, rows[:1]), "b/val": split("b")}
+    assert find_leaks(splits, [], [], LocalFiles(), 1 << 20)[0] == {"a/train": 2, "b/val": 0}
+
+
+@pytest.mark.parametrize("max_bytes", [1 << 20, 2_000, 100])
+def test_leaks_are_the_same_however_little_memory_there_is(split: Any, max_bytes: int) -> None:
+    def rows(*numbers: int, text: str = "red?") -> list[dict[str, str]]:
+        return [{"group_id": f"coco:{n}", "question": text} for n in numbers]
+
+    train = split("a", rows(*range(40)), rows(*range(20, 60)))
+    same = split("b", rows(*range(50, 55)), rows(*range(70, 90)))
+    other = split("c", rows(*range(0, 90, 3), text="blue?"))
+    splits = {"a/train": train, "b/val": same, "c/val": other}
+    counts, leakage = find_leaks(splits, ["a/train"], ["b/val", "c/val"], LocalFiles(), max_bytes)
+    assert counts == {"a/train": 60, "b/val": 25, "c/val": 30}
+    assert leakage.verdict == "examples_shared"
+    assert leakage.leaks == (
+        Leak(training="a/train", evaluation="b/val", groups=5, examples=5),
+        Leak(training="a/train", evaluation="c/val", groups=20, examples=0),
+    )
+
+
+def test_a_group_and_a_text_do_not_run_together(split: Any) -> None:
+    train = split("a", [{"group_id": "a b", "text": "c"}, {"group_id": "a", "text": "d"}])
+    val = split("b", [{"group_id": "a", "text": "b c"}])
+    assert leaks_of({"a/train": train}, {"b/val": val}).verdict == "pictures_shared"
 
 
 def test_the_sample_is_clean(referenced: Any) -> None:

@@ -289,9 +289,9 @@ def test_hidden_answers_have_no_target_and_no_references() -> None:
 
 def test_every_protocol_asks_with_its_prompt() -> None:
     prompts = {}
-    for source, protocol in TEMPLATES.protocols.items():
+    for name, protocol in TEMPLATES.protocols.items():
         example = make(
-            source,
+            protocol.source,
             protocol.task,
             question="What?",
             answers=(Answer("it", 1),),
@@ -306,12 +306,16 @@ def test_every_protocol_asks_with_its_prompt() -> None:
             text="MEME",
         )
         drawn = evaluation(example, protocol, chance(0, 0, "x"))
-        assert drawn.template_id == f"protocol/{source}"
+        assert drawn.template_id == f"protocol/{name}"
         assert drawn.target
         assert drawn.references
-        prompts[source] = drawn.instruction
+        prompts[name] = drawn.instruction
     assert prompts["vqav2"] == "Question: What? Short answer: "
     assert prompts["coco_caption"] == "A short image caption."
+    assert prompts["aokvqa"] == "Question: What? Short answer: "
+    assert prompts["aokvqa.multiple_choice"] == (
+        "Question: What? Options: (a) a (b) b. Short answer:"
+    )
     assert prompts["scienceqa"] == "Context: Because. Question: What? Options: (a) a (b) b. Answer:"
     assert prompts["visdial"] == "Dialog history: q: big a: yes\n Question: What? Short answer: "
     assert prompts["vsr"].count("It is.") == 1

@@ -40,7 +40,14 @@ def ranged(read: int, staged: int, filtered: dict[str, int] | None = None, **rej
 
 def written(rows: int, duplicates: int = 0) -> ShardReport:
     return ShardReport(
-        source="s", split="t", shard=0, rows=rows, num_bytes=1, sha256="x", duplicates=duplicates
+        source="s",
+        split="t",
+        shard=0,
+        rows=rows,
+        num_bytes=1,
+        sha256="x",
+        duplicates=duplicates,
+        groups=1,
     )
 
 

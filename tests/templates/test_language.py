@@ -375,8 +375,8 @@ def shipped_templates(task: str) -> dict[str, Template]:
         {f"{wording.template_id} instruction": wording.instruction for wording in wordings}
         | {f"{wording.template_id} target": wording.target for wording in wordings}
         | {
-            f"protocol of {source}": protocol.prompt
-            for source, protocol in sets[0].protocols.items()
+            f"protocol {name}": protocol.prompt
+            for name, protocol in sets[0].protocols.items()
             if protocol.task == task
         }
     )

@@ -216,13 +216,20 @@ def test_a_folder_with_protocols_uses_only_its_own(folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [(PROTOCOL, "gqa.yaml"), (PROTOCOL.replace("vqa\n", "qa\n"), "vqav2.yaml")]
+    ("text", "name"),
+    [
+        (PROTOCOL, "gqa.yaml"),
+        (PROTOCOL, "gqa.vqav2.yaml"),
+        (PROTOCOL, "vqav2_again.yaml"),
+        (PROTOCOL, "vqav2..yaml"),
+        (PROTOCOL.replace("vqa\n", "qa\n"), "vqav2.yaml"),
+    ],
 )
 def test_a_protocol_is_named_after_its_source_and_has_a_known_task(folder, text, name):
     write_protocol(folder, text, name)
     finding = only_finding(folder)
     assert finding.file == f"protocol/{name}"
-    assert finding.remedy.startswith("name the file after its source and use one of caption,")
+    assert finding.remedy.startswith("name the file after its source (or <source>.<name>")
 
 
 def test_a_protocol_says_where_it_was_read(folder):
@@ -276,6 +283,22 @@ def test_the_hash_covers_the_protocols(folder):
     before = hash_of(folder)
     write_protocol(folder, PROTOCOL.replace("Answer: ", "Answer:"))
     assert hash_of(folder) != before
+
+
+def test_a_source_may_have_other_protocols_which_the_hash_leaves_out(folder):
+    write_protocol(folder, PROTOCOL)
+    before = hash_of(folder)
+    write_protocol(folder, PROTOCOL.replace("Answer: ", "Say: "), "vqav2.said.yaml")
+    templates = load_templates(folder)
+    assert sorted(templates.protocols) == ["vqav2", "vqav2.said"]
+    said = templates.protocols["vqav2.said"]
+    assert (said.source, said.name, said.file) == (
+        "vqav2",
+        "vqav2.said",
+        "protocol/vqav2.said.yaml",
+    )
+    assert said.prompt.render({"question": "What?"}) == "Question: What? Say: "
+    assert templates.hash == before
 
 
 def test_the_shipped_sets_have_different_hashes():

@@ -66,6 +66,7 @@ HELD_OUT = [
     "ivqa",
 ]
 HELD_IN_EVALUATED = ["coco_caption", "textcaps", "vqav2", "okvqa", "aokvqa", "ocr_vqa"]
+OTHER_PROTOCOLS = ["aokvqa.multiple_choice"]
 PROTOCOLS = load_templates("instruct").protocols
 
 
@@ -102,8 +103,8 @@ def rendered_set(name):
 
 
 def rendered_protocols():
-    for source, protocol in PROTOCOLS.items():
-        yield from renderings(source, protocol.prompt, None, protocol.task, source)
+    for name, protocol in PROTOCOLS.items():
+        yield from renderings(name, protocol.prompt, None, protocol.task, protocol.source)
 
 
 @pytest.mark.parametrize("name", [*SHIPPED_SETS, "protocol"])
@@ -152,18 +153,27 @@ def test_the_sets_agree_on_the_sources_and_targets_of_a_task():
 
 def test_all_held_out_sources_and_the_evaluated_held_in_ones_have_a_protocol():
     assert len(HELD_OUT) == 13
-    assert sorted(PROTOCOLS) == sorted(HELD_OUT + HELD_IN_EVALUATED)
+    assert sorted(PROTOCOLS) == sorted(HELD_OUT + HELD_IN_EVALUATED + OTHER_PROTOCOLS)
 
 
-@pytest.mark.parametrize("source", HELD_OUT + HELD_IN_EVALUATED)
-def test_a_protocol_has_a_task_that_its_source_is_rendered_with(source):
-    tasks = [form.task for form in load_templates("instruct").forms(source)]
-    assert PROTOCOLS[source].task in tasks
-    assert PROTOCOLS[source].read_in
+@pytest.mark.parametrize("name", HELD_OUT + HELD_IN_EVALUATED + OTHER_PROTOCOLS)
+def test_a_protocol_has_a_task_that_its_source_is_rendered_with(name):
+    protocol = PROTOCOLS[name]
+    assert protocol.source == name.partition(".")[0]
+    tasks = [form.task for form in load_templates("instruct").forms(protocol.source)]
+    assert protocol.task in tasks
+    assert protocol.read_in
+
+
+def test_every_form_of_an_evaluated_source_has_a_protocol():
+    asked = {(protocol.source, protocol.task) for protocol in PROTOCOLS.values()}
+    for source in HELD_OUT + HELD_IN_EVALUATED:
+        for form in load_templates("instruct").forms(source):
+            assert (source, form.task) in asked
 
 
 @pytest.mark.parametrize(
-    ("sources", "prompt"),
+    ("names", "prompt"),
     [
         ("nocaps flickr30k", "A short image description: "),
         ("coco_caption", "A short image caption."),
@@ -171,7 +181,7 @@ def test_a_protocol_has_a_task_that_its_source_is_rendered_with(source):
         ("okvqa", "Question: {question} Short Answer:"),
         ("textvqa ocr_vqa", "OCR tokens: {tokens}. Question: {question} Short answer: "),
         ("textcaps", "OCR tokens: {tokens}. A short image caption."),
-        ("iconqa", "Question: {question} Options: {options}. Short answer:"),
+        ("iconqa aokvqa.multiple_choice", "Question: {question} Options: {options}. Short answer:"),
         ("scienceqa", "Context: {context} Question: {question} Options: {options}. Answer:"),
         (
             "vsr",
@@ -184,9 +194,10 @@ def test_a_protocol_has_a_task_that_its_source_is_rendered_with(source):
         ("visdial", "Dialog history: {history}\n Question: {question} Short answer: "),
     ],
 )
-def test_the_evaluation_prompts_are_these_to_the_letter(sources, prompt):
-    for source in sources.split():
-        protocol = PROTOCOLS[source]
+def test_the_evaluation_prompts_are_these_to_the_letter(names, prompt):
+    for name in names.split():
+        protocol = PROTOCOLS[name]
+        source = protocol.source
         example = EXAMPLES[protocol.task]
         expected = prompt.format(
             **example,
@@ -194,7 +205,7 @@ def test_the_evaluation_prompts_are_these_to_the_letter(sources, prompt):
             options="(a) a cat (b) a dog (c) a horse",
             history="q: is the dog big a: yes, very q: is it sunny a: i think so",
         )
-        assert protocol.prompt.render(fields_of(protocol.task, source)) == expected, source
+        assert protocol.prompt.render(fields_of(protocol.task, source)) == expected, name
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from datagen.example import Answer
+from datagen.render import Draw, chance, evaluation
+from templates.library import load_templates
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["aokvqa"]}
 DIRECT = ["cab"] * 7 + ["taxi"] * 2 + [""]
@@ -39,6 +41,29 @@ def test_a_question_has_choices_and_direct_answers(raw: Any, build: Any) -> None
     assert record.tags == {"difficult_direct_answer": "false"}
     assert record.group_id == "coco:299207"
     assert [image.path for image in record.images] == ["coco/train2017/000000299207.jpg"]
+
+
+def test_stored_records_can_be_asked_with_their_choices(raw: Any, build: Any) -> None:
+    write(raw, question(), split="val")
+    hidden = question(2, split="test", correct_choice_idx=None, direct_answers=None)
+    write(raw, hidden, split="test")
+    building = build(**KEEP)
+    protocol = load_templates("instruct").protocols["aokvqa.multiple_choice"]
+    asked = {}
+    for split in ("val", "test"):
+        (record,) = building.records("aokvqa", split)
+        assert record.template_id == "protocol/aokvqa"
+        assert record.instruction == "Question: What is awaited? Short answer: "
+        asked[split] = evaluation(record.example(), protocol, chance(0, 0, record.record_id))
+    assert asked["val"] == Draw(
+        "protocol/aokvqa.multiple_choice",
+        "Question: What is awaited? Options: (a) train (b) delivery (c) cab (d) skateboarder. "
+        "Short answer:",
+        "cab",
+        ("cab",),
+    )
+    assert asked["test"][:2] == asked["val"][:2]
+    assert asked["test"][2:] == (None, None)
 
 
 def test_both_forms_are_drawn(raw: Any, build: Any) -> None:
