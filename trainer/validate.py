@@ -4,14 +4,18 @@ Samples of the validation splits where a source has one, else rows that the stre
 training. Held-out sources are never looked at: their scores are the experiment's result.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
-import torch
+import msgspec
+from torch import nn
 
 from trainer.config.run import ValidationOptions
 from trainer.data.batch import Batch
 from trainer.data.collate import Collator
+from trainer.data.sample import Sample
 from trainer.data.stream import Stream
 from trainer.distributed import World
 from trainer.engine import Engine
@@ -20,24 +24,27 @@ from trainer.errors import ConfigError
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one source: mean cross-entropy of a token, share of samples answered exactly, samples."""
+    """Of one source: mean cross-entropy of a token, share of samples answered exactly, samples.
+
+    `shuffled` is the exact match with other samples' pictures, `majority` the share of the commonest
+    target; None where they are not asked for.
+    """
 
     loss: float
     exact: float
     samples: int
+    shuffled: float | None = None
+    majority: float | None = None
 
 
 def summary(scores: Mapping[str, Scores]) -> dict[str, float]:
-    """`loss` and `exact`, each the mean over sources, and both by source: `loss.vqav2`."""
-    if not scores:
-        return {}
-    numbers = {
-        "loss": sum(score.loss for score in scores.values()) / len(scores),
-        "exact": sum(score.exact for score in scores.values()) / len(scores),
-    }
-    for source, score in scores.items():
-        numbers[f"loss.{source}"] = score.loss
-        numbers[f"exact.{source}"] = score.exact
+    """`loss`, `exact` and controls, each the mean over sources, and by source: `loss.vqav2`."""
+    numbers: dict[str, float] = {}
+    for name in ("loss", "exact", "shuffled", "majority"):
+        values = {source: getattr(score, name) for source, score in scores.items()}
+        if values and None not in values.values():
+            numbers[name] = fmean(values.values())
+            numbers |= {f"{name}.{source}": value for source, value in values.items()}
     return numbers
 
 
@@ -90,31 +97,51 @@ class Validation:
         scores = {}
         with engine.evaluating() as module:
             for source in self.sources:
-                total = torch.zeros(4, dtype=torch.float64)
-                for batch, counts in self._batches(source):
-                    output = module(batch.to(self._world.device))
-                    if counts:
-                        total += torch.tensor(
-                            [
-                                float(output.loss_sum),
-                                int(output.token_count),
-                                int(output.sample_correct.sum()),
-                                len(batch),
-                            ],
-                            dtype=torch.float64,
-                        )
-                loss, tokens, exact, samples = self._world.sum(total.tolist())
-                if samples:
-                    scores[source] = Scores(loss / tokens, exact / samples, int(samples))
+                samples = self._stream.validation_samples(source, self.options.rows)
+                if not samples:
+                    continue
+                loss, tokens, exact = self._measure(module, samples)
+                score = Scores(loss / tokens, exact / len(samples), len(samples))
+                if self.options.controls:
+                    _, _, right = self._measure(module, with_other_pictures(samples))
+                    score = replace(
+                        score, shuffled=right / len(samples), majority=commonest(samples)
+                    )
+                scores[source] = score
         return scores
 
-    def _batches(self, source: str) -> Iterator[tuple[Batch, bool]]:
-        """This process's batches of a source, and whether each counts."""
-        samples = self._stream.validation_samples(source, self.options.rows)
-        if not samples:
-            return
+    def _measure(self, module: nn.Module, samples: Sequence[Sample]) -> list[float]:
+        """Summed loss, supervised tokens, and samples answered exactly, over all processes."""
+        total = [0.0, 0.0, 0.0]
+        for batch, counts in self._batches(samples):
+            output = module(batch.to(self._world.device))
+            if counts:
+                found = (output.loss_sum, output.token_count, output.sample_correct.sum())
+                total = [
+                    before + float(number) for before, number in zip(total, found, strict=True)
+                ]
+        return self._world.sum(total)
+
+    def _batches(self, samples: Sequence[Sample]) -> Iterator[tuple[Batch, bool]]:
+        """This process's batches, and whether each counts."""
         chunks = [samples[i : i + self._micro] for i in range(0, len(samples), self._micro)]
         for first in range(0, len(chunks), self._world.size):
             mine = first + self._world.rank
             counts = mine < len(chunks)
             yield self._collator(chunks[mine if counts else 0]), counts
+
+
+def with_other_pictures(samples: Sequence[Sample]) -> list[Sample]:
+    """Each sample with the picture of the next one that shows something else."""
+    shuffled = []
+    for number, sample in enumerate(samples):
+        others = (samples[(number + step) % len(samples)] for step in range(1, len(samples)))
+        other = next((o for o in others if o.group_id != sample.group_id), sample)
+        shuffled.append(msgspec.structs.replace(sample, pictures=other.pictures))
+    return shuffled
+
+
+def commonest(samples: Sequence[Sample]) -> float:
+    """The share of the target that occurs most often."""
+    [(_, count)] = Counter(sample.target for sample in samples).most_common(1)
+    return count / len(samples)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pipelines.console import output
 
+CONFIG = "config.yaml"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -13,26 +15,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="a checkpoint's folder, or a run's: then its best one, else its newest",
     )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="of the run's configuration, such as model.init.path=/where/it/is/now",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    parser.add_argument(
+        "--config", metavar="FILE", help="the run's configuration (default: that of its folder)"
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     from trainer.checkpoint import WEIGHTS, read_run_state
+    from trainer.config.load import load_config
+    from trainer.errors import ModelError
+    from trainer.identity import _fingerprint
     from trainer.model.build import build_model
     from trainer.model.card import model_card
     from trainer.model.export import export, load_trained
-    from trainer.model.options import ModelOptions
     from trainer.model.tokens import load_tokenizers
     from trainer.model.trained import count_parameters
 
     folder = chosen_checkpoint(Path(parsed.checkpoint))
     out = Path(parsed.out)
     state = read_run_state(folder)
-    section = state.made_of["model"]
-    options = ModelOptions.model_validate(section)
-    model = build_model(options, int(state.made_of["seed"]))
+    config = load_config(parsed.config or folder.parent.parent / CONFIG, parsed.overrides)
+    model = build_model(config.model, config.seed)
+    if _fingerprint(model) != state.made_of["frozen"]:
+        raise ModelError(
+            f"{folder} was trained on other frozen weights than those that model.init names now"
+        )
     load_trained(model, folder / WEIGHTS)
     counts = count_parameters(model)
+    section = config.model.model_dump(mode="json", by_alias=True, exclude_none=True)
     card = model_card(
         out.resolve().name,
         section,
@@ -40,7 +57,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         counts.trained,
         counts.paper + counts.frozen,
     )
-    export(model, load_tokenizers(options), card, out)
+    export(model, load_tokenizers(config.model), card, out)
     output().print(f"{folder} (step {state.step:,}) is exported to {out}")
     return 0
 
@@ -55,7 +72,7 @@ def chosen_checkpoint(folder: Path) -> Path:
     from trainer.errors import CheckpointError
 
     if (folder / STATE).is_file():
-        return folder
+        return folder.resolve()
     inside = folder / "checkpoints"
     if (inside / "best" / STATE).is_file():
         return (inside / "best").resolve()

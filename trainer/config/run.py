@@ -69,10 +69,14 @@ class ValidationOptions(_Section):
     `criterion` names the number by which the best checkpoint is kept: `loss` (mean over sources of
     the loss per token), `exact` (mean over sources of exact match), or one of either for one source,
     such as `loss.vqav2`. The paper keeps one checkpoint per model but gives no formula: ours.
+
+    `controls` tell what exact match is worth: the same with pictures of other samples, and the share of
+    the commonest target, which a constant answer would get.
     """
 
     every: PositiveInt = 3_000
     rows: PositiveInt = 256
+    controls: bool = False
     criterion: str = Field("loss", pattern=r"^(loss|exact)(\.[a-z0-9_]+)?$")
 
 

@@ -18,6 +18,8 @@ from typing import BinaryIO
 from trainer.errors import DataError
 
 NUM_LOCKS = 256
+FILLED_AGAIN_TO = 0.9
+"""How much of a full cache is left when room is made."""
 USED_AGAIN_SECONDS = 30
 """A file's time of last use is not brought up to date more often."""
 
@@ -50,10 +52,11 @@ class NodeCache:
             return file
         with self._lock(name):
             file = _open_used(path)
-            if file is None:
-                self._make(path, write)
-                file = path.open("rb")
-        self._evict(kept=path)
+            if file is not None:
+                return file
+            self._make(path, write)
+            file = path.open("rb")
+        self._evict(path)
         return file
 
     def discard(self, name: str) -> None:
@@ -87,17 +90,30 @@ class NodeCache:
                 "space, lower data.cache_bytes, or set data.cache_dir to another disk"
             ) from error
 
-    def _evict(self, kept: Path) -> None:
-        with (self.folder / "evict.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            entries = sorted(self._entries())
-            total = sum(size for _, size, _ in entries)
-            for _, size, path in entries:
-                if total <= self.max_bytes:
-                    break
-                if path != kept:
-                    path.unlink(missing_ok=True)
-                    total -= size
+    def _evict(self, added: Path) -> None:
+        """Count what was added; past the bound, look at all files and remove the oldest."""
+        with (self.folder / "total").open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            counted = file.read()
+            total = int(counted) if counted.isdigit() else self.num_bytes()
+            total += added.stat().st_size if counted and added.exists() else 0
+            if total > self.max_bytes:
+                total = self._remove_oldest(added)
+            file.truncate(0)
+            file.write(b"%d" % total)
+
+    def _remove_oldest(self, kept: Path) -> int:
+        """Make some room, so that it is not needed again at once; returns the bytes that are left."""
+        entries = sorted(self._entries())
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in entries:
+            if total <= self.max_bytes * FILLED_AGAIN_TO:
+                break
+            if path != kept:
+                path.unlink(missing_ok=True)
+                total -= size
+        return total
 
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
         """Time of last use, size and path of each file."""

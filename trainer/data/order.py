@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trainer.data.permutation import keyed, shuffled
 from trainer.data.sample import Place
-from trainer.data.split_tree import Drift, SplitTree
+from trainer.data.split_tree import Drift, SplitTree, Tree
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ class Order:
         sources: Mapping[str, SourceRows],
         seed: int,
         render: Literal["fresh", "stored"] = "fresh",
+        tree: "Tree | None" = None,
     ) -> None:
         self.sources = dict(sources)
         self._names = tuple(self.sources)
         self._sizes = {name: rows.num_rows for name, rows in self.sources.items()}
         self._seed = seed
         self._fresh = render == "fresh"
-        self._tree = SplitTree([rows.probability for rows in self.sources.values()])
+        self._tree = SplitTree([rows.probability for rows in self.sources.values()], tree)
         self._pass = lru_cache(maxsize=2 * len(self._names))(self._make_pass)
         self._rows_of_block = lru_cache(maxsize=8 * len(self._names))(self._make_rows_of_block)
 
@@ -90,6 +91,10 @@ class Order:
             chance=keyed(self._seed, "chance", k, attempt),
             attempt=attempt,
         )
+
+    @property
+    def tree(self) -> Tree:
+        return self._tree.tree
 
     def counts(self, k: int) -> dict[str, int]:
         """How many of the first `k` samples come from each source."""

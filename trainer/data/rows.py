@@ -30,7 +30,7 @@ from trainer.errors import DataError
 
 NUM_FOOTER_THREADS = 16
 NUM_OPEN_SHARDS = 8
-NUM_OPEN_ROW_FILES = 128
+NUM_OPEN_ROW_FILES = 64
 
 
 @dataclass(frozen=True)

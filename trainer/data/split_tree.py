@@ -42,12 +42,13 @@ class SplitTree:
         [(0, 0), (1, 0), (0, 1), (0, 2)]
     """
 
-    def __init__(self, probabilities: Sequence[float]) -> None:
+    def __init__(self, probabilities: Sequence[float], tree: "Tree | None" = None) -> None:
+        """A `tree` that another one of these probabilities has found saves the search."""
         total = sum(probabilities)
         scale = 1 << WEIGHT_BITS
         self.weights = tuple(max(1, round(p / total * scale)) for p in probabilities)
-        self._tree = _best_tree(self.weights)
-        self._root = _compile(self._tree, self.weights)
+        self.tree = _best_tree(self.weights) if tree is None else tree
+        self._root = _compile(self.tree, self.weights)
 
     def place(self, k: int) -> tuple[int, int]:
         """The number of the source of sample `k`, and how many samples of it come before."""
@@ -76,7 +77,7 @@ class SplitTree:
         for leaf, counts in _dealt(self._root, ks):
             share = ks * (self.weights[leaf] / total)
             worst = max(worst, float(np.abs(counts - share).max()))
-        return Drift(_bound(self._tree, self.weights), worst, prefix)
+        return Drift(_bound(self.tree, self.weights), worst, prefix)
 
 
 class _Node(NamedTuple):

@@ -5,7 +5,7 @@ any number of ranks and workers, and any of them started anew, makes the same se
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,12 +22,19 @@ from trainer.data.remote import AnyFiles
 from trainer.data.row_file import RowFile
 from trainer.data.rows import BlockList, RowReader
 from trainer.data.sample import Place, Replacement, Sample
-from trainer.data.split_tree import Drift
+from trainer.data.split_tree import Drift, Tree
 from trainer.data.texts import Texts, refuse_untrained, stored_sample
 from trainer.errors import DataError
 
 MAX_ATTEMPTS = 16
 """Rows that are tried in place of one whose picture cannot be read."""
+
+
+class _Sent(NamedTuple):
+    """What goes with a pickled stream, to be compared with what is opened, or not to be sought again."""
+
+    content_hash: str
+    tree: Tree
 
 
 class Stream:
@@ -45,8 +52,8 @@ class Stream:
         seed: int,
         *,
         hash_pictures: bool = False,
-        content_hash: str | None = None,
         files: AnyFiles | None = None,
+        sent: "_Sent | None" = None,
     ) -> None:
         self.options = options
         self.seed = seed
@@ -54,7 +61,7 @@ class Stream:
         self._files = files or AnyFiles()
         directory = options.dataset.rstrip("/")
         self.manifest = open_dataset(directory, self._files).manifest
-        if content_hash not in (None, self.manifest.content_hash):
+        if sent and sent.content_hash != self.manifest.content_hash:
             raise DataError(f"{options.dataset} is another dataset than when the run began")
         self._texts = Texts(self.manifest, options)
         cache = NodeCache(options.cache_dir or default_folder(), options.cache_bytes)
@@ -72,7 +79,7 @@ class Stream:
             source: SourceRows(part.probability, self._blocks[source].block_rows, part.reserved)
             for source, part in self.mixture.items()
         }
-        self.order = Order(sources, seed, options.render)
+        self.order = Order(sources, seed, options.render, sent and sent.tree)
 
     @classmethod
     def open(
@@ -92,8 +99,8 @@ class Stream:
         return cls(options, seed, hash_pictures=hash_pictures, files=files)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        content = self.manifest.content_hash
-        return _reopen, (self.options, self.seed, self._hash_pictures, content, self._files)
+        sent = _Sent(self.manifest.content_hash, self.order.tree)
+        return _reopen, (self.options, self.seed, self._hash_pictures, self._files, sent)
 
     def sample(self, k: int) -> Sample:
         """Sample `k` with its pictures, or another row of its source if they cannot be read.
@@ -216,8 +223,6 @@ class Stream:
 
 
 def _reopen(
-    options: DataOptions, seed: int, hash_pictures: bool, content_hash: str, files: AnyFiles
+    options: DataOptions, seed: int, hash_pictures: bool, files: AnyFiles, sent: _Sent
 ) -> Stream:
-    return Stream(
-        options, seed, hash_pictures=hash_pictures, content_hash=content_hash, files=files
-    )
+    return Stream(options, seed, hash_pictures=hash_pictures, files=files, sent=sent)

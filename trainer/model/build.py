@@ -51,7 +51,7 @@ def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Mod
     mark_trained(hf, options.qformer_instruction, options.train_post_layernorm)
     if options.gradient_checkpointing:
         for part in (hf.language_model, hf.qformer):
-            part.gradient_checkpointing_enable({"use_reentrant": False})
+            part.activation_checkpointing_enable({"use_reentrant": False})
     image_token = hf.config.image_token_index
     if image_token is None:
         raise ModelError("the configuration names no image token")

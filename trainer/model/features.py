@@ -6,7 +6,7 @@ for a picture never changes as long as the picture is not augmented. States are 
 found or had to be encoded, its states are rounded the same way: a loss does not depend on what the
 cache holds.
 
-When it is full nothing more is written: a run passes over its pictures in a new order each time, where
+When it or the disk is full nothing more is written: a run passes over its pictures in a new order each time, where
 dropping the least recently used would drop what is needed next.
 
 Loader processes look pictures up, the process with the device encodes what they did not find:
@@ -15,6 +15,7 @@ Loader processes look pictures up, the process with the device encodes what they
     features = cache.complete(hashes, features, missing, pixels, model.encode_pixels)
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -103,8 +104,13 @@ class FeatureCache:
         data = state.contiguous().numpy().tobytes()
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}.part")
-        unfinished.write_bytes(data + zlib.crc32(data).to_bytes(CHECKSUM_BYTES, "little"))
-        unfinished.replace(path)
+        try:
+            unfinished.write_bytes(data + zlib.crc32(data).to_bytes(CHECKSUM_BYTES, "little"))
+            unfinished.replace(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise  # a full disk is a full cache
 
     def _reserve(self) -> bool:
         """Count one more file, unless it would be one too many; processes take turns."""

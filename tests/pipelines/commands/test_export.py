@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -18,6 +19,7 @@ from transformers import (
 
 from pipelines.cli import main
 from trainer.checkpoint import RunState, mark_best, save
+from trainer.identity import _fingerprint
 from trainer.model.build import build_model
 from trainer.model.options import ModelOptions
 from trainer.model.trained import trained_parameters
@@ -67,12 +69,21 @@ def run_folder(base: Path, tmp_path: Path) -> Path:
             }
             for name, p in trained_parameters(model).items()
         }
-        made_of = {"seed": 3, "model": section, "data": {"content_hash": "abc"}}
+        made_of = {"seed": 3, "frozen": _fingerprint(model), "data": {"content_hash": "abc"}}
         state_of_run = RunState(
             step=step, next_sample=step * 8, replaced=0, made_of=made_of, files={}
         )
         save(folder, state, state_of_run)
     mark_best(folder, folder / "step-00000001")
+    config = {
+        "name": "run",
+        "output": "run",
+        "seed": 3,
+        "model": section,
+        "data": {"dataset": "x"},
+        "batch": {"global_size": 8, "micro_size": 8},
+    }
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     return tmp_path / "run"
 
 
@@ -117,6 +128,37 @@ def test_a_folder_without_checkpoints_is_refused(
 ) -> None:
     assert main(["export", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "is no checkpoint, and holds no checkpoints/step-*" in capsys.readouterr().err
+
+
+def test_a_base_model_may_have_moved(run_folder: Path, base: Path, tmp_path: Path) -> None:
+    base.rename(tmp_path / "moved")
+    arguments = ["export", str(run_folder), f"model.init.path={tmp_path / 'moved'}"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert exported_value(tmp_path / "out") == 1
+
+
+def test_another_base_model_is_refused(
+    run_folder: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = base / "frozen.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
+    assert main(["export", str(run_folder), "--out", str(tmp_path / "out")]) == 2
+    assert "was trained on other frozen weights" in capsys.readouterr().err
+
+
+def test_a_checkpoint_alone_needs_the_configuration_named(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = shutil.copytree(
+        run_folder / "checkpoints" / "step-00000002", tmp_path / "a" / "b" / "c"
+    )
+    arguments = ["export", str(alone), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert (
+        f"no such configuration file: {tmp_path / 'a' / 'config.yaml'}" in capsys.readouterr().err
+    )
+    assert main([*arguments, "--config", str(run_folder / "config.yaml")]) == 0
+    assert exported_value(tmp_path / "out") == 2
 
 
 def test_a_base_model_that_has_gone_is_named(

@@ -99,3 +99,27 @@ def test_a_mirrored_part_is_mirrored() -> None:
     pixels = _noise(6, 8)
     crop = random_crop(6, 8, 0)._replace(top=1, left=2, height=4, width=5, mirrored=True)
     assert (cut(pixels, crop) == pixels[1:5, 6:1:-1]).all()
+
+
+def _damaged(data: bytes, seed: int) -> bytes:
+    """Some bytes changed, some cut out, and perhaps the end."""
+    rng = np.random.default_rng(seed)
+    changed = bytearray(data)
+    for place in rng.integers(0, len(data), rng.integers(1, 30)):
+        changed[place] = rng.integers(0, 256)
+    first, second = sorted(rng.integers(0, len(data), 2))
+    return bytes(changed[:first] + changed[second:]) if seed % 3 == 0 else bytes(changed)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_damage_of_any_kind_is_either_survived_or_refused(kind: str) -> None:
+    data = _encoded(_noise(40, 50), kind)
+    refused = 0
+    for seed in range(150):
+        try:
+            pixels = decode(_damaged(data, seed))
+        except UndecodableError:
+            refused += 1
+        else:
+            assert pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
+    assert refused > 10

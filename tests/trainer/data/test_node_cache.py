@@ -41,9 +41,24 @@ def test_the_least_recently_used_files_go_past_the_bound(tmp_path: Path) -> None
         os.utime(tmp_path / "files" / name, (number, number))
     _read(cache, "a")  # now the one used last
     _read(cache, "d", _write(b"1234"))
-    assert cache.num_bytes() == 10
-    assert _read(cache, "a") == b"123"
-    assert not (tmp_path / "files" / "b").exists()
+    assert cache.num_bytes() == 7
+    assert _read(cache, "a") == b"123" and _read(cache, "d") == b"1234"
+
+
+def test_many_files_never_take_more_than_the_bound(tmp_path: Path) -> None:
+    for number in range(100):
+        cache = NodeCache(tmp_path, 1_000)  # one process after the other
+        _read(cache, f"file{number}", _write(b"x" * (number % 7 * 20)))
+        assert cache.num_bytes() <= 1_000
+    assert cache.num_bytes() > 600
+
+
+def test_a_lost_count_is_made_again(tmp_path: Path) -> None:
+    cache = NodeCache(tmp_path, 10)
+    _read(cache, "a", _write(b"12345"))
+    (tmp_path / "total").write_bytes(b"")
+    _read(cache, "b", _write(b"12345678"))
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["b"]
 
 
 def test_a_file_larger_than_the_bound_stays_alone_until_the_next(tmp_path: Path) -> None:

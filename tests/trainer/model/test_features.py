@@ -1,5 +1,6 @@
 """The cache of the frozen encoder's states."""
 
+import errno
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -161,3 +162,17 @@ def test_it_can_be_sent_to_a_loaders_process(model: Model, tmp_path: Path) -> No
     cache = open_cache(tmp_path, model)
     fill(cache, model, pictures())
     assert pickle.loads(pickle.dumps(cache)).find(HASHES)[1] == []
+
+
+def test_a_full_disk_is_a_full_cache(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = open_cache(tmp_path, model)
+
+    def refuse(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    states = fill(cache, model, pictures())
+    assert states.any(-1).any(-1).all()
+    assert cache.find(HASHES)[1] == [0, 1, 2]

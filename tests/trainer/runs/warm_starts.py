@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 
+import deepspeed.runtime.zero.muon.muon_optimizer  # slow to import, and done with the first optimizer
+
 import trainer.engine
 import trainer.plan
 import trainer.session
@@ -43,5 +45,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    assert trainer.engine and trainer.plan and trainer.session
+    assert deepspeed and trainer.engine and trainer.plan and trainer.session
     serve()
