@@ -32,7 +32,7 @@ def made_of(
         "precision.compute": config.precision.compute,
         "model": config.model.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
         "feature_cache": config.model.feature_cache is not None,
-        "frozen": _fingerprint(model),
+        "frozen": frozen_fingerprint(model),
         "tokenizers": [_hash(tokenizers.qformer), _hash(tokenizers.language)],
         "augmentation": config.data.augmentation,
         "image_side": config.data.image_side,
@@ -45,7 +45,7 @@ def _hash(tokenizer: PreTrainedTokenizerFast) -> str:
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
-def _fingerprint(model: Model) -> str:
+def frozen_fingerprint(model: Model) -> str:
     """A hash over names, shapes and a few values of every frozen tensor: another base model differs."""
     trained = trained_parameters(model)
     digest = hashlib.sha256()

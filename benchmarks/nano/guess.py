@@ -16,16 +16,16 @@ _NUMBERS = {"0": 0, "zero": 0, "1": 1, "one": 1, "2": 2, "two": 2, "3": 3, "thre
 def expected(question: str, answers: tuple[str, ...], scene: Scene) -> float:
     """The chance that the guesser gives one of the answers."""
     text = question.lower()
-    for pattern, chance in _KINDS:
-        if re.search(pattern, text):
-            return chance(text, answers, scene)
-    raise AssertionError(f"no kind of question: {question}")
+    chances = {name: chance for name, _, chance in _KINDS}
+    return chances[kind(question)](text, answers, scene)
 
 
 def kind(question: str) -> str:
     """The kind of a sample's question, by its words."""
-    text = question.lower()
-    return next(name for (pattern, _), name in zip(_KINDS, _NAMES, strict=True) if re.search(pattern, text))
+    found = (name for name, pattern, _ in _KINDS if re.search(pattern, question.lower()))
+    name = next(found, None)
+    assert name is not None, f"no kind of question: {question}"
+    return name
 
 
 def scenes_of(world: World) -> dict[str, Scene]:
@@ -98,34 +98,21 @@ def _pair(text: str, answers: tuple[str, ...], scene: Scene) -> float:
     return 1 / (len(_colors(scene)) * len(_shapes(scene)))
 
 
+_Chance = Callable[[str, tuple[str, ...], Scene], float]
 _RELATION = "(to the left of|to the right of|above|below) the"
-_KINDS: tuple[tuple[str, Callable[[str, tuple[str, ...], Scene], float]], ...] = (
-    (f"^is the .* {_RELATION}", _half),
-    (f"^what is {_RELATION}", _pair),
-    ("which food|what can you eat", _one_of(_colors)),
-    ("same shape as|shaped like", _one_of(_shapes)),
-    ("how many corners", _one_of(_with_corners)),
-    ("how many", _count),
-    ("what color is|what is the color", _one_of(_colors)),
-    ("(what|which) shape is|what is the shape", _one_of(_shapes)),
-    ("what size is|big or small", _one_of(_sizes)),
-    ("where is|what part", _one_of(_cells)),
-    ("is there a|do you see a", _present),
-    ("word|text say", _one_of(_words)),
-    ("^is the", _present),
+_KINDS: tuple[tuple[str, str, _Chance], ...] = (
+    ("relation", f"^is the .* {_RELATION}", _half),
+    ("neighbor", f"^what is {_RELATION}", _pair),
+    ("food", "which food|what can you eat", _one_of(_colors)),
+    ("thing", "same shape as|shaped like", _one_of(_shapes)),
+    ("corners", "how many corners", _one_of(_with_corners)),
+    ("count", "how many", _count),
+    ("color", "what color is|what is the color", _one_of(_colors)),
+    ("shape", "(what|which) shape is|what is the shape", _one_of(_shapes)),
+    ("size", "what size is|big or small", _one_of(_sizes)),
+    ("place", "where is|what part", _one_of(_cells)),
+    ("existence", "is there a|do you see a", _present),
+    ("word", "word|text say", _one_of(_words)),
+    ("attribute", "^is the", _present),
 )
-_NAMES = (
-    "relation",
-    "neighbor",
-    "food",
-    "thing",
-    "corners",
-    "count",
-    "color",
-    "shape",
-    "size",
-    "place",
-    "existence",
-    "word",
-    "attribute",
-)
+"""Names of kinds of questions, their beginnings, and the guesser's chance; the first that fits."""

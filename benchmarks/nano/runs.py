@@ -66,7 +66,9 @@ def in_words_of(
     return found
 
 
-def scores(model: Model, collator: Collator, asked: Mapping[str, Sequence[Asked]]) -> dict[str, float]:
+def scores(
+    model: Model, collator: Collator, asked: Mapping[str, Sequence[Asked]]
+) -> dict[str, float]:
     """Share answered exactly, by source."""
     return {source: share(exact(model, collator, some)) for source, some in asked.items()}
 

@@ -21,7 +21,8 @@ from trainer.model.trained import parameter_groups
 WEIGHT_DECAY = 0.05
 
 
-def run(source: str, output: str, *arguments: str) -> dict[str, Any]:
+def run(source: str, output: str, frozen: str, *arguments: str) -> dict[str, Any]:
+    """`frozen`, or `unfrozen` if gradients of all parameters are computed, most of them in vain."""
     setting = Setting.parse(*arguments)
     config, model = setting.prepare()
     hf = model.hf
@@ -29,6 +30,8 @@ def run(source: str, output: str, *arguments: str) -> dict[str, Any]:
         parameter.data = parameter.data.to(setting.dtype)
     hf.train()
     groups = parameter_groups(model, WEIGHT_DECAY)
+    if frozen == "unfrozen":
+        hf.requires_grad_(True)
     optimizer = torch.optim.AdamW(groups, lr=1e-5, betas=(0.9, 0.999))
 
     def timed(shape: Shape, losses: list[float]) -> tuple[Clock[Any], Sequence[Batch]]:
@@ -51,7 +54,7 @@ def run(source: str, output: str, *arguments: str) -> dict[str, Any]:
             loss = hf(**moved).loss
             loss.backward()
             optimizer.step()
-            optimizer.zero_grad()
+            hf.zero_grad()
             if len(losses) < NUM_LOSSES:
                 losses.append(float(loss.detach()))
         return clock, batches

@@ -1,6 +1,7 @@
 """The trainer's own loop, with its engine: everything that it does in a step, logging apart."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ NEVER = 1 << 30
 
 
 def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> dict[str, Any]:
-    """`feed` is `ready` for batches made before, or a number of loader processes that make them.
-
-    `compiled` is `compiled` for torch.compile of the model's four parts, else `plain`.
+    """`feed` is `ready` for batches made before, `features` if they bring the vision encoder's states,
+    or a number of loader processes that make them meanwhile. `compiled` sends the model's parts through
+    torch.compile.
     """
     setting = Setting.parse(*arguments)
     config, model = setting.prepare()
@@ -41,10 +42,12 @@ def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> 
     def timed(shape: Shape, losses: list[float]) -> tuple[Clock[Step], Sequence[Batch]]:
         batches = make_batches(config, shape, setting.device)
         torch.set_num_threads(setting.threads)
+        if feed == "features":
+            batches = [with_features(model, batch, world.device) for batch in batches]
         engine.losses = losses
         num_steps = WARM_UP + setting.steps + 1
         steps: Iterator[Step] = in_turn([[batch] for batch in batches], num_steps)
-        if feed != "ready":
+        if feed.isdigit():
             pin = setting.device == "cuda"
             steps = load_steps(step_data(config, shape), 0, num_steps, int(feed), pin=pin)
         clock = Clock(steps, WARM_UP, setting.steps, setting.torch_device)
@@ -54,6 +57,14 @@ def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> 
     found = steps_of(setting, model, Path(source), timed)
     leave()
     return found
+
+
+def with_features(model: Model, batch: Batch, device: torch.device) -> Batch:
+    """What the loader hands on where the feature cache has every picture."""
+    assert batch.pixels is not None
+    features = model.encode_pixels(batch.pixels.to(device)).half().cpu()
+    cached = replace(batch, pixels=None, features=features)
+    return cached.pin_memory() if device.type == "cuda" else cached
 
 
 class Listening(Engine):

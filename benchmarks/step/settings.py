@@ -18,6 +18,7 @@ from trainer.data.loader import StepData
 from trainer.model.model import Model
 
 Item = TypeVar("Item")
+COMPUTE = {"cpu": "fp32", "cuda": "bf16"}
 NUM_BATCHES = 3
 """Different ones, in turn."""
 WARM_UP = 2
@@ -53,11 +54,11 @@ class Setting:
 
     @property
     def compute(self) -> str:
-        return "bf16" if self.device == "cuda" else "fp32"
+        return COMPUTE[self.device]
 
     @property
     def dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.device == "cuda" else torch.float32
+        return torch.bfloat16 if self.compute == "bf16" else torch.float32
 
     @property
     def torch_device(self) -> torch.device:

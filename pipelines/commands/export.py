@@ -31,7 +31,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from trainer.checkpoint import WEIGHTS, read_run_state
     from trainer.config.load import load_config
     from trainer.errors import ModelError
-    from trainer.identity import _fingerprint
+    from trainer.identity import frozen_fingerprint
     from trainer.model.build import build_model
     from trainer.model.card import model_card
     from trainer.model.export import export, load_trained
@@ -43,19 +43,18 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     state = read_run_state(folder)
     config = load_config(parsed.config or folder.parent.parent / CONFIG, parsed.overrides)
     model = build_model(config.model, config.seed)
-    if _fingerprint(model) != state.made_of["frozen"]:
+    if frozen_fingerprint(model) != state.made_of["frozen"]:
         raise ModelError(
             f"{folder} was trained on other frozen weights than those that model.init names now"
         )
     load_trained(model, folder / WEIGHTS)
-    counts = count_parameters(model)
     section = config.model.model_dump(mode="json", by_alias=True, exclude_none=True)
     card = model_card(
         out.resolve().name,
         section,
         _facts(state.step, state.next_sample, state.made_of),
-        counts.trained,
-        counts.paper + counts.frozen,
+        count_parameters(model),
+        decoder_only=not model.is_encoder_decoder,
     )
     export(model, load_tokenizers(config.model), card, out)
     output().print(f"{folder} (step {state.step:,}) is exported to {out}")

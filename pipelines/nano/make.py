@@ -8,9 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
+from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import InstructBlipForConditionalGeneration
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
 
 from datagen.errors import OutputError
 from pipelines.nano.architecture import Shape, make_config, make_model
@@ -20,7 +21,7 @@ from pipelines.nano.optimize import Recipe, Say
 from pipelines.nano.vision import pretrain_vision
 from pipelines.nano.vocabulary import make_tokenizer
 from templates.library import load_templates
-from trainer.nano.files import FILES, RECORD, file_hash
+from trainer.nano.files import FILES, RECORD, file_hash, nano_folder
 
 NUM_THREADS = 2
 """Sums are split among threads, so another number gives other bits."""
@@ -75,9 +76,22 @@ def _make(out: Path, plan: Plan, say: Say) -> dict[str, str]:
         model, tokenizer, plan.captioning, plan.num_pictures, plan.seed, say
     )
     out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(out / "tokenizer.json"), pretty=False)
+    hashes = _write(out, model, plan, losses)
+    say(f"made in {time.perf_counter() - start:.0f} s")
+    return hashes
+
+
+def _write(
+    out: Path,
+    model: InstructBlipForConditionalGeneration,
+    plan: Plan,
+    losses: Mapping[str, float],
+) -> dict[str, str]:
+    """Configuration, weights, and the record, beside a tokenizer that is there."""
+    config = model.config
     config.architectures = ["InstructBlipForConditionalGeneration"]
     (out / "config.json").write_text(config.to_json_string(), encoding="utf-8")
-    tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     (out / "frozen.safetensors").write_bytes(weights(model, FROZEN))
     (out / "stage2.safetensors").write_bytes(weights(model, TRAINED))
     hashes = {name: file_hash(out / name) for name in FILES}
@@ -90,8 +104,25 @@ def _make(out: Path, plan: Plan, say: Say) -> dict[str, str]:
         "sha256": hashes,
     }
     (out / RECORD).write_text(f"{json.dumps(record, indent=2)}\n", encoding="utf-8")
-    say(f"made in {time.perf_counter() - start:.0f} s")
     return hashes
+
+
+def with_other_queries(out: Path, num_queries: int, say: Say, plan: Plan | None = None) -> None:
+    """The shipped frozen parts with a captioning stage of another number of queries.
+
+    For experiments: `init: {from: nano, path: OUT}`.
+    """
+    plan = plan or Plan()
+    shipped = nano_folder()
+    tokenizer = Tokenizer.from_file(str(shipped / "tokenizer.json"))
+    config = InstructBlipConfig.from_pretrained(shipped)
+    config.num_query_tokens = num_queries
+    model = make_model(config, plan.seed)
+    model.load_state_dict(load_file(shipped / "frozen.safetensors"), strict=False)
+    loss = pretrain_captioning(model, tokenizer, plan.captioning, plan.num_pictures, plan.seed, say)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(out / "tokenizer.json"), pretty=False)
+    _write(out, model, plan, {"captioning": loss})
 
 
 def in_16_bits(model: InstructBlipForConditionalGeneration) -> None:

@@ -22,6 +22,9 @@ FILLED_AGAIN_TO = 0.9
 """How much of a full cache is left when room is made."""
 USED_AGAIN_SECONDS = 30
 """A file's time of last use is not brought up to date more often."""
+UNFINISHED = ".tmp"
+ABANDONED_SECONDS = 3_600
+"""An unfinished file that nobody has written to for so long was left by a killed process."""
 
 
 class NodeCache:
@@ -76,7 +79,7 @@ class NodeCache:
             yield
 
     def _make(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
-        temporary = path.with_suffix(".tmp")  # one name only: the lock allows one writer
+        temporary = path.with_suffix(UNFINISHED)  # one name only: the lock allows one writer
         try:
             with temporary.open("wb") as file:
                 write(file)
@@ -116,13 +119,15 @@ class NodeCache:
         return total
 
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
-        """Time of last use, size and path of each file."""
+        """Time of last use, size and path of each file, but for those that are being written."""
         with os.scandir(self._files) as entries:
             for entry in entries:
                 try:
                     status = entry.stat()
                 except FileNotFoundError:
                     continue  # another process removed it
+                if entry.name.endswith(UNFINISHED) and _age(status) < ABANDONED_SECONDS:
+                    continue
                 yield status.st_mtime_ns, status.st_size, Path(entry.path)
 
 
@@ -132,9 +137,14 @@ def _open_used(path: Path) -> BinaryIO | None:
         file = path.open("rb")
     except FileNotFoundError:
         return None
-    if time.time() - os.fstat(file.fileno()).st_mtime > USED_AGAIN_SECONDS:
+    if _age(os.fstat(file.fileno())) > USED_AGAIN_SECONDS:
         os.utime(file.fileno())
     return file
+
+
+def _age(status: os.stat_result) -> float:
+    """Seconds since a file was written or marked as used."""
+    return time.time() - status.st_mtime
 
 
 def default_folder() -> Path:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from trainer.data.permutation import keyed, shuffled
 from trainer.data.sample import Place
-from trainer.data.split_tree import Drift, SplitTree, Tree
+from trainer.data.split_tree import Drift, SplitTree
+from trainer.data.tree_search import Tree
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
 Texts lie together, so that asking for them touches no picture.
 """
 
+import hashlib
 import mmap
 from array import array
 from collections.abc import Callable, Sequence
@@ -21,20 +22,28 @@ import pyarrow as pa
 from datagen.example import Answer, Turn
 from datagen.record import SCHEMA, Image, Record, Video
 
-MAGIC = b"visrows1"
+FORMAT_VERSION = 1
 UNUSED_COLUMNS = ("references", "candidates", "licence", "weight", "relevance")
 """What scores need, not training."""
 COLUMNS = [name for name in SCHEMA.names if name not in UNUSED_COLUMNS]
 
 
 class DamagedFileError(Exception):
-    """A row file that was not written to its end."""
+    """A row file that was not written to its end, or by another version."""
 
 
 class TrainingRecord(Record, frozen=True, kw_only=True, array_like=True):
     """A record without `UNUSED_COLUMNS` and the bytes of its pictures."""
 
 
+def _magic() -> bytes:
+    """Eight bytes that differ if another version would read the same file as something else."""
+    kinds = (TrainingRecord, Answer, Turn, Image, Video)
+    text = repr((FORMAT_VERSION, [kind.__struct_fields__ for kind in kinds]))
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+MAGIC = _magic()
 _ENCODER = msgspec.msgpack.Encoder()
 _TEXT = msgspec.msgpack.Decoder(TrainingRecord)
 _PICTURES = msgspec.msgpack.Decoder(list[memoryview | None])

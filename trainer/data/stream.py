@@ -22,8 +22,9 @@ from trainer.data.remote import AnyFiles
 from trainer.data.row_file import RowFile
 from trainer.data.rows import BlockList, RowReader
 from trainer.data.sample import Place, Replacement, Sample
-from trainer.data.split_tree import Drift, Tree
+from trainer.data.split_tree import Drift
 from trainer.data.texts import Texts, refuse_untrained, stored_sample
+from trainer.data.tree_search import Tree
 from trainer.errors import DataError
 
 MAX_ATTEMPTS = 16
@@ -167,6 +168,7 @@ class Stream:
             "mixture": {source: part.probability for source, part in self.mixture.items()},
             "splits": {s: list(self._mixture_options.trained_splits(s)) for s in self.mixture},
             "reserved": {source: part.reserved for source, part in self.mixture.items()},
+            "tree": repr(self.order.tree),
         }
 
     def validation_samples(self, source: str, count: int) -> list[Sample]:
@@ -175,7 +177,12 @@ class Stream:
         Where it has no such split they are of its reserved rows: never rows that are trained on, fewer
         than `count` if there are no more. Rows without target or readable picture are passed over, the
         latter named in the next sample's `replaced`. The samples' places have `k` = -1.
+
+        Raises:
+            DataError: the source is not trained on.
         """
+        if source not in self.mixture:
+            raise DataError(f"{source!r} is not trained on, but only {', '.join(self.mixture)}")
         shards = mixing.validation_shards(self.manifest, self._mixture_options, source)
         if any(shard.rows for shard in shards):
             blocks = self._rows.layout(shards)

@@ -34,22 +34,35 @@ def assemble(
         ModelError: tensors are missing, left over, or of another shape.
     """
     state = {name: tensor for name, tensor in state.items() if not IGNORED_KEYS.search(name)}
+    _refuse(
+        _complain("disagrees in shape (checkpoint, configuration) with", _misshapen(config, state)),
+        origin,
+    )
     with quiet():
         hf, report = _load(config, state, dtype)
-    complaints = [
-        *_complain("lacks", sorted(report["missing_keys"])),
-        *_complain("holds what the model has no place for:", sorted(report["unexpected_keys"])),
-        *_complain(
-            "disagrees in shape (checkpoint, configuration) with",
-            [f"{name} {tuple(a)} {tuple(b)}" for name, a, b in sorted(report["mismatched_keys"])],
-        ),
-    ]
-    if complaints:
-        raise ModelError(f"{origin} {'; it '.join(complaints)}")
+    missing = _complain("lacks", sorted(report["missing_keys"]))
+    left_over = _complain(
+        "holds what the model has no place for:", sorted(report["unexpected_keys"])
+    )
+    _refuse([*missing, *left_over], origin)
     for name, parameter in hf.named_parameters():
         if is_papers(name):
             parameter.data = state[name].to(torch.float32, copy=True)
     return hf
+
+
+def _misshapen(config: InstructBlipConfig, state: State) -> list[str]:
+    """Tensors whose shapes are not the configuration's; transformers fails on some of them."""
+    with torch.device("meta"), quiet():
+        empty = InstructBlipForConditionalGeneration(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if name in expected}
+    return [f"{n} {shapes[n]} {expected[n]}" for n in sorted(shapes) if shapes[n] != expected[n]]
+
+
+def _refuse(complaints: list[str], origin: str) -> None:
+    if complaints:
+        raise ModelError(f"{origin} {'; it '.join(complaints)}")
 
 
 def _load(
@@ -61,7 +74,6 @@ def _load(
         config=config,
         state_dict=dict(state),
         dtype=dtype,
-        ignore_mismatched_sizes=True,  # we tell them with all other complaints
         output_loading_info=True,
     )
     return loaded

@@ -1,5 +1,8 @@
 """From options to a model that is ready to be trained: the one door to all ways to start."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
 
@@ -79,4 +82,15 @@ def _start(
         case FromNano(path=path, captioned=captioned):
             return nano_model(config, nano_files(path), captioned=captioned)
         case FromRandom():
-            return random_model(config)
+            with _default_dtype(dtype):  # 13 billion parameters in fp32 would be 52 GB
+                return random_model(config)
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import yaml
 
+from trainer.model.trained import ParameterCounts
+
 USE = """\
 ```python
 import torch
@@ -18,21 +20,32 @@ print(processor.batch_decode(words, skip_special_tokens=True)[0])
 ```
 """
 
+ONE_LENGTH = """\
+Texts that are continued in one batch must have the same number of tokens: the processor pads both
+tokenizers on one side, which is right for the Q-Former or for the language model, not for both.
+"""
+
 
 def model_card(
-    place: str, model: Mapping[str, object], facts: Mapping[str, object], trained: int, total: int
+    place: str,
+    model: Mapping[str, object],
+    facts: Mapping[str, object],
+    counts: ParameterCounts,
+    *,
+    decoder_only: bool,
 ) -> str:
     """The card's text. `place` is the folder's name, `model` the run's section of that name.
 
     `facts` are further lines of the table: step, samples, seed, hashes.
     """
+    total = counts.paper + counts.frozen
     header = {
         "library_name": "transformers",
         "pipeline_tag": "image-text-to-text",
         "tags": ["instructblip", "visinstruct", "vision-language"],
         "language": ["en"],
     }
-    rows = {"parameters": f"{total:,}, of which {trained:,} were trained"} | {
+    rows = {"parameters": f"{total:,}, of which {counts.trained:,} were trained"} | {
         name.replace("_", " "): _shown(value) for name, value in facts.items()
     }
     lines = [
@@ -42,6 +55,7 @@ def model_card(
         "language model are those it started from; their licences apply to them, and those of the",
         "datasets to what was learned.\n",
         USE.format(place=place),
+        *([ONE_LENGTH] if decoder_only else []),
         "| | |\n|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
         "\nThe model section of its configuration:\n",

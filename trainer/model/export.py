@@ -130,9 +130,8 @@ def _processor(model: Model, tokenizers: Tokenizers) -> InstructBlipProcessor:
     language, qformer = tokenizers.language, tokenizers.qformer
     if language.pad_token_id is None:
         language.pad_token = str(language.eos_token)
-    language.truncation_side = qformer.truncation_side = "left"
-    if not tokenizers.is_encoder_decoder:
-        language.padding_side = "left"  # generation goes on at the right
+    for tokenizer in (language, qformer):
+        _set_sides(tokenizer)
     pictures = BlipImageProcessorPil(
         size={"height": model.image_side, "width": model.image_side},
         resample=PILImageResampling.BICUBIC,
@@ -145,6 +144,18 @@ def _processor(model: Model, tokenizers: Tokenizers) -> InstructBlipProcessor:
     _check_image_token(language, model.image_token)
     _check_template(language, tokenizers)
     return cast(InstructBlipProcessor, made)
+
+
+def _set_sides(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Pad at the right as in training, also in what is saved: that is how the tokenizer was made.
+
+    The processor pads the Q-Former's text on the language model's side. On the left, which a decoder
+    needs to continue texts of different lengths together, the Q-Former would see its text at positions
+    that it was not trained on, and nothing would tell.
+    """
+    for name, side in (("truncation_side", "left"), ("padding_side", "right")):
+        setattr(tokenizer, name, side)
+        tokenizer.init_kwargs[name] = side
 
 
 def _check_template(language: PreTrainedTokenizerFast, tokenizers: Tokenizers) -> None:

@@ -66,6 +66,14 @@ def test_the_command_says_where_a_sample_comes_from(
     )
 
 
+def test_the_command_takes_the_yaml_of_a_run(embedded: Path, open_stream: Open, command) -> None:
+    config = Path(__file__).parents[3] / "configs" / "nano_cpu.yaml"
+    status, out, err = command(config, f"data.dataset={embedded}", "seed=3", "--draw", 9, "--json")
+    assert status == 0, err
+    facts, sample = json.loads(out), open_stream(embedded, seed=3).sample(9)
+    assert (facts["record_id"], facts["instruction"]) == (sample.record_id, sample.instruction)
+
+
 def test_the_command_names_picture_files(scenes: Path, referenced: Path, command) -> None:
     status, out, _ = command(
         referenced, "--draw", 0, "--json", "--image-root", f"*={scenes}/images"

@@ -111,6 +111,7 @@ def _damaged(data: bytes, seed: int) -> bytes:
     return bytes(changed[:first] + changed[second:]) if seed % 3 == 0 else bytes(changed)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_damage_of_any_kind_is_either_survived_or_refused(kind: str) -> None:
     data = _encoded(_noise(40, 50), kind)

@@ -164,3 +164,14 @@ def test_the_default_folder_is_refused_if_somebody_else_made_it(
     (tmp_path / "visinstruct-4321").mkdir()
     with pytest.raises(DataError, match=r"is not yours; set data\.cache_dir"):
         default_folder()
+
+
+def test_an_abandoned_half_file_goes_in_time_and_one_being_written_stays(tmp_path: Path) -> None:
+    cache = NodeCache(tmp_path, 10)
+    for name, mtime in (("left.tmp", 0), ("writing.tmp", None)):
+        path = tmp_path / "files" / name
+        path.write_bytes(b"12345")
+        if mtime is not None:
+            os.utime(path, (mtime, mtime))
+    _read(cache, "a", _write(b"1234567"))
+    assert {path.name for path in (tmp_path / "files").iterdir()} == {"a", "writing.tmp"}

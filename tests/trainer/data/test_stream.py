@@ -168,6 +168,13 @@ def test_validation_is_on_the_validation_split_with_the_stored_texts(
     assert [s.pictures.tobytes() for s in again] == [s.pictures.tobytes() for s in samples]
 
 
+def test_a_source_that_is_not_trained_on_is_not_validated_on(
+    embedded: Path, open_stream: Open
+) -> None:
+    with pytest.raises(DataError, match="'scienceqa' is not trained on, but only aokvqa, "):
+        open_stream(embedded).validation_samples("scienceqa", 5)
+
+
 def test_clips_have_a_picture_for_each_frame(embedded: Path, open_stream: Open) -> None:
     stream = open_stream(embedded, sources=("msvd_qa",))
     assert stream.sample(0).pictures.shape == (4, 3, 32, 32)

@@ -220,7 +220,36 @@ def test_a_random_model_sees_its_picture(tiny_model: Path, make_batch: MakeBatch
         assert head.weight is not shared.weight
 
 
+def test_a_random_model_is_made_in_the_dtypes_of_a_loaded_one(tiny_llama: Path) -> None:
+    init = {"from": "random", "config": tiny_llama / "config.json", "tokenizers": str(tiny_llama)}
+    options = ModelOptions.model_validate({"init": init, "frozen_dtype": "bfloat16"})
+    model = build_model(options, seed=0)
+    for name, parameter in model.hf.named_parameters():
+        assert parameter.dtype is (torch.float32 if is_papers(name) else torch.bfloat16)
+    rotary = model.hf.language_model.model.rotary_emb
+    assert rotary.inv_freq.dtype is torch.float32
+    assert torch.get_default_dtype() is torch.float32
+
+
+def test_a_name_that_the_hub_cannot_give_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        ModelError, match="someone/nothing is no folder here, and the Hub gave none"
+    ):
+        build_model(released(Path("someone/nothing")), seed=0)
+
+
 @pytest.mark.parametrize("more", [{}, {"size": "vicuna_7b", "config": "x.json"}])
 def test_a_random_model_needs_one_of_size_and_config(more: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="needs either `size` or `config`"):
         options_of(**{"from": "random", **more})
+
+
+def test_the_shipped_miniature_model_is_built_and_reads_its_words(make_batch: MakeBatch) -> None:
+    options = options_of(**{"from": "nano"})
+    model, tokenizers = build_model(options, seed=0).eval(), load_tokenizers(options)
+    assert model.image_side == 48 and not model.is_encoder_decoder
+    texts = [("what colour is the circle?", "red"), ("how many objects are there?", "two")]
+    batch = make_batch(tokenizers, texts, side=48)
+    assert tokenizers.language.unk_token_id not in batch.input_ids
+    assert model(batch).loss_sum > 0

@@ -113,6 +113,38 @@ def test_generation_stops_at_the_end_token(
     assert hf.generation_config.eos_token_id == tokenizers.eos
 
 
+def test_an_encoder_decoder_continues_texts_of_different_length_together_as_alone(
+    tiny_t5: Path, tmp_path: Path
+) -> None:
+    model, tokenizers = load(tiny_t5)
+    export(model, tokenizers, "", tmp_path / "out")
+    processor: Any = InstructBlipProcessor.from_pretrained(tmp_path / "out")
+    hf = InstructBlipForConditionalGeneration.from_pretrained(tmp_path / "out").eval()
+    picture = Image.new("RGB", (28, 28), (200, 30, 90))
+
+    def written(*texts: str) -> list[list[int]]:
+        inputs = processor(
+            images=[picture] * len(texts), text=list(texts), padding=True, return_tensors="pt"
+        )
+        ids = hf.generate(**inputs, max_new_tokens=6, min_new_tokens=6, do_sample=False)
+        return [row[-6:] for row in ids.tolist()]
+
+    texts = ("count", "name the colour of the car")
+    assert written(*texts) == [written(text)[0] for text in texts]
+
+
+def test_the_processor_shows_the_q_former_padded_texts_at_their_trained_positions(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    model, tokenizers = load(tiny_model)
+    export(model, tokenizers, "", tmp_path / "out")
+    processor: Any = InstructBlipProcessor.from_pretrained(tmp_path / "out")
+    both = processor(text=["count", "name the colour"], padding=True, return_tensors="pt")
+    for key in ("qformer_attention_mask", "attention_mask"):
+        mask = both[key][0].tolist()
+        assert mask == sorted(mask, reverse=True) and 0 in mask
+
+
 def test_a_vocabulary_without_the_image_token_is_widened_and_logits_stay(
     tiny: Any, make_batch: MakeBatch, tmp_path: Path
 ) -> None:

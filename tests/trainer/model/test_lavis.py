@@ -119,6 +119,7 @@ def lavis_layout(
         return any(part in name for part in text) and "attention" not in name
 
     heads = {"Qformer.cls.predictions.bias": torch.ones(3), "temp": torch.ones([])}
+    heads |= {"Qformer.bert.embeddings.position_ids": torch.arange(160)[None]}
     heads |= {"itm_head.weight": torch.ones(2, 3), "vision_proj.weight": torch.ones(2, 3)}
     branch = heads | {
         name: tensor if is_text(name) else torch.full_like(tensor, 9)

@@ -303,6 +303,29 @@ def test_cross_entropy_is_in_fp32_beside_a_language_model_in_bf16(
     assert {p.grad.dtype for p in trained_parameters(model).values()} == {torch.float32}
 
 
+def test_a_model_cast_to_bf16_as_a_whole_trains_close_to_fp32(
+    tiny_model: Path, make_batch: MakeBatch
+) -> None:
+    """What an engine makes of it: weights and arithmetic in bf16, from pixels and cached states."""
+    exact, tokenizers = load(tiny_model)
+    model = load(tiny_model)[0].bfloat16()
+    batch = make_batch(tokenizers)
+    cached = replace(batch, pixels=None, features=exact.encode_pixels(batch.pixels).half())
+    for case in (batch, cached):
+        model.zero_grad()
+        exact.zero_grad()
+        output = model(case)
+        assert output.loss_sum.dtype is torch.float32
+        output.loss_sum.backward()
+        exact(case).loss_sum.backward()
+        torch.testing.assert_close(output.loss_sum, exact(case).loss_sum, atol=0, rtol=2e-2)
+        gradients = [
+            torch.cat([p.grad.float().flatten() for p in trained_parameters(m).values()])
+            for m in (model, exact)
+        ]
+        assert functional.cosine_similarity(*gradients, dim=0) > 0.98  # as of transformers' own
+
+
 def test_a_cast_leaves_the_rotary_frequencies_exact(tiny_llama: Path) -> None:
     model, _ = load(tiny_llama)
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}

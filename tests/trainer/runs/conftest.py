@@ -133,6 +133,13 @@ class WarmProcess:
     def printed(self) -> str:
         return self._printed.read_text()
 
+    def wait_for(self, words: str, timeout: float = 120) -> None:
+        """Wait until it has printed `words`."""
+        deadline = time.monotonic() + timeout
+        while words not in self.printed:
+            assert self.poll() is None and time.monotonic() < deadline, self.printed
+            threading.Event().wait(0.02)
+
     def end(self, timeout: float = 120) -> Ended:
         """Wait for its end; it is killed after `timeout` seconds."""
         deadline = time.monotonic() + timeout
@@ -241,10 +248,8 @@ def environment(**variables: str) -> dict[str, str]:
 
 def end_group(process: "subprocess.Popen[str]") -> None:
     """No process of a run outlives its test."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

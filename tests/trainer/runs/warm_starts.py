@@ -6,6 +6,8 @@ Each line on stdin is a JSON request, each line on stdout its answer:
 A negative status is a signal's number, as `subprocess` has it.
 """
 
+import atexit
+import gc
 import json
 import os
 import signal
@@ -28,7 +30,10 @@ def become(arguments: list[str], variables: dict[str, str], printed: str) -> Non
         os.dup2(file.fileno(), 2)
     os.environ.update(variables)
     sys.argv[1:] = arguments
-    sys.exit(main(arguments))
+    status = main(arguments)
+    atexit._run_exitfuncs()  # as the interpreter does, which then takes seconds to free its modules
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def serve() -> None:
@@ -46,4 +51,6 @@ def serve() -> None:
 
 if __name__ == "__main__":
     assert deepspeed and trainer.engine and trainer.plan and trainer.session
+    gc.freeze()  # what is collected is copied first
     serve()
+    os._exit(0)
