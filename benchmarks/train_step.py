@@ -26,9 +26,7 @@ from benchmarks.step.tokens import Lengths
 from benchmarks.step.told import CACHED_TOLERANCE, NUM_LOSSES, TOLERANCE
 
 NAME = "train_step"
-QUESTION = (
-    "How fast is our optimizer step, beside a plain Hugging Face loop on the same weights and batches?"
-)
+QUESTION = "How fast is our optimizer step, beside a plain Hugging Face loop on the same weights and batches?"
 PACKAGES = ("torch", "transformers", "deepspeed")
 SHARE_OF_IDEAL, TIMES_PLAIN, MOST_WAITING = 0.55, 1.5, 0.02
 LOADERS = {"cpu": 1, "cuda": 8}

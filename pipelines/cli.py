@@ -65,7 +65,10 @@ def _run(arguments: Sequence[str]) -> int:
         f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
     )
     command.add_arguments(parser)
-    parsed, rest = parser.parse_known_args(arguments[1:])
+    if getattr(command, "MIXES_ARGUMENTS", False):  # key=value may follow options
+        parsed, rest = parser.parse_known_intermixed_args(arguments[1:])
+    else:
+        parsed, rest = parser.parse_known_args(arguments[1:])
     try:
         if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
             known = [option for a in parser._actions for option in a.option_strings]

@@ -39,9 +39,7 @@ def run(source: str, output: str, frozen: str, *arguments: str) -> dict[str, Any
         torch.set_num_threads(setting.threads)
         inputs = [model_inputs(batch, setting.device) for batch in batches]
         num_steps = WARM_UP + setting.steps + 1
-        clock = Clock(
-            in_turn(inputs, num_steps), WARM_UP, setting.steps, setting.torch_device
-        )
+        clock = Clock(in_turn(inputs, num_steps), WARM_UP, setting.steps, setting.torch_device)
         for item in clock:
             moved = {
                 name: tensor.to(

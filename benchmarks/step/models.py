@@ -11,6 +11,7 @@ from typing import Any, get_args
 import torch
 from transformers import InstructBlipConfig
 
+from trainer.errors import ModelError
 from trainer.model.architecture import paper_config
 from trainer.model.build import wrap
 from trainer.model.model import Model
@@ -117,7 +118,7 @@ def has_nano() -> bool:
     """Whether the miniature model's files are in the package."""
     try:
         return (nano_files(None) / "config.json").is_file()
-    except ImportError:
+    except ModelError:
         return False
 
 

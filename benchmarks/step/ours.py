@@ -24,8 +24,10 @@ NEVER = 1 << 30
 
 
 def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> dict[str, Any]:
-    """`feed` is `ready` for batches made before, `features` if they bring the vision encoder's states,
-    or a number of loader processes that make them meanwhile. `compiled` sends the model's parts through
+    """One contestant.
+
+    `feed` is `ready` for batches made before, `features` if they bring the vision encoder's states, or a
+    number of loader processes that make them meanwhile. With `compiled` the model's parts go through
     torch.compile.
     """
     setting = Setting.parse(*arguments)

@@ -16,6 +16,7 @@ from trainer.data.options import DataOptions
 from trainer.data.stream import Stream
 
 CONFIG_SUFFIXES = (".yaml", ".yml")
+MIXES_ARGUMENTS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.console import output
 
 CONFIG = "config.yaml"
+MIXES_ARGUMENTS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datagen.errors import OptionError
 from trainer.train import add_arguments as add_training_arguments
 
+MIXES_ARGUMENTS = True
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_training_arguments(parser)

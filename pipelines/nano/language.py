@@ -27,8 +27,8 @@ from templates.library import TemplateSet
 
 NUM_SLOTS = 8
 _TEXTS_PER_SCENE = 8
-_SENTENCE_SHARE = 0.2
-_CAPTION_SHARE = 0.08
+_SENTENCE_SHARE = 0.1
+_CAPTION_SHARE = 0.1
 _MAX_LENGTH = 96
 _QUESTIONS = 6
 _DRILLS_AFTER_QUESTIONS = 3
@@ -55,10 +55,10 @@ class Row:
 class LanguagePlan:
     """The three parts of the stage: to look up, to answer, to understand the wordings."""
 
-    drills: Recipe = field(default_factory=lambda: Recipe(steps=250, batch=64, learning_rate=2e-3))
-    lessons: Recipe = field(default_factory=lambda: Recipe(steps=250, batch=64, learning_rate=2e-3))
+    drills: Recipe = field(default_factory=lambda: Recipe(steps=300, batch=64, learning_rate=2e-3))
+    lessons: Recipe = field(default_factory=lambda: Recipe(steps=500, batch=64, learning_rate=2e-3))
     instructions: Recipe = field(
-        default_factory=lambda: Recipe(steps=200, batch=160, learning_rate=2e-3)
+        default_factory=lambda: Recipe(steps=400, batch=160, learning_rate=2e-3)
     )
 
 
@@ -102,7 +102,7 @@ class Writer:
         [num_objects] = random.choices((1, 2, 3), _LESSON_OBJECTS)
         scene = make_scene(self.seed, collection, index, num_objects=num_objects)
         asked = [(q.text, q.answer) for q in ask(scene, random)]
-        asked += [(q.text, q.answer) for q in ask_with_knowledge(scene, random)[:2]]
+        asked += [(q.text, q.answer) for q in ask_with_knowledge(scene, random)[:3]]
         asked += [
             (f"{each.text} Yes or no?", "yes" if each.label else "no")
             for each in [*about_pairs(scene, random)[:1], *about_objects(scene, random)[:1]]

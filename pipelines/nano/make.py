@@ -23,8 +23,8 @@ from pipelines.nano.vocabulary import make_tokenizer
 from templates.library import load_templates
 from trainer.nano.files import FILES, RECORD, file_hash, nano_folder
 
-NUM_THREADS = 2
-"""Sums are split among threads, so another number gives other bits."""
+NUM_THREADS = 1
+"""Sums are split among threads, so another number could give other bits."""
 
 FROZEN = ("language_model.", "vision_model.")
 
@@ -38,7 +38,7 @@ class Plan:
     language: LanguagePlan = field(default_factory=LanguagePlan)
     vision: Recipe = field(default_factory=lambda: Recipe(steps=400, batch=64, learning_rate=2e-3))
     captioning: Recipe = field(
-        default_factory=lambda: Recipe(steps=500, batch=64, learning_rate=2e-3)
+        default_factory=lambda: Recipe(steps=400, batch=64, learning_rate=2e-3)
     )
     num_pictures: int = 6000
     """Drawn for the vision stage, and as many again for captioning."""
@@ -100,6 +100,7 @@ def _write(
         "plan": asdict(plan),
         "losses": {name: round(loss, 4) for name, loss in losses.items()},
         "parameters": count_parameters(model),
+        "template_hash": load_templates("instruct").hash,
         "versions": {name: version(name) for name in ("tokenizers", "torch", "transformers")},
         "sha256": hashes,
     }

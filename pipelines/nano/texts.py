@@ -151,7 +151,7 @@ _KINDS: dict[Callable[[Scene, Random], Iterator[Example]], float] = {
     _captions_with_words: 0.7,
     _questions: 3,
     _questions_with_words: 1,
-    _knowledge: 1.5,
+    _knowledge: 2,
     _multiple_choice: 1.5,
     _question_generation: 1,
     _statements: 1.5,

@@ -16,6 +16,10 @@ class DataOptions(BaseModel):
     found through `image_roots`, the folder or URL of each collection; `"*"` names a folder that has a
     subfolder for every other one.
 
+    `workers` processes of each rank prepare samples, `prefetch` steps ahead each. Of the samples of a
+    run, `max_replaced_fraction` may stand in for others whose pictures cannot be read. `bucketing`
+    gives samples of like lengths to the same micro-step of a global batch.
+
     `render: fresh` renders a new draw of a record in every pass over its source, `stored` repeats
     what the build stored. `template_dir` is another template set than the manifest's.
 

@@ -19,7 +19,7 @@ from transformers import (
 
 from pipelines.cli import main
 from trainer.checkpoint import RunState, mark_best, save
-from trainer.identity import _fingerprint
+from trainer.identity import frozen_fingerprint
 from trainer.model.build import build_model
 from trainer.model.options import ModelOptions
 from trainer.model.trained import trained_parameters
@@ -69,7 +69,7 @@ def run_folder(base: Path, tmp_path: Path) -> Path:
             }
             for name, p in trained_parameters(model).items()
         }
-        made_of = {"seed": 3, "frozen": _fingerprint(model), "data": {"content_hash": "abc"}}
+        made_of = {"seed": 3, "frozen": frozen_fingerprint(model), "data": {"content_hash": "abc"}}
         state_of_run = RunState(
             step=step, next_sample=step * 8, replaced=0, made_of=made_of, files={}
         )

@@ -310,6 +310,20 @@ def events(output: Path, kind: str = "step") -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def wait_for_file_with() -> Callable[..., None]:
+    """Waits until a file holds some text, while a process that writes it lives."""
+
+    def wait(path: Path, text: str, process: "subprocess.Popen[str]", timeout: float = 120) -> None:
+        deadline = time.monotonic() + timeout
+        while not path.exists() or text not in path.read_text():
+            assert time.monotonic() < deadline, f"{path} has no {text!r}"
+            assert process.poll() is None, process.communicate()[0]
+            threading.Event().wait(0.05)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
 def plan() -> type[Plan]:
     return Plan
 
