@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "build the dataset from the publishers' files with Beam",
     "mixture": "show how often each training set is drawn from",
     "show": "print records of a built dataset",
+    "explain": "say what sample k of a training run is",
     "configs": "list the training configurations, or copy them",
     "train": "tune the Q-Former on a built dataset, on this machine",
     "export": "make a Hugging Face folder of a run's checkpoint",

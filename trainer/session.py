@@ -74,6 +74,7 @@ def _train(
     )
     trained = trained_parameters(model)
     now = made_of(config, stream, model, tokenizers)
+    check_agreed(now, world)
     engine = Engine(
         model, trained, parameter_groups(model, config.optimizer.weight_decay), config, world
     )
@@ -89,6 +90,7 @@ def _train(
         progress.step,
         config.optimizer.steps,
         config.data.workers,
+        ahead=config.data.prefetch,
         pin=world.device.type == "cuda",
     )
     validation = None
@@ -194,6 +196,20 @@ def check_side(config: RunConfig, model: Model) -> None:
             f"data.image_side is {config.data.image_side}, the model sees pictures of {model.image_side} "
             f"x {model.image_side}: set data.image_side={model.image_side}"
         )
+
+
+def check_agreed(now: dict[str, object], world: World) -> None:
+    """Whether all processes are about to train the same: one may see other files. Collective.
+
+    Raises:
+        ConfigError: says what differs between the first process and another.
+    """
+    for rank, other in enumerate(world.gather(now)):
+        if differing := [key for key in now if other[key] != now[key]]:
+            raise ConfigError(
+                f"processes 0 and {rank} would not train the same, they differ in {', '.join(differing)}: "
+                "are dataset, templates and model the same files on all hosts?"
+            )
 
 
 def now_numbers(stream: Stream) -> dict[str, object]:

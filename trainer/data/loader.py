@@ -28,9 +28,6 @@ from trainer.errors import DataError, TrainingError
 Step: TypeAlias = list[Batch]
 """The micro-batches of one process for one optimizer step."""
 
-_AHEAD = 2
-"""Steps that each worker process prepares before they are asked for."""
-
 
 class StepData(Dataset["Step | TrainingError"]):
     """Item b: the micro-batches of process `rank` for global batch b.
@@ -72,20 +69,24 @@ def _length(sample: Sample) -> int:
     return len(sample.instruction) + len(sample.target)
 
 
-def load_steps(data: StepData, first: int, end: int, workers: int, *, pin: bool) -> Iterator[Step]:
+def load_steps(
+    data: StepData, first: int, end: int, workers: int, *, ahead: int = 2, pin: bool
+) -> Iterator[Step]:
     """The steps `first` to `end` - 1, prepared by `workers` processes, or here if there are none.
+
+    Each of them prepares `ahead` steps before they are asked for.
 
     Raises:
         TrainingError: what a worker ran into.
     """
-    for item in _items(data, range(first, end), workers, pin=pin):
+    for item in _items(data, range(first, end), workers, ahead, pin=pin):
         if isinstance(item, TrainingError):
             raise item
         yield item
 
 
 def _items(
-    data: StepData, numbers: Sequence[int], workers: int, *, pin: bool
+    data: StepData, numbers: Sequence[int], workers: int, ahead: int, *, pin: bool
 ) -> Iterator[Step | TrainingError]:
     if workers == 0:
         yield from (data[number] for number in numbers)
@@ -98,7 +99,7 @@ def _items(
         batch_size=None,
         sampler=numbers,
         num_workers=workers,
-        prefetch_factor=_AHEAD,
+        prefetch_factor=ahead,
         multiprocessing_context=context,
         pin_memory=pin,
     )

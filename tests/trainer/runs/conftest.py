@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -321,6 +322,27 @@ def wait_for_file_with() -> Callable[..., None]:
             threading.Event().wait(0.05)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def processes_of() -> Callable[[str], list[int]]:
+    """The training processes, by rank, that have some argument."""
+    return training_processes
+
+
+def training_processes(argument: str) -> list[int]:
+    found = []
+    for folder in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{folder}/environ", "rb") as file:
+                variables = file.read().split(b"\0")
+            with open(f"/proc/{folder}/cmdline", "rb") as file:
+                arguments = file.read().split(b"\0")
+        except (OSError, ValueError):
+            continue
+        if argument.encode() in arguments and b"trainer.train" in arguments:
+            found += [(int(v[5:]), int(folder)) for v in variables if re.fullmatch(rb"RANK=\d+", v)]
+    return [pid for _, pid in sorted(found)]
 
 
 @pytest.fixture(scope="session")

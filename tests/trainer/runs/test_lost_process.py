@@ -1,7 +1,6 @@
 """A process that is gone: the others end within a minute and say why, even where nothing kills them."""
 
 import os
-import re
 import signal
 import time
 
@@ -19,7 +18,7 @@ def ended_within_a_minute(processes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", [0, 1, 2])
+@pytest.mark.parametrize("lost", [0, 1])
 def test_without_a_launcher_the_others_end_when_one_is_killed(warm, setup, lost):
     processes = warm.start_all(setup, 3, *LONG, "batch.global_size=12")
     processes[0].wait_for("step      3/")
@@ -69,27 +68,21 @@ def test_without_a_launcher_the_others_end_when_one_raises(warm, setup, tmp_path
     assert not any("Traceback" in each.printed for each in ended)
 
 
-def processes_of(text: str) -> list[int]:
-    """The training processes below a launcher: those with ranks."""
-    found = []
-    for folder in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{folder}/environ", "rb") as file:
-                variables = file.read().split(b"\0")
-            with open(f"/proc/{folder}/cmdline", "rb") as file:
-                arguments = file.read().split(b"\0")
-        except (OSError, ValueError):
-            continue
-        if text.encode() in arguments and b"trainer.train" in arguments:
-            found += [(int(v[5:]), int(folder)) for v in variables if re.fullmatch(rb"RANK=\d+", v)]
-    return [pid for _, pid in sorted(found)]
+@pytest.mark.slow
+def test_without_a_launcher_the_others_end_when_one_is_interrupted(warm, setup):
+    processes = warm.start_all(setup, 2, *LONG)
+    processes[0].wait_for("step      3/")
+    os.kill(processes[1].pid, signal.SIGINT)
+    ended = ended_within_a_minute(processes)
+    assert [each.status for each in ended] == [76, 130]
+    assert "process 0 ends: process 1 failed: interrupted" in ended[0].printed
+    assert not any("Traceback" in each.printed for each in ended)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torchrun", "deepspeed"])
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize(("launcher", "lost"), [("torchrun", 0), ("deepspeed", 1)])
 def test_under_a_launcher_the_run_ends_when_one_is_killed(
-    setup, launcher, lost, wait_for_file_with
+    setup, launcher, lost, wait_for_file_with, processes_of
 ):
     process = setup.start(*LONG, processes=2, launcher=launcher)
     wait_for_file_with(setup.output() / "metrics.jsonl", '"event": "step"', process)
