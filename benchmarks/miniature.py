@@ -129,7 +129,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR")
     parser.add_argument("--scenes", type=int, default=800)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--only", nargs="*", help="names of settings")
     parser.add_argument("--out", type=Path, default=RESULTS / "miniature.json")
     return parser.parse_args()

@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "say what sample k of a training run is",
     "configs": "list the training configurations, or copy them",
     "train": "tune the Q-Former on a built dataset, on this machine",
+    "nano": "make the miniature model's frozen parts again",
     "export": "make a Hugging Face folder of a run's checkpoint",
 }
 

@@ -23,7 +23,7 @@ from trainer.model.tokens import load_tokenizers
 CONFIG = "configs/nano_cpu.yaml"
 HELD_IN = ("vqav2", "okvqa", "aokvqa", "ocr_vqa")
 HELD_OUT = ("gqa", "vsr", "iconqa", "scienceqa", "vizwiz", "textvqa")
-MOST_QUESTIONS = 400
+MOST_QUESTIONS = 250
 
 
 def train(folder: Path, overrides: Sequence[str]) -> None:

@@ -11,18 +11,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    from pipelines.nano.make import Plan, make_nano
-    from trainer.nano.files import nano_folder, recorded_hashes
+    from pipelines.nano import make
+    from trainer.nano.files import nano_folder
 
     out = Path(parsed.out)
-    hashes = make_nano(out, Plan(seed=parsed.seed), lambda line: print(line, flush=True))
-    shipped = recorded_hashes(nano_folder())
+    hashes = make.make_nano(out, make.Plan(seed=parsed.seed), lambda line: print(line, flush=True))
+    shipped = hashes_of(nano_folder())
     for name, value in hashes.items():
         verdict = "as shipped" if shipped.get(name) == value else "differs from the shipped one"
         print(f"{out / name}: {value[:16]}, {verdict}")
     if hashes != shipped:
         print(
-            "weights are equal only on the same kind of processor with the same versions of torch "
-            "and transformers, and for seed 0"
+            "weights are equal only on the same kind of processor, with the wordings and the versions "
+            "of torch and transformers that nano.json names, and for the same seed"
         )
     return 0
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    from trainer.nano.files import recorded_hashes
+
+    return recorded_hashes(folder)

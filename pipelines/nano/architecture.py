@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from transformers import (
     InstructBlipConfig,
     InstructBlipForConditionalGeneration,
     InstructBlipQFormerConfig,
     InstructBlipVisionConfig,
     LlamaConfig,
-    LlamaForCausalLM,
 )
 
 from pipelines.nano.vocabulary import EOS, IMAGE, PAD, START
@@ -92,24 +90,3 @@ def make_model(config: InstructBlipConfig, seed: int) -> InstructBlipForConditio
     with torch.no_grad():
         model.query_tokens.normal_(0.0, 0.02)
     return model
-
-
-@torch.no_grad()
-def start_by_matching(model: LlamaForCausalLM) -> None:
-    """New weights with which attention looks for equal content and hands it on.
-
-    Queries and keys begin with the same orthogonal projection, values and outputs with one and its
-    transpose, and the output embeddings equal the input embeddings but for their size (in the manner
-    of mimetic initialization, Trockman and Kolter 2023, arXiv:2305.09828). From random weights a model
-    of this size takes many times as long to look up what belongs together.
-    """
-    embeddings = model.get_input_embeddings().weight
-    embeddings.normal_(0.0, 0.3)
-    embeddings[model.config.pad_token_id] = 0
-    model.lm_head.weight.copy_(embeddings / 3)
-    for layer in model.model.layers:
-        attention = layer.self_attn
-        nn.init.orthogonal_(attention.q_proj.weight)
-        attention.k_proj.weight.copy_(attention.q_proj.weight)
-        nn.init.orthogonal_(attention.v_proj.weight)
-        attention.o_proj.weight.copy_(0.3 * attention.v_proj.weight.T)

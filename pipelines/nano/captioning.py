@@ -42,7 +42,7 @@ def pretrain_captioning(
         front = soft_prompt(model, seen[some], torch.full((len(some), 1), START))
         return answer_loss(model.language_model, [rows[i] for i in some.tolist()], front)
 
-    model.eval()
+    model.train(False)
     loss = optimize("captioning", model.parameters(), recipe, loss_of, say)
     model.requires_grad_(True)
     return loss

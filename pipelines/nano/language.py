@@ -209,7 +209,7 @@ def _train(model: LlamaForCausalLM, name: str, rows: list[Row], recipe: Recipe, 
         return answer_loss(model, some, front)
 
     loss = optimize(name, model.parameters(), recipe, loss_of, say)
-    model.eval()
+    model.train(False)
     return loss
 
 
@@ -219,7 +219,7 @@ def bundles(
     """[rows, slots, width]: the things of each row, in order, in random slots; empty ones hold `</s>`."""
     slots = []
     for row in rows:
-        filled = [(EOS,)] * NUM_SLOTS
+        filled: list[tuple[int, ...]] = [(EOS,)] * NUM_SLOTS
         places = sorted(random.sample(range(NUM_SLOTS), len(row.bundles)))
         for place, bundle in zip(places, row.bundles, strict=True):
             filled[place] = bundle

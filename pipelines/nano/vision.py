@@ -30,13 +30,13 @@ def pretrain_vision(
         return patch_loss(head(patches), answers[some])
 
     loss = optimize("vision", [*model.parameters(), *head.parameters()], recipe, loss_of, say)
-    model.eval()
+    model.train(False)
     return loss
 
 
 def patch_loss(logits: Tensor, answers: Tensor) -> Tensor:
     """Cross-entropies of `logits` [scenes, cells, values], one for each label, summed."""
-    parts = logits.split(NUM_KINDS, -1)
+    parts = torch.split(logits, list(NUM_KINDS), -1)
     losses = [
         functional.cross_entropy(part.flatten(0, 1), answers[..., number].flatten())
         for number, part in enumerate(parts)
@@ -47,5 +47,5 @@ def patch_loss(logits: Tensor, answers: Tensor) -> Tensor:
 @torch.no_grad()
 def features(model: InstructBlipVisionModel, pictures: Tensor) -> Tensor:
     """The encoder's last states, [pictures, 1 + patches, width], of uint8 pictures."""
-    parts = [model(normalized(some)).last_hidden_state for some in pictures.split(256)]
+    parts = [model(normalized(some)).last_hidden_state for some in torch.split(pictures, 256)]
     return torch.cat(parts)
