@@ -9,18 +9,16 @@ import torch
 
 from trainer import checkpoint
 from trainer.config.run import RunConfig
-from trainer.data.batch import Batch, count_targets
+from trainer.data.batch import IGNORED, Batch, count_targets
 from trainer.data.loader import Step
 from trainer.distributed import World
 from trainer.diverged import check_finite
-from trainer.engine import Engine
 from trainer.errors import CheckpointError
 from trainer.metrics import Metrics
-from trainer.model.features import FeatureCache
 from trainer.model.flops import batch_flops
-from trainer.model.model import Model
 from trainer.schedule import learning_rate
 from trainer.seeds import seed_step
+from trainer.setup import Setup
 from trainer.stop import StopSignal
 from trainer.throughput import Meter, peak_memory_bytes
 from trainer.unreadable import report_replaced
@@ -48,17 +46,13 @@ class Run:
 
     config: RunConfig
     world: World
-    model: Model
-    engine: Engine
+    setup: Setup
     steps: Iterator[Step]
     validation: Validation | None
     metrics: Metrics | None
     meter: Meter
     folder: Path
-    made_of: dict[str, object]
     stop: StopSignal
-    started: float
-    cache: FeatureCache | None = None
 
 
 def train(run: Run, progress: Progress) -> bool:
@@ -103,18 +97,17 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
     outputs = []
     for micro, batch in enumerate(batches):
         seed_step(run.config.seed, progress.step, run.world.rank, micro)
-        outputs.append(run.engine.backward(_on_device(run, batch), tokens))
-    norm = run.engine.step(learning_rate(progress.step, run.config.optimizer))
+        outputs.append(run.setup.engine.backward(_on_device(run, batch), tokens))
+    # Counted while a GPU is still at work: nothing is waited for before the next line.
+    flops = sum(batch_flops(run.setup.model, batch) for batch in batches)
+    norm = run.setup.engine.step(learning_rate(progress.step, run.config.optimizer))
     losses = [output.sample_loss.double().cpu() for output in outputs]
     [loss] = run.world.sum([float(torch.cat(losses).sum())])
     check_finite(run.world, run.folder, progress.step, batches, losses, loss, norm)
-    for batch, output in zip(batches, outputs, strict=True):
-        rows = zip(
-            batch.sources, output.sample_loss.tolist(), output.sample_tokens.tolist(), strict=True
-        )
-        for source, sample_loss, sample_tokens in rows:
-            progress.add_losses(source, sample_loss, sample_tokens)
-    flops = sum(batch_flops(run.model, batch) for batch in batches)
+    for batch, part in zip(batches, losses, strict=True):
+        counts = (batch.labels != IGNORED).sum(1)  # on the CPU, unlike the output's
+        for source, lost, count in zip(batch.sources, part.tolist(), counts.tolist(), strict=True):
+            progress.add_losses(source, lost, count)
     run.meter.add(sum(map(len, batches)), count_targets(batches), flops, waited)
     return loss / tokens, norm, stopping > 0
 
@@ -122,10 +115,14 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
 def _on_device(run: Run, batch: Batch) -> Batch:
     """The batch where the model is, with the states that the feature cache lacked made and kept."""
     batch = batch.to(run.world.device)
-    if run.cache is None or batch.features is None:
+    if run.setup.cache is None or batch.features is None:
         return batch
-    features = run.cache.complete(
-        batch.picture_hashes, batch.features, batch.missing, batch.pixels, run.model.encode_pixels
+    features = run.setup.cache.complete(
+        batch.picture_hashes,
+        batch.features,
+        batch.missing,
+        batch.pixels,
+        run.setup.model.encode_pixels,
     )
     return replace(batch, features=features, missing=(), pixels=None)
 
@@ -164,7 +161,7 @@ def _log(run: Run, progress: Progress, loss: float, norm: float | None) -> None:
 
 def _validate(run: Run, progress: Progress) -> dict[str, float]:
     assert run.validation is not None
-    numbers = summary(run.validation.run(run.engine))
+    numbers = summary(run.validation.run(run.setup.engine))
     if run.metrics is not None:
         run.metrics.write("validation", progress.step, **numbers)
         run.metrics.show(progress.step, {f"val {n}": numbers[n] for n in ("loss", "exact")})
@@ -180,14 +177,14 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
         criterion = run.validation.options.criterion
         if is_better(validated, progress.best, criterion):
             progress.best = validated
-    state = run.engine.read_state()
+    state = run.setup.engine.read_state()
     problem = None
     if state is not None and run.metrics is not None:
         described = checkpoint.RunState(
             step=progress.step,
             next_sample=progress.step * run.config.batch.global_size,
             replaced=progress.replaced,
-            made_of=run.made_of,
+            made_of=run.setup.made_of,
             files={},
             validation=validated,
             best=progress.best,

@@ -19,22 +19,15 @@ from datagen.errors import UserError
 from trainer import checkpoint
 from trainer.config.run import RunConfig
 from trainer.data.assign import BatchShape
-from trainer.data.collate import Collator
-from trainer.data.loader import StepData
 from trainer.data.stream import Stream
 from trainer.distributed import World
-from trainer.errors import TrainingError
-from trainer.identity import made_of
+from trainer.engine import zero_stage
 from trainer.model.build import build_model
 from trainer.model.model import Model
 from trainer.model.tokens import load_tokenizers
-from trainer.model.trained import (
-    ParameterCounts,
-    count_parameters,
-    parameter_groups,
-    trained_parameters,
-)
+from trainer.model.trained import ParameterCounts, count_parameters, trained_parameters
 from trainer.schedule import batch_shape
+from trainer.setup import prepare, warm_up
 from trainer.throughput import peak_memory_bytes
 
 GIB = 1 << 30
@@ -105,7 +98,7 @@ def dry_run(config: RunConfig, world: World) -> int:
         _describe_batches(config, shapes[0], found)
     problems = world.gather(bool(found.problems))
     if not any(problems):
-        found.attempt(lambda: _measure(config, world, models[0], streams[0], shapes[0], found))
+        found.attempt(lambda: _measure(config, world, found))
     if world.is_first:
         _print(found)
     return 2 if any(world.gather(bool(found.problems))) else 0
@@ -187,8 +180,6 @@ def _describe_model(config: RunConfig, model: Model, world: World, found: Findin
     if not low:
         frozen += 4 * counts.trained
     memory = memory_by_stage(counts, frozen, 2 if low else 4, world.size)
-    from trainer.engine import zero_stage
-
     stage = zero_stage(config)
     shown = [
         f"{'*' if each == stage else ''}stage {each}: {size / GIB:.2f}"
@@ -223,49 +214,24 @@ def _describe_batches(config: RunConfig, shape: BatchShape, found: Findings) -> 
     found.say("steps", f"{steps:,}, {steps * shape.num_samples:,} samples")
 
 
-def _measure(
-    config: RunConfig,
-    world: World,
-    model: Model,
-    stream: Stream,
-    shape: BatchShape,
-    found: Findings,
-) -> None:
+def _measure(config: RunConfig, world: World, found: Findings) -> None:
     """Two steps with a rate of nothing, the second one timed."""
-    from trainer.engine import Engine
-    from trainer.session import check_side, warm_up
-
-    check_side(config, model)
-    tokenizers = load_tokenizers(config.model)
-    collator = Collator(tokenizers, instruction_in_qformer=config.model.qformer_instruction)
-    data = StepData(stream, collator, shape, world.rank, bucketing=config.data.bucketing)
-    now = made_of(config, stream, model, tokenizers)
-    groups = parameter_groups(model, config.optimizer.weight_decay)
-    engine = Engine(model, trained_parameters(model), groups, config, world)
-    if path := _newest(config):
-        checkpoint.check_same(checkpoint.read_run_state(path).made_of, now, path)
-    batches = data[1]
-    if isinstance(batches, TrainingError):
-        raise batches
-    warm_up(engine, data, world)
+    setup = prepare(config, world)
+    if path := checkpoint.newest(Path(config.output) / "checkpoints", []):
+        checkpoint.check_same(checkpoint.read_run_state(path).made_of, setup.made_of, path)
+    warm_up(setup, world)
     world.wait()
     start = time.perf_counter()
-    for batch in batches:
-        engine.backward(batch.to(world.device), float("inf"))
-    engine.step(0.0)
+    warm_up(setup, world)
     world.wait()
     seconds = time.perf_counter() - start
     hours = seconds * config.optimizer.steps / 3600
     found.say(
         "time",
-        f"{seconds:.2f} s a step, measured here without waiting for data: {_duration(hours)} for "
+        f"{seconds:.2f} s a step, measured here: {_duration(hours)} for "
         f"{config.optimizer.steps:,} steps, validation and checkpoints apart",
     )
     found.say("peak", f"{peak_memory_bytes(world.device) / GIB:.2f} GiB of memory in that step")
-
-
-def _newest(config: RunConfig) -> Path | None:
-    return checkpoint.newest(Path(config.output) / "checkpoints", [])
 
 
 def _duration(hours: float) -> str:

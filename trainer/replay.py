@@ -5,16 +5,12 @@ import math
 from pathlib import Path
 
 from trainer.config.run import RunConfig
-from trainer.data.collate import Collator
-from trainer.data.stream import Stream
 from trainer.distributed import World
-from trainer.engine import Engine
 from trainer.errors import ConfigError
+from trainer.setup import Setup
 
 
-def replay(
-    file: str, engine: Engine, stream: Stream, collator: Collator, config: RunConfig, world: World
-) -> int:
+def replay(file: str, setup: Setup, config: RunConfig, world: World) -> int:
     """Print record, loss and text of every sample in a `diverged-step-N.json`; collective.
 
     The weights are those of the checkpoint that the run goes on from, not of the step itself.
@@ -28,10 +24,10 @@ def replay(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"--replay {file}: no file of a diverged step: {error}") from None
     size = config.batch.micro_size
-    with engine.evaluating() as module:
+    with setup.engine.evaluating() as module:
         for first in range(0, len(numbers), size):
-            samples = stream.samples(numbers[first : first + size])
-            output = module(collator(samples).to(world.device))
+            samples = setup.stream.samples(numbers[first : first + size])
+            output = module(setup.collator(samples).to(world.device))
             if not world.is_first:
                 continue
             rows = zip(

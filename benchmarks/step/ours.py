@@ -18,6 +18,7 @@ from trainer.engine import Engine, join, leave
 from trainer.loop import Progress, Run, StopSignal, train
 from trainer.model.model import Model, Output
 from trainer.model.trained import parameter_groups, trained_parameters
+from trainer.setup import Setup
 from trainer.throughput import Meter
 
 NEVER = 1 << 30
@@ -111,19 +112,20 @@ def train_on(
     clock: Clock[Step], model: Model, engine: Engine, config: RunConfig, world: World
 ) -> None:
     """The last step, in which the clock has stopped already, ends with what a run's end brings."""
+    absent: Any = None  # no dataset: batches come from the clock
+    setup = Setup(
+        model, engine, stream=absent, collator=absent, data=absent, cache=None, made_of={}
+    )
     run = Run(
         config=config,
         world=world,
-        model=model,
-        engine=engine,
+        setup=setup,
         steps=clock,
         validation=None,
         metrics=None,
         meter=Meter(1.0),
         folder=Path(config.output),
-        made_of={},
         stop=StopSignal(),
-        started=0.0,
     )
     train(run, Progress())
 

@@ -119,7 +119,10 @@ def test_pictures_of_another_size_than_the_model_sees_are_refused(refused):
     assert "set data.image_side=28" in refused("data.image_side=56")
 
 
-def test_a_record_without_a_target_is_named(refused, own_dataset):
+@pytest.mark.parametrize(
+    "workers", [0, pytest.param(1, marks=pytest.mark.slow)], ids="{} readers".format
+)
+def test_a_record_without_a_target_is_named(refused, own_dataset, workers):
     """Its row has no token to learn: a stored text that the build left out."""
     shard = first_shard(own_dataset)
     table = pq.read_table(shard)
@@ -137,7 +140,12 @@ def test_a_record_without_a_target_is_named(refused, own_dataset):
     splits["vqav2"] = {**splits["vqav2"], "train": split}
     changed = msgspec.structs.replace(manifest, splits=splits)
     (own_dataset / "manifest.json").write_bytes(encode_manifest(changed))
-    said = refused(f"data.dataset={own_dataset}", "data.render=stored", "batch.global_size=64")
+    said = refused(
+        f"data.dataset={own_dataset}",
+        "data.render=stored",
+        "batch.global_size=64",
+        f"data.workers={workers}",
+    )
     assert "has no target to train on" in said
     assert "vqav2/train/" in said
 
