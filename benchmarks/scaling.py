@@ -119,7 +119,6 @@ COLUMNS: Sequence[Column] = (
     Column("s to resume", lambda m: told(m, "resume_seconds")),
     Column("checkpoint MB", lambda m: told(m, "bytes") / 1e6),
     Column("ms to save", lambda m: 1e3 * told(m, "save_seconds")),
-    Column("ms to read", lambda m: 1e3 * told(m, "read_seconds")),
     Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
 )
 
@@ -145,6 +144,8 @@ def goals(measured: Mapping[str, Measured], paper: Measured) -> Sequence[Goal]:
         Goal("its trained parameters, millions", told(paper, "parameters") / 1e6),
         Goal("its MB", told(paper, "bytes") / 1e6),
         Goal("seconds to save it", told(paper, "save_seconds")),
+        Goal("of them to gather it from the engine", told(paper, "gather_seconds")),
+        Goal("seconds to write as many bytes plainly", told(paper, "plain_write_seconds")),
         Goal("seconds to read it and set the engine", told(paper, "load_seconds")),
     )
 

@@ -185,7 +185,7 @@ def parse() -> argparse.Namespace:
     add("--lengths", type=Lengths.parse, nargs="+", help="tokens of instruction + target")
     add("--samples", type=int, nargs="+", metavar="N", help="micro-batches, from small to large")
     add("--contestants", nargs="+", metavar="C", help="names as in the results; all without it")
-    add("--steps", type=int, default=20, metavar="S", help="timed ones in a run")
+    add("--steps", type=int, default=10, metavar="S", help="timed ones in a run")
     add("--threads", type=int, default=1, metavar="T", help="of torch, in every loop")
     add("--repetitions", type=int, default=5, metavar="R", help="on a CPU; on a GPU it is one")
     add("--scratch", metavar="DIR")

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trainer.config.run import LoggingOptions
 from trainer.errors import ConfigError
+from trainer.tell import tell
 
 
 class Sink(Protocol):
@@ -123,13 +124,13 @@ class Terminal:
     def show(self, step: int, numbers: Mapping[str, float]) -> None:
         text = "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
         if self._bar is None:
-            print(f"step {step:>6,}/{self._steps:,}  {text}", file=sys.stderr, flush=True)
+            tell(f"step {step:>6,}/{self._steps:,}  {text}")
         else:
             self._bar.update(self._task, completed=step, numbers=text)
 
     def say(self, sentence: str) -> None:
         if self._bar is None:
-            print(sentence, file=sys.stderr, flush=True)
+            tell(sentence)
         else:
             self._bar.console.print(sentence, markup=False, highlight=False)
 

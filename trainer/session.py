@@ -1,7 +1,6 @@
 """One run from a joined world to its last step: it is set up and gone on with, then `trainer.loop` trains."""
 
 import fcntl
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from trainer.metrics import Metrics
 from trainer.replay import replay as look_again
 from trainer.setup import Setup, prepare, resume
 from trainer.stop import StopSignal
+from trainer.tell import tell
 from trainer.throughput import Meter, measured_matmul_rate
 from trainer.validate import Validation, check_criterion
 
@@ -88,7 +88,7 @@ def _go_on(setup: Setup, folder: Path, world: World) -> Progress:
     if world.is_first:
         if saved.best is not None and saved.best == saved.validation:
             checkpoint.mark_best(path.parent, path)  # a kill may have come between saving and this
-        print(f"going on from {path}", file=sys.stderr, flush=True)
+        tell(f"going on from {path}")
     return Progress(saved.step, saved.replaced, saved.best)
 
 
@@ -136,7 +136,7 @@ def _find(folder: Path, world: World) -> str | None:
     report: list[str] = []
     path = checkpoint.newest(folder / "checkpoints", report)
     for sentence in report:
-        print(f"visinstruct: left aside: {sentence}", file=sys.stderr, flush=True)
+        tell(f"visinstruct: left aside: {sentence}")
     return None if path is None else str(path)
 
 

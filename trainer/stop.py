@@ -1,11 +1,12 @@
 """SIGTERM, and a launcher that is gone: the run ends after its step, with a checkpoint.
 
-What launchers do with SIGTERM (DeepSpeed 0.19, torch 2.13; measured in tests/trainer/runs/test_sigterm.py):
+What launchers do with SIGTERM (DeepSpeed 0.19, torch 2.13; measured in tests/trainer/runs):
 
     single process, srun    the process itself gets it, and exits with 75
     torchrun                hands it on, kills what is left after 30 s, exits with 1
     deepspeed.launcher.launch   (the second process of `deepspeed`) the same, exits with 1
     deepspeed on one host   hands nothing on and dies; its processes would train on, unseen
+    deepspeed with a hostfile   closes the connections, then ends launch.py on each host with SIGTERM
 
 So a process also looks whether its launcher is still there. A process group or a cluster's job that is
 sent SIGTERM as a whole needs none of this.

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 
@@ -29,6 +30,7 @@ from trainer.distributed import (
     set_variables,
 )
 from trainer.stop import StopSignal
+from trainer.tell import tell
 from trainer.watchdog import Watchdog
 
 EXIT_MISTAKE = 2
@@ -72,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _failed(error, speaks, watchdog)
     if watchdog is not None and launch.world_size > 1:
         # The interpreter's own end may wait for a collective that the others never join.
-        sys.stdout.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
         os._exit(status)
     return status
 
@@ -83,9 +86,9 @@ def _failed(error: BaseException, speaks: bool, watchdog: Watchdog | None) -> in
     if sentence is None:
         if watchdog and is_lost_peer(error):
             watchdog.suspect()
-        traceback.print_exception(error)
+        tell("".join(traceback.format_exception(error)))
     elif speaks:
-        print(f"visinstruct: {sentence}", file=sys.stderr, flush=True)
+        tell(f"visinstruct: {sentence}")
     if watchdog:
         watchdog.fail(sentence or f"{type(error).__name__}: {error}")
     if isinstance(error, KeyboardInterrupt):

@@ -8,7 +8,6 @@ thread: one talks to the store, which may never answer; the other one decides.
 """
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from datetime import timedelta
 
 from torch._C._distributed_c10d import Store
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from trainer.tell import tell
 
 EXIT_PEER_LOST = 76
 """Exit status of a process that ended because another one did."""
@@ -93,8 +94,7 @@ class Watchdog:
                 )
                 self._found.set()
             if self._found.is_set() and not self._done.wait(self._grace):
-                words = f"visinstruct: process {self._rank} ends: {self._reason}"
-                print(words, file=sys.stderr, flush=True)
+                tell(f"visinstruct: process {self._rank} ends: {self._reason}")
                 self._leave(_PATIENCE_SECONDS)
                 os._exit(EXIT_PEER_LOST)
 

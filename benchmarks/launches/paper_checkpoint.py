@@ -1,5 +1,6 @@
 """Saves and loads the paper's whole trained set, beside frozen parts of hardly any size."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def run(source: str, output: str, model_name: str) -> dict[str, Any]:
     written = time.perf_counter()
     del state
     found = size(path)
+    plain = plain_write(Path(output, "plain"), int(found["bytes"]))
     before_load = time.perf_counter()
     engine.write_state(checkpoint.read_tensors(path), 1)
     loaded = time.perf_counter()
@@ -45,5 +47,18 @@ def run(source: str, output: str, model_name: str) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in trained.values()),
         "gather_seconds": gathered - before,
         "save_seconds": written - before,
+        "plain_write_seconds": plain,
         "load_seconds": loaded - before_load,
     }
+
+
+def plain_write(path: Path, num_bytes: int) -> float:
+    """Seconds that this disk takes for as many bytes without us, fsync included."""
+    chunk = os.urandom(1 << 26)
+    before = time.perf_counter()
+    with path.open("wb") as file:
+        for _ in range(num_bytes // len(chunk)):
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return time.perf_counter() - before

@@ -17,6 +17,7 @@ from trainer.model.build import wrap
 from trainer.model.model import Model
 from trainer.model.nano import nano_files, nano_model
 from trainer.model.options import ModelOptions, Size
+from trainer.model.parts import is_encoder_decoder, qformer_part, text_part
 from trainer.model.random_weights import random_model
 
 SEED = 0
@@ -124,9 +125,12 @@ def has_nano() -> bool:
 
 def stand_in(name: str) -> InstructBlipConfig:
     parts, num_query_tokens = STAND_INS[name]
-    copies = {part: dict(values) for part, values in parts.items()}
     return InstructBlipConfig(
-        **copies, num_query_tokens=num_query_tokens, image_token_index=VOCABULARY - 1
+        vision_config=dict(parts["vision_config"]),
+        qformer_config=dict(parts["qformer_config"]),
+        text_config=dict(parts["text_config"]),
+        num_query_tokens=num_query_tokens,
+        image_token_index=VOCABULARY - 1,
     )
 
 
@@ -139,10 +143,10 @@ def step_config(name: str) -> InstructBlipConfig:
     else:
         [size] = [size for size in PAPER_SIZES if size == name]
         config = paper_config(size)
-    config.qformer_config.hidden_dropout_prob = 0.0
-    config.qformer_config.attention_probs_dropout_prob = 0.0
-    if config.text_config.model_type == "t5":
-        config.text_config.dropout_rate = 0.0
+    qformer = qformer_part(config)
+    qformer.hidden_dropout_prob = qformer.attention_probs_dropout_prob = 0.0
+    if is_encoder_decoder(config):
+        text_part(config).dropout_rate = 0.0
     return config
 
 

@@ -15,10 +15,11 @@ from trainer.data.batch import Batch
 from trainer.data.loader import Step, load_steps
 from trainer.distributed import World, read_launch, set_variables
 from trainer.engine import Engine, join, leave
-from trainer.loop import Progress, Run, StopSignal, train
+from trainer.loop import Progress, Run, train
 from trainer.model.model import Model, Output
 from trainer.model.trained import parameter_groups, trained_parameters
 from trainer.setup import Setup
+from trainer.stop import StopSignal
 from trainer.throughput import Meter
 
 NEVER = 1 << 30

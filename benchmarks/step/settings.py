@@ -16,6 +16,7 @@ from trainer.data.batch import Batch
 from trainer.data.collate import Collator
 from trainer.data.loader import StepData
 from trainer.model.model import Model
+from trainer.model.parts import vision_part
 
 Item = TypeVar("Item")
 COMPUTE = {"cpu": "fp32", "cuda": "bf16"}
@@ -96,7 +97,7 @@ def step_data(config: InstructBlipConfig, shape: Shape) -> StepData:
     """Item b: the only micro-batch of step b."""
     collator = Collator(byte_tokenizers(config, shape.lengths))
     whole = BatchShape(world_size=1, micro_batch=shape.samples)
-    stream = MadeUp(config.vision_config.image_size)
+    stream = MadeUp(vision_part(config).image_size)
     return StepData(stream, collator, whole, 0, bucketing=False)  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 from transformers import InstructBlipConfig, PreTrainedTokenizerFast
 
+from trainer.model.parts import is_encoder_decoder
 from trainer.model.tokens import Tokenizers
 
 PAD, EOS, BOS, UNK, CLS, SEP = SPECIAL = ("<pad>", "</s>", "<s>", "<unk>", "[CLS]", "[SEP]")
@@ -40,7 +41,7 @@ def byte_tokenizer(*, for_qformer: bool) -> PreTrainedTokenizerFast:
     if for_qformer:
         ends = [(token, vocabulary.index(token)) for token in (CLS, SEP)]
         raw.post_processor = TemplateProcessing(single=f"{CLS} $A {SEP}", special_tokens=ends)
-    made: PreTrainedTokenizerFast = PreTrainedTokenizerFast(
+    made: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw, pad_token=PAD, eos_token=EOS, bos_token=BOS, unk_token=UNK
     )
     return made
@@ -49,7 +50,9 @@ def byte_tokenizer(*, for_qformer: bool) -> PreTrainedTokenizerFast:
 def byte_tokenizers(config: InstructBlipConfig, lengths: Lengths) -> Tokenizers:
     """For a model of this configuration; longer texts are cut to `lengths`."""
     language, qformer = (byte_tokenizer(for_qformer=which) for which in (False, True))
-    encoder_decoder = config.text_config.model_type == "t5"
+    encoder_decoder = is_encoder_decoder(config)
+    image_token = config.image_token_index
+    assert image_token is not None, "the configuration names no image token"
     return Tokenizers(
         qformer=qformer,
         language=language,
@@ -57,7 +60,7 @@ def byte_tokenizers(config: InstructBlipConfig, lengths: Lengths) -> Tokenizers:
         pad=0,
         bos=None if encoder_decoder else SPECIAL.index(BOS),
         eos=SPECIAL.index(EOS),
-        image_token=config.image_token_index,
+        image_token=image_token,
         num_query_tokens=config.num_query_tokens,
         is_encoder_decoder=encoder_decoder,
         max_instruction_tokens=lengths.instruction,

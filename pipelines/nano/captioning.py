@@ -10,9 +10,10 @@ from torch import Tensor
 from transformers import InstructBlipForConditionalGeneration
 
 from datagen.sample.scenes import make_scene
-from pipelines.nano.language import Row, answer_loss
+from pipelines.nano.language import answer_loss
 from pipelines.nano.optimize import Recipe, Say, optimize
 from pipelines.nano.pictures import pixels
+from pipelines.nano.rows import Row
 from pipelines.nano.texts import full_caption
 from pipelines.nano.vision import features
 from pipelines.nano.vocabulary import EOS, START

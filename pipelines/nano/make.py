@@ -16,8 +16,9 @@ from transformers import InstructBlipConfig, InstructBlipForConditionalGeneratio
 from datagen.errors import OutputError
 from pipelines.nano.architecture import Shape, make_config, make_model
 from pipelines.nano.captioning import TRAINED, pretrain_captioning
-from pipelines.nano.language import LanguagePlan, Writer, pretrain_language
+from pipelines.nano.language import LanguagePlan, pretrain_language
 from pipelines.nano.optimize import Recipe, Say
+from pipelines.nano.rows import Writer
 from pipelines.nano.vision import pretrain_vision
 from pipelines.nano.vocabulary import make_tokenizer
 from templates.library import load_templates

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_the_rate_falls_by_a_cosine_of_the_step_to_nothing():
     quarter = 1_000 + 59_000 // 4
     assert learning_rate(quarter, PAPER) == pytest.approx(1e-5 * (1 + math.sqrt(0.5)) / 2)
     rates = [learning_rate(step, PAPER) for step in range(1_000, 60_001)]
-    assert all(later < earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates))
 
 
 def test_the_cosine_ends_at_the_rate_that_is_asked_for():

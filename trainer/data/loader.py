@@ -9,6 +9,7 @@ import atexit
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
@@ -102,6 +103,7 @@ def _items(
         prefetch_factor=ahead,
         multiprocessing_context=context,
         pin_memory=pin,
+        worker_init_fn=_end_with_parent,
     )
     others = set(multiprocessing.active_children())
     with _deaf_to_sigterm():
@@ -110,11 +112,11 @@ def _items(
     atexit.register(_end, processes)
     try:
         yield from items
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, OSError, EOFError) as error:
+        if all(process.is_alive() for process in processes):
             raise
         raise DataError(
-            f"a process that reads data is gone: {' '.join(str(error).split())} If the host's log says that "
+            f"a process that reads data is gone ({' '.join(str(error).split())}). If the host's log says that "
             "its memory ran out, lower data.workers; the last checkpoint is as it was"
         ) from None
     finally:
@@ -135,6 +137,22 @@ def _deaf_to_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def _end_with_parent(number: int) -> None:
+    """In a worker: end when the training process has been killed.
+
+    Torch's workers look for their parent too, but with a forkserver that is the server, which ends only
+    after them (torch 2.13).
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _end(processes: Collection[BaseProcess]) -> None:

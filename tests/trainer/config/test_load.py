@@ -119,7 +119,7 @@ def test_files_that_are_no_configuration_are_refused(tmp_path):
 
 def test_options_that_contradict_each_other_are_refused():
     with pytest.raises(
-        ConfigError, match="precision.compute fp32 needs model.frozen_dtype float32"
+        ConfigError, match=r"precision\.compute fp32 needs model\.frozen_dtype float32"
     ):
         load_config(NANO, ["model.frozen_dtype=bfloat16"])
     with pytest.raises(ConfigError, match="warmup_steps 300 leaves nothing"):

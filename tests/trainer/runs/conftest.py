@@ -195,11 +195,13 @@ class WarmStarter:
     def run(self, setup: Setup, *arguments: str, **variables: str) -> Ended:
         return self.start(setup, *arguments, **variables).end()
 
-    def start_all(self, setup: Setup, count: int, *arguments: str) -> list[WarmProcess]:
+    def start_all(
+        self, setup: Setup, count: int, *arguments: str, **variables: str
+    ) -> list[WarmProcess]:
         """The processes of one run, by rank, with nothing above them that ends some with others."""
         from trainer.distributed import free_port
 
-        together = {
+        together = variables | {
             "WORLD_SIZE": str(count),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(free_port()),

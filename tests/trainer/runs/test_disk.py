@@ -38,10 +38,9 @@ def test_a_disk_that_fills_up_leaves_the_checkpoints_before_and_the_run_goes_on_
     assert newest is not None and not report
     checkpoint.read_tensors(newest)
     assert not list((run / "checkpoints").glob("*.tmp*")), "what was not finished is gone"
-    with open(small_disk / "the rest", "wb") as file, pytest.raises(OSError):
+    with pytest.raises(OSError), open(small_disk / "the rest", "wb", buffering=0) as file:
         while True:
             file.write(bytes(1 << 12))
-            file.flush()
     ended = warm.run(setup, *start)
     assert ended.status == 2, ended.printed
     assert "no space left on the disk" in ended.printed
