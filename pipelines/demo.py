@@ -1,23 +1,30 @@
-"""`make demo`: drawn raw data becomes a dataset, step by step, by the commands that a user would type."""
+"""`make demo`: drawn raw data, a dataset of it, and the nano model tuned on that, by a user's commands."""
 
+import os
 import shlex
 import sys
 import time
 from pathlib import Path
 
 from pipelines.cli import main
+from trainer.config.shipped import shipped_configs
 
 FOLDER = Path("data/demo")
+NUM_SCENES = "400"
+PROCESSES = ("--processes", "2")
 
 
 def steps(folder: Path) -> list[list[str]]:
     raw, out = str(folder / "raw"), str(folder / "instruct")
+    nano = os.path.relpath(shipped_configs()["nano_cpu"])
     return [
-        ["sample", "--scenes", "60", "--out", raw],
+        ["sample", "--scenes", NUM_SCENES, "--out", raw],
         ["sources", "--raw", raw],
         ["build", "--raw", raw, "--out", out, "--images", "embed", "--image-max-side", "384"],
         ["mixture", out],
         ["show", out, "--rows", "1"],
+        ["explain", out, "--draw", "1000"],
+        ["train", nano, *PROCESSES, f"data.dataset={out}", f"output={folder / 'run'}"],
     ]
 
 

@@ -22,7 +22,7 @@ from trainer.setup import Setup
 from trainer.stop import StopSignal
 from trainer.throughput import Meter, peak_memory_bytes
 from trainer.unreadable import report_replaced
-from trainer.validate import Validation, is_better, summary
+from trainer.validate import Validation, controls_table, is_better, summary
 
 
 @dataclass
@@ -165,6 +165,8 @@ def _validate(run: Run, progress: Progress) -> dict[str, float]:
     if run.metrics is not None:
         run.metrics.write("validation", progress.step, **numbers)
         run.metrics.show(progress.step, {f"val {n}": numbers[n] for n in ("loss", "exact")})
+        if run.validation.options.controls:
+            run.metrics.say(controls_table(numbers))
     return numbers
 
 

@@ -48,6 +48,19 @@ def summary(scores: Mapping[str, Scores]) -> dict[str, float]:
     return numbers
 
 
+def controls_table(numbers: Mapping[str, float]) -> str:
+    """Exact match by source beside what it would be without the picture."""
+    names = ("exact", "shuffled", "majority")
+    sources = [name.partition(".")[2] for name in numbers if name.startswith("majority.")]
+    head = f"{'answered exactly':<20} {'':>6} {'other pictures':>15} {'commonest answer':>17}"
+    rows = [
+        f"{source:<20} {values[0]:>6.1%} {values[1]:>15.1%} {values[2]:>17.1%}"
+        for source in sources
+        for values in [[numbers[f"{name}.{source}"] for name in names]]
+    ]
+    return "\n".join([head, *rows])
+
+
 def is_better(
     numbers: Mapping[str, float], than: Mapping[str, float] | None, criterion: str
 ) -> bool:

@@ -92,7 +92,7 @@ def run_config(setting: Setting, shape: Shape, folder: Path) -> RunConfig:
             "device": setting.device,
             "model": {
                 "init": {"from": "random", "config": "made up by benchmarks.step.models"},
-                "frozen_dtype": "bfloat16" if setting.device == "cuda" else "float32",
+                "frozen_dtype": setting.frozen_dtype,
             },
             "data": {"dataset": "made up by benchmarks.step.samples"},
             "batch": {"global_size": shape.samples, "micro_size": shape.samples},

@@ -62,6 +62,10 @@ class Setting:
         return torch.bfloat16 if self.compute == "bf16" else torch.float32
 
     @property
+    def frozen_dtype(self) -> str:
+        return "bfloat16" if self.compute == "bf16" else "float32"
+
+    @property
     def torch_device(self) -> torch.device:
         return torch.device("cuda", 0) if self.device == "cuda" else torch.device("cpu")
 
@@ -88,8 +92,7 @@ class Setting:
         """The model, the same in every process, after torch has been told its threads."""
         torch.set_num_threads(self.threads)
         config = step_config(self.model)
-        frozen_dtype = "bfloat16" if self.device == "cuda" else "float32"
-        options = model_options(frozen_dtype, self.attention)
+        options = model_options(self.frozen_dtype, self.attention)
         return config, make_model(config, self.model, self.torch_device, options)
 
 
@@ -97,7 +100,7 @@ def step_data(config: InstructBlipConfig, shape: Shape) -> StepData:
     """Item b: the only micro-batch of step b."""
     collator = Collator(byte_tokenizers(config, shape.lengths))
     whole = BatchShape(world_size=1, micro_batch=shape.samples)
-    stream = MadeUp(vision_part(config).image_size)
+    stream = MadeUp(int(str(vision_part(config).image_size)))
     return StepData(stream, collator, whole, 0, bucketing=False)  # type: ignore[arg-type]
 
 

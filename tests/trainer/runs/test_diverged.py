@@ -19,7 +19,7 @@ def poison(model, target):
     save_file(weights, target / "model.safetensors", {"format": "pt"})
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_diverged_run_stops_and_the_printed_words_replay_its_samples(warm, setup, processes):
     started = warm.start_all(setup, processes, *TOO_FAST)
     ended = [process.end() for process in started]

@@ -37,13 +37,9 @@ def kill_while_saving(process, output, chance):
         pass
 
 
-@pytest.mark.parametrize(
-    "kills", [3, pytest.param(30, marks=pytest.mark.slow)], ids="{} kills".format
-)
-def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(
-    kills, warm, setup, read_events
-):
-    steps = 9 + 3 * kills
+@pytest.mark.slow
+def test_a_run_that_is_killed_30_times_ends_as_one_that_is_not(warm, setup, read_events):
+    kills, steps = 30, 100
     start = (f"optimizer.steps={steps}", "checkpoint.every=1", "model.qformer_dropout=0.1")
     whole, killed = setup.output("whole"), setup.output()
     warm.run(setup, *start, VALIDATED, f"output={whole}").check()

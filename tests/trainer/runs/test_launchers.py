@@ -38,6 +38,7 @@ def test_tasks_of_srun_find_each_other_and_reach_the_losses_of_one_process(warm,
     assert found == pytest.approx(alone, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_processes_started_by_hand_reach_the_losses_of_one(warm, setup, losses):
     processes = warm.start_all(setup, 2)
     assert [process.end().status for process in processes] == [0, 0]

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 
 def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(warm, setup):
     first = warm.start(setup, "optimizer.steps=200", "checkpoint.every=100")
@@ -17,6 +19,7 @@ def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(warm
     assert first.end().status == 75
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_killed_run_is_free_at_once_even_while_its_readers_live(warm, setup):
     first = warm.start(setup, "optimizer.steps=100", "data.workers=1")
     first.wait_for("step      3/")
