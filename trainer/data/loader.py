@@ -49,7 +49,6 @@ class StepData(Dataset["Step | TrainingError"]):
         self.bucketing = bucketing and shape.accumulation > 1
 
     def __getitem__(self, number: int) -> Step | TrainingError:
-        torch.set_num_threads(1)
         try:
             return [self.collator(self.stream.samples(ks)) for ks in self.numbers(number)]
         except TrainingError as error:
@@ -121,6 +120,11 @@ def _items(
         ) from None
     finally:
         _end(processes)
+
+
+def _one_thread(worker: int) -> None:
+    """There is a process for each core: more threads would only take turns."""
+    torch.set_num_threads(1)
 
 
 @contextmanager

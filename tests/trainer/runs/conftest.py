@@ -165,6 +165,7 @@ class WarmStarter:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._number = folder, 0
+        self._started: list[WarmProcess] = []
         self._server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("warm_starts.py"))],
             env=environment(),
@@ -190,7 +191,8 @@ class WarmStarter:
             }
         )
         printed.touch()
-        return WarmProcess(self, pid, printed)
+        self._started.append(WarmProcess(self, pid, printed))
+        return self._started[-1]
 
     def run(self, setup: Setup, *arguments: str, **variables: str) -> Ended:
         return self.start(setup, *arguments, **variables).end()
@@ -212,6 +214,10 @@ class WarmStarter:
         ]
 
     def close(self) -> None:
+        """End it, and whatever a test that failed has left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
         assert self._server.stdin and self._server.stdout
         self._server.stdin.close()
         self._server.wait(30)
