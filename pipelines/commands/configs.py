@@ -9,11 +9,10 @@ from trainer.config.shipped import copy_configs, purpose, shipped_configs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    actions.add_parser("list", help="what is shipped (the default)")
-    copy = actions.add_parser("copy", help="copy files to a folder of yours, to change them")
-    copy.add_argument("names", nargs="*", metavar="NAME", help="such as flan_t5_xl; all without")
-    copy.add_argument("--out", default="configs", metavar="DIR")
+    add = parser.add_argument
+    add("action", nargs="?", choices=("list", "copy"), default="list")
+    add("names", nargs="*", metavar="NAME", help="copy: such as flan_t5_xl; without it, all")
+    add("--out", default="configs", metavar="DIR", help="copy: the folder to write to")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

@@ -52,9 +52,12 @@ def test_an_unknown_command_is_told_with_the_nearest(refused):
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "build"])
 def test_an_unknown_option_is_told_with_the_nearest(refused, name, tmp_path):
     needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}
-    needed["new-source"] = ["street_signs"]
+    needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--draw", "0"]}
+    needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
+    needed |= {"configs": ["copy"]}
     nearest = {"sources": "--json", "mixture": "--steps", "sample": "--scenes"}
-    nearest["new-source"] = "--held-out"
+    nearest |= {"new-source": "--held-out", "explain": "--texts", "train": "--dry-run"}
+    nearest |= {"export": "--config", "nano": "--seed", "configs": "--out"}
     option = nearest.get(name, "--rows")
     message = refused(name, *needed.get(name, []), f"{option[:-1]}=1")
     assert message == (f"visinstruct: unknown argument {option[:-1]}=1, did you mean {option!r}?")
