@@ -38,6 +38,11 @@ from pipelines.nano.make import with_other_queries
 from templates.library import load_templates
 
 IMAGE_SIDE = 48
+LEARNING_RATE = 2e-3
+QUESTION = (
+    "Does the nano model show what the paper found for Table 2 and Figure 4: is it better if the Q-Former reads "
+    "the instruction, if training sets are balanced, and if training is on instructions?"
+)
 
 
 @dataclass(frozen=True)
@@ -80,27 +85,67 @@ SETTINGS = (
 )
 
 COMPARISONS = (
-    ("Table 2", "instruction in the Q-Former, one query", "one_query", "one_query_no_instruction"),
-    ("Table 2", "instruction in the Q-Former, all queries", "instructions", "no_instruction"),
-    ("Table 2", "square-root mixture against uniform", "instructions", "uniform"),
-    ("Table 2", "square-root mixture against proportional", "instructions", "proportional"),
-    ("Figure 4", "instructions against bare inputs", "instructions", "plain"),
-    ("Figure 4", "instructions against the prefix", "instructions", "prefix"),
     (
-        "Figure 4",
-        "instructions against bare inputs, own wording",
+        "Table 2: instruction in the Q-Former or not, one query",
+        "the first (held-in 94.1 against 89.8)",
+        "one_query",
+        "one_query_no_instruction",
+    ),
+    (
+        "Table 2: instruction in the Q-Former or not, all queries",
+        "the first (held-in 94.1 against 89.8)",
+        "instructions",
+        "no_instruction",
+    ),
+    (
+        "Table 2: square-root mixture or uniform",
+        "the first (GQA 48.4 against 46.8), if this is what it compared",
+        "instructions",
+        "uniform",
+    ),
+    (
+        "Table 2: square-root mixture or proportional",
+        "the first, if this is what it compared",
+        "instructions",
+        "proportional",
+    ),
+    (
+        "Figure 4: instructions or bare inputs, both asked by protocol",
+        "the first, above all held-out",
+        "instructions",
+        "plain",
+    ),
+    (
+        "Figure 4: instructions or prefix, both asked by protocol",
+        "the first, above all held-out",
+        "instructions",
+        "prefix",
+    ),
+    (
+        "Figure 4: instructions or bare inputs, asked as trained",
+        "not published",
         "instructions",
         "plain, own wording",
     ),
     (
-        "Figure 4",
-        "instructions against the prefix, own wording",
+        "Figure 4: instructions or prefix, asked as trained",
+        "the first held-out; held-in alike (93.7 with the prefix)",
         "instructions",
         "prefix, own wording",
     ),
 )
-"""In the paper the first of each pair is better, with one exception: in Figure 4 multitask training is as
-good on held-in sets."""
+"""What is compared, which the paper found better, and the settings' names."""
+
+NOTES = (
+    "The error is over seeds: other orders of the training samples and, where they are drawn, other new "
+    "weights. The questions are the same for all, so it says nothing of other questions. Several "
+    "comparisons are made; one in twenty passes by chance.",
+    "All but the settings of one query start from the shipped captioning stage, which sees well already: "
+    "what little is left to learn bounds every difference. The frozen language model was taught on texts "
+    "with the shipped instructions and protocol prompts, of the held-out tasks too, but on no bare "
+    "statement and no prefix: so it favours instructions where questions are asked in their own wording. "
+    "The prefix names a held-out set by its own name; the paper named the task alone.",
+)
 
 
 def main() -> None:
@@ -127,9 +172,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.miniature")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--scenes", type=int, default=800)
+    parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--only", nargs="*", help="names of settings")
     parser.add_argument("--out", type=Path, default=RESULTS / "miniature.json")
     return parser.parse_args()
@@ -156,16 +201,19 @@ def _run(
     folder = work / f"{setting.name}-{seed}"
     kept = folder / "scores.json"
     if not kept.exists():
-        start = ("model.init={from: nano, path: %s}" % (work / "one_query"),)
+        start = (
+            f"{{from: nano, path: {work / 'one_query'}}}" if setting.one_query else "{from: nano}"
+        )
         train(
             folder,
             [
                 f"data.dataset={work / 'instruct'}",
                 f"seed={seed}",
                 f"optimizer.steps={parsed.steps}",
+                f"optimizer.learning_rate={LEARNING_RATE}",
+                f"model.init={start}",
                 "validation=null",
                 *setting.overrides,
-                *(start if setting.one_query else ()),
             ],
         )
         model, collator = trained_model(folder)
@@ -206,7 +254,7 @@ def _write(
     asked: Mapping[str, Sequence[Asked]],
 ) -> None:
     document = Document(
-        question=__doc__.partition("\n\n    ")[0],
+        question=QUESTION,
         settings={setting.name: setting.what for setting in SETTINGS},
         num_scenes=parsed.scenes,
         steps=parsed.steps,
@@ -214,10 +262,11 @@ def _write(
         found=found,
         controls=controls,
         comparisons=[
-            Comparison.of(part, what, one, other, found)
-            for part, what, one, other in COMPARISONS
+            Comparison.of(what, paper, one, other, found)
+            for what, paper, one, other in COMPARISONS
             if one in found and other in found
         ],
+        notes=NOTES,
     )
     document.write(parsed.out)
     print(document.text())

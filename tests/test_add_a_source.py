@@ -22,7 +22,7 @@ PROGRAMS = {
 def checkout(tmp_path_factory):
     """A copy of what the steps need."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("templates", "datagen", "pipelines", "tests"):
+    for name in ("templates", "datagen", "trainer", "configs", "pipelines", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", copy)

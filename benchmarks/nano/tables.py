@@ -16,6 +16,9 @@ from benchmarks.report import _versions as versions
 Numbers: TypeAlias = Mapping[str, float]
 """A number for each source."""
 
+_T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+"""Student's t, two-sided, for 1, 2, ... degrees of freedom."""
+
 GROUPS = {"held-in": HELD_IN, "held-out": HELD_OUT}
 
 
@@ -25,11 +28,19 @@ class Mean:
 
     value: float
     error: float | None
+    num_seeds: int = 1
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Mean":
         error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-        return cls(mean(values), error)
+        return cls(mean(values), error, len(values))
+
+    @property
+    def bound(self) -> float:
+        """What chance alone stays below in 95 of 100 cases, by Student's t."""
+        degrees = self.num_seeds - 1
+        t = _T_95[min(degrees, len(_T_95)) - 1]
+        return math.inf if self.error is None else t * self.error
 
     def __str__(self) -> str:
         error = "" if self.error is None else f" ± {100 * self.error:.1f}"
@@ -40,14 +51,14 @@ class Mean:
 class Comparison:
     """How much better one setting is than another, in means over a group of sources, seed by seed."""
 
-    part: str
     what: str
+    paper: str
     held_in: Mean
     held_out: Mean
 
     @classmethod
     def of(
-        cls, part: str, what: str, one: str, other: str, found: Mapping[str, Sequence[Numbers]]
+        cls, what: str, paper: str, one: str, other: str, found: Mapping[str, Sequence[Numbers]]
     ) -> "Comparison":
         means = {
             name: Mean.of(
@@ -58,12 +69,12 @@ class Comparison:
             )
             for name, sources in GROUPS.items()
         }
-        return cls(part, what, means["held-in"], means["held-out"])
+        return cls(what, paper, means["held-in"], means["held-out"])
 
     def verdict(self, difference: Mean) -> str:
-        if difference.error is None or abs(difference.value) <= 2 * difference.error:
+        if difference.error is None or abs(difference.value) <= difference.bound:
             return "undecided"
-        return "as in the paper" if difference.value > 0 else "**the other way round**"
+        return "the first" if difference.value > 0 else "**the second**"
 
 
 def group_mean(numbers: Numbers, sources: Sequence[str]) -> float:
@@ -82,6 +93,7 @@ class Document:
     found: Mapping[str, Sequence[Numbers]]
     controls: Mapping[str, Numbers]
     comparisons: Sequence[Comparison]
+    notes: Sequence[str] = ()
 
     def write(self, path: Path) -> None:
         """The JSON at `path`, and the Markdown beside it."""
@@ -106,6 +118,7 @@ class Document:
                 "Questions: " + ", ".join(f"{n} {s}" for s, n in self.counts.items()) + ".",
                 self._differences(),
                 "\n".join(f"- **{name}**: {what}" for name, what in self.settings.items()),
+                *self.notes,
                 "",
             ]
         )
@@ -127,11 +140,12 @@ class Document:
         return _table(rows)
 
     def _differences(self) -> str:
-        rows = [["", "held-in", "", "held-out", ""]]
+        rows = [["", "in the paper", "held-in", "", "held-out", ""]]
         for each in self.comparisons:
             rows.append(
                 [
-                    f"{each.part}: {each.what}",
+                    each.what,
+                    each.paper,
                     str(each.held_in),
                     each.verdict(each.held_in),
                     str(each.held_out),
@@ -139,8 +153,8 @@ class Document:
                 ]
             )
         return (
-            "Differences within seeds, the first minus the second; undecided: within two standard "
-            f"errors of nothing.\n\n{_table(rows)}"
+            "Differences within seeds, the first minus the second, and which is better; undecided: not "
+            f"told from nothing at 95% by Student's t.\n\n{_table(rows)}"
         )
 
 
