@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from benchmarks.memory import Memory, tree_memory
 
-BUSY_LOAD = 2.5
+BUSY_LOAD = 1.25 * (os.cpu_count() or 2)
 PATIENCE_SECONDS = 600
 SAMPLE_SECONDS = 0.005
 T = TypeVar("T")

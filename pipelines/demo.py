@@ -10,7 +10,7 @@ from pipelines.cli import main
 from trainer.config.shipped import shipped_configs
 
 FOLDER = Path("data/demo")
-NUM_SCENES = "400"
+NUM_SCENES = "300"
 PROCESSES = ("--processes", "2")
 
 

@@ -129,6 +129,7 @@ class Engine:
             betas=config.optimizer.betas,
             eps=config.optimizer.epsilon,
             weight_decay=config.optimizer.weight_decay,
+            fused=True,
         )
         self._engine, *_ = deepspeed.initialize(
             model=model,

@@ -28,6 +28,8 @@ class Batch:
     attention_mask    int64, the same shape
     labels            int64: decoder-only LMs [N, F * Q + text length], aligned with `input_ids`;
                       encoder-decoders [N, target length]. `IGNORED` where not supervised
+    supervised        int64 [2, T], sample and position of each of T supervised labels; None until it is
+                      asked for, on the CPU where it costs no GPU a wait
     ks                int64 [N], the samples' numbers in the run
     sources, record_ids, replaced   what to report of them
     """
@@ -42,6 +44,7 @@ class Batch:
     attention_mask: Tensor
     labels: Tensor
     ks: Tensor
+    supervised: Tensor | None = None
     num_frames: int
     num_placeholders: int
     sources: tuple[str, ...]
@@ -84,7 +87,14 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The batch with its tensors on `device`; pinned memory is copied asynchronously."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        found = replace(self, supervised=self.positions())
+        return found._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def positions(self) -> Tensor:
+        """`supervised`, found where it is not yet known."""
+        if self.supervised is not None:
+            return self.supervised
+        return torch.stack((self.labels != IGNORED).nonzero(as_tuple=True))
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory; called by torch's data loader."""

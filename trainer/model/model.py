@@ -122,7 +122,7 @@ class Model(nn.Module):
             loss_sum=losses.sum(),
             token_count=torch.tensor(len(targets), device=losses.device),
             sample_loss=sums.index_add(0, samples, losses.detach()),
-            sample_tokens=torch.bincount(samples, minlength=len(batch)),
+            sample_tokens=_count(samples, len(batch)),
             sample_correct=_all_correct(logits, targets, samples, len(batch)),
         )
 
@@ -142,8 +142,8 @@ class Model(nn.Module):
         text = self.hf.get_input_embeddings()(batch.input_ids[:, batch.num_placeholders :])
         inputs = torch.cat([queries.to(text.dtype), text], dim=1)
         if self.is_encoder_decoder:
-            return self._decode(inputs, batch.attention_mask, batch.labels)
-        return self._continue(inputs, batch.attention_mask, batch.labels)
+            return self._decode(inputs, batch)
+        return self._continue(inputs, batch)
 
     @torch.no_grad()
     def encode_pixels(self, pixels: Tensor | None) -> Tensor:
@@ -182,27 +182,29 @@ class Model(nn.Module):
         projected = cast(Tensor, self.hf.language_projection(read))
         return projected.reshape(len(images) // num_frames, -1, projected.shape[-1])
 
-    def _continue(self, inputs: Tensor, mask: Tensor, labels: Tensor) -> Predictions:
+    def _continue(self, inputs: Tensor, batch: Batch) -> Predictions:
+        """Without a padding mask: padding is behind every token that is looked at, attention causal."""
         language_model = cast(Any, self.hf.language_model)
-        output = language_model.model(inputs_embeds=inputs, attention_mask=mask, use_cache=False)
-        samples, positions = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
-        states = output.last_hidden_state[samples, positions]
-        targets = labels[samples, positions + 1]
-        return Predictions(language_model.lm_head(states), targets, samples)
+        output = language_model.model(inputs_embeds=inputs, use_cache=False)
+        samples, positions = batch.positions()
+        states = output.last_hidden_state[samples, positions - 1]
+        return Predictions(
+            language_model.lm_head(states), batch.labels[samples, positions], samples
+        )
 
-    def _decode(self, inputs: Tensor, mask: Tensor, labels: Tensor) -> Predictions:
+    def _decode(self, inputs: Tensor, batch: Batch) -> Predictions:
         language_model = cast(Any, self.hf.language_model)
-        config = language_model.config
-        encoded = language_model.encoder(inputs_embeds=inputs, attention_mask=mask)
+        config, labels = language_model.config, batch.labels
+        encoded = language_model.encoder(inputs_embeds=inputs, attention_mask=batch.attention_mask)
         shifted = labels.new_full(labels.shape, config.decoder_start_token_id)
         shifted[:, 1:] = labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, config.pad_token_id)
         decoded = language_model.decoder(
             input_ids=shifted,
             encoder_hidden_states=encoded.last_hidden_state,
-            encoder_attention_mask=mask,
+            encoder_attention_mask=batch.attention_mask,
             use_cache=False,
         )
-        samples, positions = (labels != IGNORED).nonzero(as_tuple=True)
+        samples, positions = batch.positions()
         states = decoded.last_hidden_state[samples, positions]
         if config.scale_decoder_outputs:
             states = states * config.d_model**-0.5
@@ -216,7 +218,9 @@ def _channels(values: tuple[float, float, float], device: torch.device) -> Tenso
 
 def _all_correct(logits: Tensor, targets: Tensor, samples: Tensor, num_samples: int) -> Tensor:
     wrong = (logits.argmax(-1) != targets).long()
-    return (
-        torch.zeros(num_samples, dtype=torch.long, device=wrong.device).index_add(0, samples, wrong)
-        == 0
-    )
+    return wrong.new_zeros(num_samples).index_add(0, samples, wrong) == 0
+
+
+def _count(samples: Tensor, num_samples: int) -> Tensor:
+    """How many of `samples` are each: `bincount` would wait for the GPU."""
+    return samples.new_zeros(num_samples).index_add(0, samples, torch.ones_like(samples))
