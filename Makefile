@@ -5,6 +5,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+PARALLEL ?= -n 2 --dist loadfile
 
 .PHONY: demo test test-slow check environment clean
 
@@ -16,14 +17,14 @@ test: check
 
 # All tests: kills, engines, full-size faults.
 test-slow: environment
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow"
 
 check: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 environment: $(VENV)/.installed
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import Store
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from trainer.errors import TrainingError
 
@@ -170,6 +172,23 @@ class World:
         """Until all processes are here."""
         if self.size > 1:
             dist.barrier()
+
+
+def open_store(world: World) -> Store | None:
+    """A store of keys and values that all processes reach; None for one process alone. Collective.
+
+    The first process holds it, at a port that its system gives: one that was merely free a moment ago
+    may be taken by another program.
+    """
+    if world.size == 1:
+        return None
+    wait, address = timedelta(seconds=120), world.launch.address
+    if not world.is_first:
+        port = world.broadcast(None)
+        return TCPStore(address, port, world.size, is_master=False, timeout=wait)
+    held = TCPStore(address, 0, world.size, is_master=True, timeout=wait, wait_for_workers=False)
+    world.broadcast(held.port)
+    return held
 
 
 def choose_device(wanted: str, launch: Launch) -> torch.device:

@@ -24,6 +24,7 @@ from deepspeed.utils import (
     safe_set_full_optimizer_state,
 )
 from torch import Tensor, nn
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from trainer.config.run import RunConfig
 from trainer.distributed import COLLECTIVE_TIMEOUT, World
@@ -53,8 +54,11 @@ def join(world: World) -> None:
         # DeepSpeed compiles a shared-memory operator when it starts on a CPU, which needs a C++ compiler,
         # takes minutes, and waits for ever on the lock of a start that was killed. Gloo does without it.
         sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None  # type: ignore[attr-defined]
+    backend = "gloo" if world.device.type == "cpu" else "nccl"
+    if world.size == 1:  # needs no port, which another program might take first
+        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
     deepspeed.init_distributed(
-        dist_backend="gloo" if world.device.type == "cpu" else "nccl",
+        dist_backend=backend,
         auto_mpi_discovery=False,
         timeout=COLLECTIVE_TIMEOUT,
         verbose=False,

@@ -24,8 +24,8 @@ from trainer.config.run import RunConfig
 from trainer.distributed import (
     World,
     choose_device,
-    free_port,
     is_lost_peer,
+    open_store,
     read_launch,
     set_variables,
 )
@@ -119,8 +119,7 @@ def _join(world: World, config: RunConfig) -> Watchdog:
     from trainer.engine import join
 
     join(world)
-    port = world.broadcast(free_port())
-    watchdog = Watchdog(world.rank, world.size, world.launch.address, port, config.silence_limit)
+    watchdog = Watchdog(world.rank, world.size, open_store(world), config.silence_limit)
     watchdog.start()
     return watchdog
 

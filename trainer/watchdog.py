@@ -11,10 +11,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 from torch._C._distributed_c10d import Store
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from trainer.tell import tell
 
@@ -36,7 +34,7 @@ class Watchdog:
     `silence_limit` is how many seconds without a sign of life make a process count as gone.
     """
 
-    def __init__(self, rank: int, size: int, address: str, port: int, silence_limit: float) -> None:
+    def __init__(self, rank: int, size: int, store: Store | None, silence_limit: float) -> None:
         self._rank, self._size, self._limit = rank, size, silence_limit
         self._next = (rank + 1) % size
         self._grace = GRACE_SECONDS
@@ -44,12 +42,9 @@ class Watchdog:
         self._beat = b""
         self._reason: str | None = None
         self._found, self._done = threading.Event(), threading.Event()
-        self._store: Store | None = None
-        if size > 1:
-            self._store = TCPStore(
-                address, port, size, is_master=rank == 0, timeout=timedelta(seconds=120)
-            )
-            self._store.set(f"alive/{rank}", "0")
+        self._store = store
+        if store is not None:
+            store.set(f"alive/{rank}", "0")
 
     def start(self) -> None:
         if self._store is not None:
