@@ -60,7 +60,7 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("instructions", "the shipped configuration"),
+    Setting("instructions", "the shipped captioning stage, tuned as shipped"),
     Setting("uniform", "every set equally often", ("data.mixture={rule: uniform, factors: {}}",)),
     Setting(
         "proportional",

@@ -36,7 +36,7 @@ class Metrics:
         self.path = folder / "metrics.jsonl"
         _drop_after(self.path, start)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 (closed by `close`)
-        self._sinks = _sinks(folder, name, options)
+        self._sinks = _sinks(folder, name, start, options)
         self._terminal = Terminal(name, steps, start)
 
     def write(self, event: str, step: int, **numbers: Any) -> None:
@@ -145,24 +145,24 @@ def _short(value: float) -> str:
     return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
-def _sinks(folder: Path, name: str, options: LoggingOptions) -> list[Sink]:
+def _sinks(folder: Path, name: str, start: int, options: LoggingOptions) -> list[Sink]:
     sinks: list[Sink] = []
     if options.tensorboard:
-        sinks.append(_TensorBoard(folder / "tensorboard"))
+        sinks.append(_TensorBoard(folder / "tensorboard", start))
     if options.wandb:
         sinks.append(_WeightsAndBiases(options.wandb, name, folder))
     return sinks
 
 
 class _TensorBoard:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, start: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ConfigError(
                 "logging.tensorboard needs `pip install visinstruct[tensorboard]`"
             ) from None
-        self._writer = SummaryWriter(str(folder))
+        self._writer = SummaryWriter(str(folder), purge_step=start + 1)
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None:
         for name, value in numbers.items():

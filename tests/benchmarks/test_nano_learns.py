@@ -1,0 +1,40 @@
+"""The shipped nano configuration learns to see: new Q-Former, drawn scenes that it has never been shown."""
+
+from collections import defaultdict
+
+import pytest
+
+from benchmarks.nano.guess import kind
+from benchmarks.nano.questions import exact, majority, read_asked, share, with_other_pictures
+from benchmarks.nano.runs import train, trained_model
+from datagen.options import make_options
+from datagen.sample.write import write_sample
+from datagen.shards import open_dataset
+from pipelines.beam_options import beam_options
+from pipelines.build import build
+
+KINDS = ("color", "shape", "size", "place")
+
+
+@pytest.mark.slow
+def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_picture(tmp_path):
+    write_sample(tmp_path / "raw", num_scenes=300)
+    out = tmp_path / "instruct"
+    options = make_options(raw=str(tmp_path / "raw"), out=str(out), images="embed")
+    build(options, beam_options([], []))
+    run = tmp_path / "run"
+    train(run, [f"data.dataset={out}", "validation=null", f"data.cache_dir={tmp_path / 'cache'}"])
+    model, collator = trained_model(run)
+    asked = defaultdict(list)
+    for source in ("vqav2", "gqa"):  # held in, and held out
+        for each in read_asked(open_dataset(str(out)), source, "val", 250, 48):
+            asked[kind(each.question)].append(each)
+    for name in KINDS:
+        questions = asked[name]
+        assert len(questions) > 60, name
+        answered = share(exact(model, collator, questions))
+        blind = share(exact(model, collator, with_other_pictures(questions, 0)))
+        commonest = majority(questions)
+        assert answered > commonest + 0.2, (name, answered, commonest)
+        assert blind < commonest + 0.1, (name, blind, commonest)
+        assert answered > blind + 0.2, (name, answered, blind)
