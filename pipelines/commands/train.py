@@ -44,7 +44,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     """Start `processes` on this machine with DeepSpeed's launcher; returns their exit status."""
     command = [
         *(sys.executable, "-m", "deepspeed.launcher.runner"),
-        *("--num_gpus", str(processes), "--master_port", str(_port())),
+        *("--quiet", "--num_gpus", str(processes), "--master_port", str(_port())),
         *("--module", "trainer.train", *arguments),
     ]
     environment = dict(os.environ)
