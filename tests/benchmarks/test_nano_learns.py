@@ -31,7 +31,7 @@ def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_picture(t
             asked[kind(each.question)].append(each)
     for name in KINDS:
         questions = asked[name]
-        assert len(questions) > 60, name
+        assert len(questions) > 40, name
         answered = share(exact(model, collator, questions))
         blind = share(exact(model, collator, with_other_pictures(questions, 0)))
         commonest = majority(questions)
