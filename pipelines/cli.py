@@ -21,6 +21,10 @@ COMMANDS = {
     "configs": "list the training configurations, or copy them",
     "train": "tune the Q-Former on a built dataset, on this machine",
     "nano": "make the miniature model's frozen parts again",
+    "evaluate": "ask a model about evaluation splits, score it, fill the paper's table",
+    "score": "score an evaluation's saved samples again, without the model",
+    "compare": "difference between two evaluations, task by task",
+    "metric": "score a file of cases with one of the metrics",
     "export": "make a Hugging Face folder of a run's checkpoint",
 }
 

@@ -1,7 +1,8 @@
-"""`make demo`: drawn raw data, a dataset of it, and the nano model tuned on that, by a user's commands."""
+"""`make demo`: drawn raw data, a dataset of it, and the nano model tuned on that and evaluated."""
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -25,11 +26,17 @@ def steps(folder: Path) -> list[list[str]]:
         ["show", out, "--rows", "1"],
         ["explain", out, "--draw", "1000"],
         ["train", nano, *PROCESSES, f"data.dataset={out}", f"output={folder / 'run'}"],
+        ["evaluate", "--model", str(folder / "run"), *PROCESSES, *_asked(folder, out)],
     ]
+
+
+def _asked(folder: Path, out: str) -> list[str]:
+    return ["--data", out, "--tasks", "heldout", "--output", str(folder / "evaluation")]
 
 
 def run(folder: Path = FOLDER) -> int:
     """Run the steps, each with its time; stops at the first that fails."""
+    shutil.rmtree(folder / "evaluation", ignore_errors=True)  # of an earlier demo
     times: list[tuple[str, float]] = []
     for arguments in steps(folder):
         print(f"\n$ visinstruct {shlex.join(arguments)}", flush=True)
@@ -39,7 +46,7 @@ def run(folder: Path = FOLDER) -> int:
         times.append((arguments[0], time.perf_counter() - start))
         if status:
             return status
-    print("".join(f"\n{name:8} {seconds:6.1f} s" for name, seconds in times))
+    print("".join(f"\n{name:9} {seconds:6.1f} s" for name, seconds in times))
     return 0
 
 

@@ -12,60 +12,45 @@ A task file names its task, the sources that use it and its wordings:
 A source that several task files name has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of
 which one is chosen per draw.
 
-A protocol is named after its file: `aokvqa` is the one that a build asks A-OKVQA's evaluation splits
-with, `aokvqa.multiple_choice` another that an evaluation may choose instead.
+The protocols beside them are read by `templates.protocols`.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from templates.catalog import TASKS
 from templates.errors import Finding, SyntaxRefused, TemplateSetError
+from templates.files import Strict, parse
 from templates.language import Template, compile_template
+from templates.protocols import Protocol as Protocol
+from templates.protocols import read_protocols
 
 SHIPPED = Path(__file__).parent
 SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
-MAX_FILE_BYTES = 1_000_000
-
-Model = TypeVar("Model", bound=BaseModel)
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _WordingEntry(_Strict):
+class _WordingEntry(Strict):
     id: Identifier
     instruction: str
     target: str | None = None
     sources: list[str] | None = None
 
 
-class _TaskFile(_Strict):
+class _TaskFile(Strict):
     task: str
     sources: list[str] = Field(min_length=1)
     target: str
     prefix: str = ""
     allow_blank: bool = False
     templates: list[_WordingEntry] = Field(min_length=1)
-
-
-class _ProtocolFile(_Strict):
-    source: str
-    task: str
-    prompt: str
-    read_in: str
-    note: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,19 +69,6 @@ class Wording:
     def required(self) -> frozenset[str]:
         """Fields that the instruction cannot do without (the target's are always there)."""
         return self.instruction.required - TASKS[self.task].target
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A fixed evaluation prompt of a source, and where it was read."""
-
-    name: str
-    source: str
-    task: str
-    file: str
-    prompt: Template
-    read_in: str
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,11 +156,12 @@ def read_templates(folder: Path) -> tuple[TemplateSet, list[Finding]]:
         remedy = "write one file a task, such as vqa.yaml"
         findings.append(Finding(str(folder), "no-files", "no *.yaml files", remedy))
     for path in files:
-        parsed = _parse(path, _TaskFile, findings)
+        parsed = parse(path, _TaskFile, findings)
         if parsed is not None:
             content.append(parsed.model_dump())
             wordings.extend(_wordings(path.name, parsed, findings))
-    protocols = dict(_protocols(folder, content, findings))
+    protocols = {each.name: each for each in read_protocols(_protocol_files(folder), findings)}
+    content += [each.content for each in protocols.values() if each.name == each.source]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return TemplateSet(folder.name, tuple(wordings), protocols, digest), findings
 
@@ -220,72 +193,3 @@ def _wordings(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator
                 allow_blank=parsed.allow_blank,
                 **compiled,
             )
-
-
-def _protocols(
-    folder: Path, content: list[Any], findings: list[Finding]
-) -> Iterator[tuple[str, Protocol]]:
-    for path in _protocol_files(folder):
-        parsed = _parse(path, _ProtocolFile, findings)
-        if parsed is None:
-            continue
-        name, file = path.stem, f"protocol/{path.name}"
-        if name == parsed.source:
-            content.append(parsed.model_dump(include={"source", "task", "prompt"}))
-        if parsed.task not in TASKS or not _PROTOCOL_NAME.fullmatch(f"{parsed.source}:{name}"):
-            message = f"source {parsed.source!r} with task {parsed.task!r}"
-            remedy = (
-                "name the file after its source (or <source>.<name>, for another prompt beside it) "
-                f"and use one of {', '.join(TASKS)}"
-            )
-            findings.append(Finding(file, "unknown-task", message, remedy, field="task"))
-            continue
-        try:
-            prompt = compile_template(parsed.prompt, TASKS[parsed.task].fields)
-        except SyntaxRefused as error:
-            field = error.field or "prompt"
-            findings.append(Finding(file, "syntax", error.message, error.remedy, field=field))
-            continue
-        yield (
-            name,
-            Protocol(name, parsed.source, parsed.task, file, prompt, parsed.read_in, parsed.note),
-        )
-
-
-_PROTOCOL_NAME = re.compile(r"(\w+):\1(\.\w+)?")  # the source, and the file's name
-
-
-def _parse(path: Path, model: type[Model], findings: list[Finding]) -> Model | None:
-    try:
-        data = path.read_bytes()
-        if len(data) > MAX_FILE_BYTES:
-            raise ValueError(f"{len(data)} bytes, more than the {MAX_FILE_BYTES} allowed")
-        return model.model_validate(yaml.load(data, _Loader))  # noqa: S506 (a SafeLoader)
-    except ValidationError as error:
-        remedy = "see docs/add_a_template.md"
-        for mistake in error.errors():
-            place = ".".join(map(str, mistake["loc"]))
-            message = mistake["msg"].lower()
-            findings.append(Finding(path.name, "layout", message, remedy, field=place))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        message = f"not readable: {' '.join(str(error).split())}"
-        remedy = "write plain UTF-8 YAML, with quotes around every text that has {{ in it"
-        findings.append(Finding(path.name, "yaml", message, remedy))
-    return None
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses what hides a mistake: a key given twice, and aliases."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not used in template files")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key in seen:
-                raise yaml.YAMLError(f"key {key!r} is given twice{node.start_mark}")
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -9,7 +9,8 @@ from typing import Any
 from templates.catalog import SOURCES, TASKS, FieldKind, Task
 from templates.errors import Finding, RenderError
 from templates.language import Template
-from templates.library import Protocol, TemplateSet, Wording, read_templates, template_folder
+from templates.library import TemplateSet, Wording, read_templates, template_folder
+from templates.protocols import Protocol
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ def lint(
     for wording in template_set.wordings:
         findings += _wording(wording)
     for protocol in template_set.protocols.values():
-        findings += _protocol(protocol)
+        base = template_set.protocols.get(protocol.extends or "")
+        if base is None or base.prompt.source != protocol.prompt.source:
+            findings += _protocol(protocol)
     return LintReport(template_set, tuple(sorted(findings)))
 
 
@@ -117,7 +120,8 @@ def _wording(wording: Wording) -> Iterator[Finding]:
 def _protocol(protocol: Protocol) -> Iterator[Finding]:
     task = TASKS[protocol.task]
     yield from _leaks(protocol.prompt, task, protocol.file, "", "prompt")
-    yield from _blanks(protocol.prompt, task, protocol.file, "", "prompt")
+    if not protocol.allow_blank:
+        yield from _blanks(protocol.prompt, task, protocol.file, "", "prompt")
 
 
 def _used(template: Template) -> frozenset[str]:

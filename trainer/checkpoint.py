@@ -29,6 +29,8 @@ from trainer.errors import CheckpointError
 
 VERSION = 1
 WEIGHTS, MOMENTS, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
+FOLDER, CONFIG = "checkpoints", "config.yaml"
+"""What a run's folder holds: its checkpoints, and how it was configured."""
 
 State = Mapping[str, Mapping[str, Tensor]]
 """By parameter: `weight`, `exp_avg` and `exp_avg_sq`, all fp32."""
@@ -112,6 +114,23 @@ def checkpoints(folder: Path) -> Iterator[Path]:
     yield from sorted(
         (path for path in folder.glob("step-*") if path.name[5:].isdigit()), reverse=True
     )
+
+
+def chosen_checkpoint(folder: Path) -> Path:
+    """The folder itself if it is a checkpoint, else the best or newest one of a run's folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if (folder / STATE).is_file():
+        return folder.resolve()
+    inside = folder / FOLDER
+    if (inside / "best" / STATE).is_file():
+        return (inside / "best").resolve()
+    last = next(checkpoints(inside), None)
+    if last is None:
+        raise CheckpointError(f"{folder} is no checkpoint, and holds no {FOLDER}/step-*")
+    return last
 
 
 def newest(folder: Path, report: list[str]) -> Path | None:

@@ -25,3 +25,7 @@ class CheckpointError(TrainingError):
 
 class DivergedError(TrainingError):
     """The loss or the gradient is no number any more."""
+
+
+class EvaluationError(TrainingError):
+    """An evaluation or a score that cannot be made; the message names task and record."""

@@ -14,6 +14,7 @@ from trainer.data.loader import Step
 from trainer.distributed import World
 from trainer.diverged import check_finite
 from trainer.errors import CheckpointError
+from trainer.evaluation.validation import ScoredValidation
 from trainer.metrics import Metrics
 from trainer.model.flops import batch_flops
 from trainer.schedule import learning_rate
@@ -49,6 +50,7 @@ class Run:
     setup: Setup
     steps: Iterator[Step]
     validation: Validation | None
+    scored: ScoredValidation | None
     metrics: Metrics | None
     meter: Meter
     folder: Path
@@ -162,9 +164,14 @@ def _log(run: Run, progress: Progress, loss: float, norm: float | None) -> None:
 def _validate(run: Run, progress: Progress) -> dict[str, float]:
     assert run.validation is not None
     numbers = summary(run.validation.run(run.setup.engine))
+    if run.scored is not None:
+        numbers |= run.scored.run(run.setup.engine)
     if run.metrics is not None:
         run.metrics.write("validation", progress.step, **numbers)
-        run.metrics.show(progress.step, {f"val {n}": numbers[n] for n in ("loss", "exact")})
+        run.metrics.show(
+            progress.step,
+            {f"val {n}": numbers[n] for n in ("loss", "exact", "score") if n in numbers},
+        )
         if run.validation.options.controls:
             run.metrics.say(controls_table(numbers))
     return numbers

@@ -16,6 +16,7 @@ from trainer.data.loader import load_steps
 from trainer.data.stream import Stream
 from trainer.distributed import World
 from trainer.errors import ConfigError
+from trainer.evaluation.validation import ScoredValidation
 from trainer.loop import Progress, Run, train
 from trainer.metrics import Metrics
 from trainer.replay import replay as look_again
@@ -60,6 +61,7 @@ def run_training(
                 pin=world.device.type == "cuda",
             ),
             validation=validation,
+            scored=_scored(setup, config, world),
             metrics=metrics,
             meter=Meter(measured_matmul_rate(world.device, dtype)),
             folder=folder,
@@ -99,6 +101,21 @@ def _validation(setup: Setup, config: RunConfig, world: World) -> Validation | N
     validation = Validation(setup.stream, setup.collator, config.validation, micro, world)
     check_criterion(config.validation, validation.sources)
     return validation
+
+
+def _scored(setup: Setup, config: RunConfig, world: World) -> ScoredValidation | None:
+    """The tasks of the validation that are scored as an evaluation scores them."""
+    if config.validation is None or not config.validation.tasks:
+        return None
+    return ScoredValidation(
+        setup.stream,
+        setup.model,
+        setup.collator.tokens,
+        config.validation,
+        config.batch.micro_size,
+        world,
+        setup.engine.stage,
+    )
 
 
 def _metrics(

@@ -78,7 +78,14 @@ def check_criterion(options: ValidationOptions, sources: Sequence[str]) -> None:
     Raises:
         ConfigError: it names a source that is not validated on.
     """
-    source = options.criterion.partition(".")[2]
+    number, _, source = options.criterion.partition(".")
+    if number == "score":
+        if not options.tasks or (source and source not in options.tasks):
+            raise ConfigError(
+                f"validation.criterion {options.criterion} needs "
+                f"{source or 'a held-in task'} among validation.tasks"
+            )
+        return
     if source and source not in sources:
         raise ConfigError(
             f"validation.criterion {options.criterion}: {source} is not validated on; "

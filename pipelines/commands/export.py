@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipelines.console import output
 
-CONFIG = "config.yaml"
 MIXES_ARGUMENTS = True
 
 
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    from trainer.checkpoint import WEIGHTS, read_run_state
+    from trainer.checkpoint import CONFIG, WEIGHTS, chosen_checkpoint, read_run_state
     from trainer.config.load import load_config
     from trainer.errors import ModelError
     from trainer.identity import frozen_fingerprint
@@ -60,26 +59,6 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     export(model, load_tokenizers(config.model), card, out)
     output().print(f"{folder} (step {state.step:,}) is exported to {out}")
     return 0
-
-
-def chosen_checkpoint(folder: Path) -> Path:
-    """The folder itself, or the best or newest checkpoint of a run's folder.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    from trainer.checkpoint import STATE, checkpoints
-    from trainer.errors import CheckpointError
-
-    if (folder / STATE).is_file():
-        return folder.resolve()
-    inside = folder / "checkpoints"
-    if (inside / "best" / STATE).is_file():
-        return (inside / "best").resolve()
-    newest = next(checkpoints(inside), None)
-    if newest is None:
-        raise CheckpointError(f"{folder} is no checkpoint, and holds no checkpoints/step-*")
-    return newest
 
 
 def _facts(step: int, samples: int, made_of: Mapping[str, object]) -> dict[str, object]:

@@ -64,4 +64,5 @@ def _corpus(templates: TemplateSet, seed: int) -> Iterator[str]:
     for name in SHIPPED_SETS:
         shipped = load_templates(name)
         yield from (wording.instruction.source for wording in shipped.wordings)
-        yield from (protocol.prompt.source for protocol in shipped.protocols.values())
+        asked = [each for each in shipped.protocols.values() if each.extends is None]  # no variants
+        yield from (protocol.prompt.source for protocol in asked)

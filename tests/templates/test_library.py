@@ -2,8 +2,8 @@ import pytest
 
 from templates.catalog import SOURCES
 from templates.errors import TemplateSetError
+from templates.files import MAX_FILE_BYTES
 from templates.library import (
-    MAX_FILE_BYTES,
     SHIPPED,
     SHIPPED_SETS,
     load_templates,
@@ -301,8 +301,27 @@ def test_a_source_may_have_other_protocols_which_the_hash_leaves_out(folder):
     assert templates.hash == before
 
 
-def test_the_shipped_sets_have_different_hashes():
-    assert len({load_templates(name).hash for name in SHIPPED_SETS}) == len(SHIPPED_SETS)
+def test_the_hash_leaves_out_how_answers_are_scored(folder):
+    write_protocol(folder, PROTOCOL)
+    before = hash_of(folder)
+    rules = "evaluation: {split: val, method: rank, candidates: choices, metric: m, normaliser: none, read_in: "
+    lines = dict.fromkeys(["split", "method", "candidates", "metric", "normaliser"], "a test")
+    write_protocol(folder, f"{PROTOCOL}{rules}{lines}}}\n")
+    assert load_templates(folder).protocols["vqav2"].evaluation is not None
+    assert hash_of(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("instruct", "4ee97d3ac68d31bc83da85b84cf264ed30b1fc16db3fd1f32866fbc41111f2d2"),
+        ("plain", "f03f98047032a06f1df2c2eaa173caa5e2fca792edbbb7e29098154798d6371c"),
+        ("task_dataset_prefix", "324d0dfbd55aaee64190baaf5809167236024299a810744af8007d73ecf4241a"),
+    ],
+)
+def test_the_shipped_sets_have_the_hashes_of_datasets_already_built(name, digest):
+    """They change only with a wording or a default prompt; built datasets then render anew."""
+    assert load_templates(name).hash == digest
 
 
 def test_a_shipped_set_is_found_by_its_name_and_any_other_by_its_folder(tmp_path):

@@ -177,10 +177,12 @@ def test_a_blank_protocol_is_found(folder):
 
 
 def test_a_protocol_of_an_unknown_source_is_found(folder):
-    (folder / "protocol" / "nocaps.yaml").rename(folder / "protocol" / "nocap.yaml")
-    replace(folder / "protocol" / "nocap.yaml", "source: nocaps", "source: nocap")
+    for variant in (folder / "protocol").glob("visdial.*.yaml"):
+        variant.unlink()
+    (folder / "protocol" / "visdial.yaml").rename(folder / "protocol" / "visdia.yaml")
+    replace(folder / "protocol" / "visdia.yaml", "source: visdial", "source: visdia")
     [finding] = lint(folder).findings
-    assert (finding.file, finding.rule) == ("protocol/nocap.yaml", "unknown-source")
+    assert (finding.file, finding.rule) == ("protocol/visdia.yaml", "unknown-source")
 
 
 def test_files_that_cannot_be_read_are_findings_among_the_others(folder):

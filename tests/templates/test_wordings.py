@@ -66,7 +66,45 @@ HELD_OUT = [
     "ivqa",
 ]
 HELD_IN_EVALUATED = ["coco_caption", "textcaps", "vqav2", "okvqa", "aokvqa", "ocr_vqa"]
-OTHER_PROTOCOLS = ["aokvqa.multiple_choice"]
+OTHER_FORMS = ["aokvqa.multiple_choice"]
+FIGURE_4_HELD_OUT = [
+    "gqa",
+    "textvqa",
+    "vsr",
+    "hateful_memes",
+    "iconqa",
+    "scienceqa",
+    "ivqa",
+    "vizwiz",
+]
+VARIANTS = {
+    "lmms_eval": (
+        [
+            "nocaps",
+            "flickr30k",
+            "textcaps",
+            "coco_caption",
+            "gqa",
+            "vizwiz",
+            "textvqa",
+            "okvqa",
+            "vqav2",
+            "scienceqa",
+        ]
+    ),
+    "lavis": ["nocaps", "okvqa", "msvd_qa", "msrvtt_qa"],
+    "image_caption": ["flickr30k"],
+    "letters": ["iconqa", "scienceqa", "aokvqa"],
+    "exact": ["gqa"],
+    "evalai": ["textvqa", "vizwiz"],
+    "official_2021": ["vqav2", "okvqa"],
+    "test": ["aokvqa", "nocaps", "visdial"],
+    "multiple_choice_test": ["aokvqa"],
+    "multitask_plain": [*FIGURE_4_HELD_OUT, *HELD_IN_EVALUATED],
+    "multitask_prefix": [*FIGURE_4_HELD_OUT, *HELD_IN_EVALUATED],
+}
+VARIANT_NAMES = [f"{source}.{name}" for name, sources in VARIANTS.items() for source in sources]
+ASKED = HELD_OUT + HELD_IN_EVALUATED + OTHER_FORMS
 PROTOCOLS = load_templates("instruct").protocols
 
 
@@ -153,16 +191,35 @@ def test_the_sets_agree_on_the_sources_and_targets_of_a_task():
 
 def test_all_held_out_sources_and_the_evaluated_held_in_ones_have_a_protocol():
     assert len(HELD_OUT) == 13
-    assert sorted(PROTOCOLS) == sorted(HELD_OUT + HELD_IN_EVALUATED + OTHER_PROTOCOLS)
+    assert sorted(PROTOCOLS) == sorted(ASKED + VARIANT_NAMES)
+    assert {name for name, protocol in PROTOCOLS.items() if protocol.extends} == set(VARIANT_NAMES)
 
 
-@pytest.mark.parametrize("name", HELD_OUT + HELD_IN_EVALUATED + OTHER_PROTOCOLS)
+@pytest.mark.parametrize("name", ASKED + VARIANT_NAMES)
 def test_a_protocol_has_a_task_that_its_source_is_rendered_with(name):
     protocol = PROTOCOLS[name]
     assert protocol.source == name.partition(".")[0]
     tasks = [form.task for form in load_templates("instruct").forms(protocol.source)]
     assert protocol.task in tasks
     assert protocol.read_in
+
+
+@pytest.mark.parametrize("source", VARIANTS["multitask_plain"])
+def test_the_multitask_protocols_ask_as_the_multitask_sets_train(source):
+    protocol = PROTOCOLS[f"{source}.multitask_plain"]
+    prefixed = PROTOCOLS[f"{source}.multitask_prefix"]
+    for absent in (set(), TASKS[protocol.task].optional):
+        fields = fields_of(protocol.task, source, **dict.fromkeys(absent))
+        plain, prefix = (
+            next(w for w in load_templates(name).wordings if w.task == protocol.task)
+            for name in ("plain", "task_dataset_prefix")
+        )
+        assert protocol.prompt.render(fields) == plain.instruction.render(fields)
+        expected = prefix.instruction.render(fields)
+        if source in FIGURE_4_HELD_OUT:  # the dataset's name is not known of a held-out set
+            expected = expected.replace(f":{SOURCES[source]}]", "]", 1)
+        assert prefixed.prompt.render(fields) == expected
+        assert prefixed.prompt.render(fields).startswith(f"[{TASKS[protocol.task].title}")
 
 
 def test_every_form_of_an_evaluated_source_has_a_protocol():
@@ -206,6 +263,34 @@ def test_the_evaluation_prompts_are_these_to_the_letter(names, prompt):
             history="q: is the dog big a: yes, very q: is it sunny a: i think so",
         )
         assert protocol.prompt.render(fields_of(protocol.task, source)) == expected, name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nocaps.lmms_eval", "Provide a one-sentence caption for the provided image."),
+        ("coco_caption.lmms_eval", "Describe the image briefly."),
+        (
+            "gqa.lmms_eval",
+            "What color is the ball?\nAnswer the question using a single word or phrase.",
+        ),
+        (
+            "vizwiz.lmms_eval",
+            "What color is the ball?\nWhen the provided information is insufficient, respond with "
+            "'Unanswerable'.\nAnswer the question using a single word or phrase.",
+        ),
+        (
+            "scienceqa.lmms_eval",
+            "Context: The photo was taken on a farm.\nWhich animal is this?\nA. a cat\nB. a dog\n"
+            "C. a horse\nAnswer with the option's letter from the given choices directly.",
+        ),
+        ("okvqa.lavis", "what color is the ball?"),
+        ("msvd_qa.lavis", "Question: what is a man slicing? Short Answer:"),
+    ],
+)
+def test_the_prompts_of_other_code_are_these_to_the_letter(name, expected):
+    protocol = PROTOCOLS[name]
+    assert protocol.prompt.render(fields_of(protocol.task, protocol.source)) == expected
 
 
 @pytest.mark.parametrize(

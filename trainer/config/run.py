@@ -70,6 +70,10 @@ class ValidationOptions(_Section):
     the loss per token), `exact` (mean over sources of exact match), or one of either for one source,
     such as `loss.vqav2`. The paper keeps one checkpoint per model but gives no formula: ours.
 
+    `tasks` are held-in protocols, such as vqav2 or aokvqa.multiple_choice: of `rows` records of each
+    validation split the run's model writes or ranks answers, which are scored as an evaluation scores
+    them. They give `score` (mean over tasks) and `score.vqav2`, which the criterion may name.
+
     `controls` tell what exact match is worth: the same with pictures of other samples, and the share of
     the commonest target, which a constant answer would get.
     """
@@ -77,7 +81,8 @@ class ValidationOptions(_Section):
     every: PositiveInt = 3_000
     rows: PositiveInt = 256
     controls: bool = False
-    criterion: str = Field("loss", pattern=r"^(loss|exact)(\.[a-z0-9_]+)?$")
+    tasks: tuple[str, ...] = ()
+    criterion: str = Field("loss", pattern=r"^((loss|exact)(\.[a-z0-9_]+)?|score(\.[a-z0-9_.]+)?)$")
 
 
 class CheckpointOptions(_Section):

@@ -46,13 +46,13 @@ class Collator:
         tokens = self.tokens
         instructions = [sample.instruction for sample in samples]
         read_first = instructions if self.instruction_in_qformer else [""] * len(samples)
-        qformer_rows = _encode(
+        qformer_rows = encode(
             tokens.qformer, read_first, "left", tokens.max_instruction_tokens, special=True
         )
         prompts = self._prompts(instructions)
         targets = [
             [*row, tokens.eos]
-            for row in _encode(
+            for row in encode(
                 tokens.language,
                 [sample.target for sample in samples],
                 "right",
@@ -71,15 +71,15 @@ class Collator:
                 [IGNORED] * (num_placeholders + len(p)) + t
                 for p, t in zip(prompts, targets, strict=True)
             ]
-        qformer_ids, qformer_mask = _padded(qformer_rows, tokens.qformer_pad)
-        input_ids, attention_mask = _padded(rows, tokens.pad)
+        qformer_ids, qformer_mask = padded(qformer_rows, tokens.qformer_pad)
+        input_ids, attention_mask = padded(rows, tokens.pad)
         batch = Batch(
             **self._pictures(samples),
             qformer_ids=qformer_ids,
             qformer_mask=qformer_mask,
             input_ids=input_ids,
             attention_mask=attention_mask,
-            labels=_padded(labels, IGNORED)[0],
+            labels=padded(labels, IGNORED)[0],
             ks=torch.tensor([sample.place.k for sample in samples]),
             num_frames=num_frames,
             num_placeholders=num_placeholders,
@@ -109,15 +109,15 @@ class Collator:
         first = [] if tokens.bos is None else [tokens.bos]
         last = [tokens.eos] if tokens.is_encoder_decoder else []
         room = tokens.max_instruction_tokens - len(first) - len(last)
-        rows = _encode(tokens.language, instructions, "left", room)
+        rows = encode(tokens.language, instructions, "left", room)
         return [[*first, *row, *last] for row in rows]
 
 
-def _encode(
+def encode(
     tokenizer: PreTrainedTokenizerFast,
     texts: Sequence[str],
     cut: str,
-    length: int,
+    length: int | None,
     *,
     special: bool = False,
 ) -> list[list[int]]:
@@ -126,8 +126,9 @@ def _encode(
     rows: list[list[int]] = tokenizer(
         list(texts),
         add_special_tokens=special,
-        truncation=True,
+        truncation=length is not None,
         max_length=length,
+        verbose=False,
         split_special_tokens=True,
         return_attention_mask=False,
     ).input_ids
@@ -146,12 +147,15 @@ def _pixels(samples: Sequence[Sample]) -> Tensor:
     return torch.cat([torch.from_numpy(each) for each in pictures])
 
 
-def _padded(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
-    """Rows of one length, and a mask of what is not padding."""
+def padded(
+    rows: Sequence[Sequence[int]], value: int, *, left: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Rows of one length, padded at the right or the left, and a mask of what is not padding."""
     longest = max(map(len, rows))
     ids = torch.full((len(rows), longest), value)
     mask = torch.zeros((len(rows), longest), dtype=torch.int64)
     for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.tensor(row)
-        mask[number, : len(row)] = 1
+        place = slice(longest - len(row), longest) if left else slice(len(row))
+        ids[number, place] = torch.tensor(row, dtype=torch.int64)
+        mask[number, place] = 1
     return ids, mask

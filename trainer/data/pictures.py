@@ -52,6 +52,18 @@ class Pictures:
             raise UnreadableError(f"{record.record_id} has no picture")
         return pictures, tuple(hashes) if hashed else None
 
+    def encoded(self, record: Record) -> list[bytes]:
+        """The pictures of a record as the bytes that they are kept as; none of a clip kept by reference.
+
+        Raises:
+            UnreadableError: one of them cannot be read.
+            DataError: nothing says where its collection is.
+        """
+        return [
+            self._fetch(image.path) if image.bytes is None else image.bytes
+            for image in record.images or ()
+        ]
+
     def locate(self, path: str) -> str | None:
         """The file of a media path, or None where nothing says where its collection is."""
         try:

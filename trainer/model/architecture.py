@@ -121,7 +121,8 @@ def _start_config(options: ModelOptions) -> InstructBlipConfig:
         case FromInstructBlip(path=path):
             return read_config(model_folder(path) / "config.json")
         case FromBlip2(path=path, text_branch=text_branch):
-            return _blip2_config(model_folder(path), model_folder(text_branch))
+            stage2 = model_folder(path)
+            return _blip2_config(stage2, model_folder(text_branch) if text_branch else stage2)
         case FromLavis() as start:
             return _lavis_config(start)
         case FromNano(path=folder, num_query_tokens=num_query_tokens):

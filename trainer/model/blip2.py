@@ -5,8 +5,13 @@ stage 1). The order is LAVIS's: stage 1 first, stage 2 on top, so that self-atte
 queries and the layers for queries are those of stage 2.
 """
 
+import torch
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+
 from trainer.model.folders import State, model_folder, read_tensors
 from trainer.model.options import FromBlip2
+from trainer.model.parts import qformer_part
+from trainer.model.trained import is_idle
 
 RENAMES = {
     "embeddings.": "qformer.embeddings.",  # stage 1 keeps them outside
@@ -15,11 +20,27 @@ RENAMES = {
 DROPPED = ("vision_projection.", "text_projection.", "itm_head.", "logit_scale", "temp")
 
 
-def blip2_state(start: FromBlip2) -> State:
-    """Tensors of stage 1 under those of stage 2, by InstructBLIP's names."""
-    stage1 = read_tensors(model_folder(start.text_branch))
-    stage2 = read_tensors(model_folder(start.path))
-    return renamed(stage1) | renamed(stage2)
+def blip2_state(start: FromBlip2, config: InstructBlipConfig) -> State:
+    """Tensors of stage 1 under those of stage 2, by InstructBLIP's names.
+
+    Without stage 1 the text branch is zeros, which nothing reads.
+    """
+    stage2 = renamed(read_tensors(model_folder(start.path)))
+    if start.text_branch is None:
+        return _no_text_branch(config) | stage2
+    return renamed(read_tensors(model_folder(start.text_branch))) | stage2
+
+
+def _no_text_branch(config: InstructBlipConfig) -> State:
+    """What a Q-Former that reads no text does not use, of the configuration's shapes."""
+    with torch.device("meta"):
+        empty = InstructBlipForConditionalGeneration(config)
+    num_layers = qformer_part(config).num_hidden_layers
+    return {
+        name: torch.zeros(parameter.shape)
+        for name, parameter in empty.named_parameters()
+        if is_idle(name, num_layers, qformer_instruction=False)
+    }
 
 
 def renamed(state: State) -> State:

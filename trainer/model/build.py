@@ -76,7 +76,7 @@ def _start(
             folder = model_folder(path)
             return assemble(config, read_tensors(folder), dtype, str(folder))
         case FromBlip2() as start:
-            return assemble(config, blip2_state(start), dtype, start.path)
+            return assemble(config, blip2_state(start, config), dtype, start.path)
         case FromLavis() as start:
             return assemble(config, lavis_state(start, config), dtype, str(start.path))
         case FromNano(path=path, captioned=captioned):

@@ -33,10 +33,17 @@ def model_folder(place: str | Path, needed: str = "config.json") -> Path:
     if folder.is_absolute() or text.startswith(".") or text.count("/") != 1:
         raise ModelError(f"no such folder: {place}")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
 
     try:
         return Path(snapshot_download(text, ignore_patterns=["*.h5", "*.msgpack", "*.onnx"]))
+    except HFValidationError as error:
+        raise ModelError(f"no such folder: {place}") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise ModelError(
             f"{place} is no folder here, and the Hub gave none: {str(error).splitlines()[0]}"

@@ -25,12 +25,13 @@ class FromBlip2(Options):
     """Hugging Face's BLIP-2 (stage 2) with the Q-Former's text branch of stage 1.
 
     `text_branch` is a `Blip2ForImageTextRetrieval` folder, which stage 2 lacks: text feed-forward
-    layers and word embeddings. Its tokenizer is the Q-Former's.
+    layers and word embeddings. Its tokenizer is the Q-Former's. Only a Q-Former that reads no instruction
+    does without.
     """
 
     origin: Literal["blip2"] = Field(alias="from")
     path: str
-    text_branch: str
+    text_branch: str | None = None
 
 
 class FromLavis(Options):
@@ -126,3 +127,13 @@ class ModelOptions(Options):
     feature_cache: FeatureCacheOptions | None = None
     max_instruction_tokens: int = Field(default=128, ge=1)
     max_target_tokens: int = Field(default=256, ge=1)
+
+    @model_validator(mode="after")
+    def _reads_with_a_text_branch(self) -> "ModelOptions":
+        start = self.init
+        if isinstance(start, FromBlip2) and start.text_branch is None and self.qformer_instruction:
+            raise ValueError(
+                "BLIP-2's stage 2 reads no instruction; name stage 1 as init.text_branch, or set "
+                "qformer_instruction: false"
+            )
+        return self

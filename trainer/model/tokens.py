@@ -73,7 +73,8 @@ def load_tokenizers(options: ModelOptions) -> Tokenizers:
     config = model_config(options)
     qformer, language = _load_both(options)
     text, qformer_config = text_part(config), qformer_part(config)
-    _check_size("the Q-Former", qformer, qformer_config.vocab_size)
+    if qformer is not language:
+        _check_size("the Q-Former", qformer, qformer_config.vocab_size)
     if options.max_instruction_tokens > (most := qformer_config.max_position_embeddings):
         raise ModelError(
             f"max_instruction_tokens is {options.max_instruction_tokens}, but the Q-Former has "
@@ -107,7 +108,10 @@ def _load_both(options: ModelOptions) -> tuple[PreTrainedTokenizerFast, PreTrain
             folder = model_folder(path)
             return read_tokenizer(folder / "qformer_tokenizer"), read_tokenizer(folder)
         case FromBlip2(path=path, text_branch=text_branch):
-            return read_tokenizer(model_folder(text_branch)), read_tokenizer(model_folder(path))
+            language = read_tokenizer(model_folder(path))
+            if text_branch is None:
+                return language, language  # a Q-Former that reads no text needs none
+            return read_tokenizer(model_folder(text_branch)), language
         case FromLavis(language_model=language_model, qformer_tokenizer=qformer_tokenizer):
             qformer = read_tokenizer(model_folder(qformer_tokenizer, "tokenizer_config.json"))
             qformer.add_special_tokens({"bos_token": "[DEC]"})  # part of LAVIS's vocabulary

@@ -1,0 +1,88 @@
+"""Questions of a built dataset as an evaluation asks them: prompts rendered, pictures decoded."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from templates.evaluation import Decoding, LanguageModel
+from templates.library import load_templates
+from datagen.manifest import read_manifest
+from trainer.data.pictures import Pictures
+from trainer.data.remote import AnyFiles
+from trainer.evaluation.answerer import Asked
+from trainer.evaluation.asking import Asking
+from trainer.evaluation.records import SplitRecords
+from trainer.evaluation.tasks import choose_tasks
+
+FILE = "questions.pt"
+
+
+def build_sample(folder: Path, scenes: int) -> Path:
+    """The drawn sample datasets, built with their pictures by a user's commands."""
+    program = Path(sys.executable).with_name("visinstruct")
+    raw, out = folder / "raw", folder / "built"
+    for arguments in (
+        ("sample", "--scenes", str(scenes), "--out", raw),
+        ("build", "--raw", raw, "--out", out, "--images", "embed"),
+    ):
+        subprocess.run([program, *arguments], check=True, capture_output=True)
+    return out
+
+
+@dataclass
+class Recorder:
+    """Stands in for a model, and keeps what it is asked."""
+
+    image_side: int
+    language_model: LanguageModel = "llama"
+    asked: list[Asked] = field(default_factory=list)
+    decoding: Decoding | None = None
+
+    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:
+        self.asked += asked
+        self.decoding = decoding
+        return [""] * len(asked)
+
+    def rank(
+        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+    ) -> list[list[float]]:
+        raise AssertionError("only written answers are recorded")
+
+
+def record_questions(
+    dataset: Path, tasks: Sequence[str], count: int, side: int, out: Path
+) -> dict[str, int]:
+    """Write the first `count` questions of each task to a file below `out`; returns how many there are."""
+    files = AnyFiles()
+    manifest = read_manifest(str(dataset), files)
+    chosen = choose_tasks(tasks, load_templates("instruct").protocols, manifest)
+    recorded: dict[str, Any] = {}
+    for task in chosen.tasks:
+        records = SplitRecords(str(dataset), manifest, task.source, task.split, files)
+        recorder = Recorder(side)
+        asking = Asking(
+            task=task,
+            answers=recorder,
+            records=records,
+            pictures=Pictures({}, files),
+            vocabulary=None,
+            batch_size=count,
+        )
+        asking.ask_rows(range(min(count, len(records))))
+        assert recorder.decoding is not None
+        recorded[task.name] = (
+            [(each.record_id, each.prompt, each.pixels) for each in recorder.asked],
+            recorder.decoding.model_dump(),
+        )
+    torch.save(recorded, out / FILE)
+    return {name: len(asked) for name, (asked, _) in recorded.items()}
+
+
+def recorded_questions(folder: Path, task: str) -> tuple[list[Asked], Decoding]:
+    asked, decoding = torch.load(folder / FILE)[task]
+    return [Asked(*each) for each in asked], Decoding.model_validate(decoding)

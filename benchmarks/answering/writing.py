@@ -1,0 +1,58 @@
+"""Writes answers to recorded questions with nano: in batches, or one by one.
+
+`run(source, output, task, way)` tells the seconds and the texts. The way is a batch size, or
+`transformers`: `InstructBlipForConditionalGeneration.generate`, one question after the other, without the
+repetition penalty, which would look at its prompt as well.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.answering.questions import recorded_questions
+from templates.evaluation import Decoding
+from trainer.evaluation.answerer import Answerer, Asked
+from trainer.evaluation.generation import settings
+from trainer.evaluation.loading import load_answerer
+from trainer.evaluation.prompts import tokenize
+from trainer.model.model import CLIP_MEAN, CLIP_STD
+
+
+def run(source: str, output: str, task: str, way: str) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    model = load_answerer("nano", device=torch.device("cpu"))
+    asked, decoding = recorded_questions(Path(source), task)
+    size = 1 if way == "transformers" else int(way)
+    batches = [asked[start : start + size] for start in range(0, len(asked), size)]
+    write(model, batches[0], decoding, way)  # warm up
+    started = time.perf_counter(), time.process_time()
+    texts = [text for batch in batches for text in write(model, batch, decoding, way)]
+    seconds, cpu_seconds = time.perf_counter() - started[0], time.process_time() - started[1]
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "texts": texts}
+
+
+def write(model: Answerer, batch: list[Asked], decoding: Decoding, way: str) -> list[str]:
+    if way != "transformers":
+        return model.generate(batch, decoding)
+    return [by_transformers(model, each, decoding) for each in batch]
+
+
+@torch.no_grad()
+def by_transformers(model: Answerer, each: Asked, decoding: Decoding) -> str:
+    tokens = model.tokenizers
+    made = tokenize([each.prompt], tokens, for_qformer=True)
+    image = [tokens.image_token] * tokens.num_query_tokens
+    ids, read = torch.tensor([image + made.language[0]]), torch.tensor(made.qformer)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
+    out = model.model.hf.generate(
+        pixel_values=(each.pixels.float() / 255 - mean) / std,
+        qformer_input_ids=read,
+        qformer_attention_mask=torch.ones_like(read),
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        generation_config=settings(model.model, tokens, decoding),
+    )
+    (text,) = tokens.language.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+    return str(text).strip()

@@ -1,0 +1,51 @@
+"""An evaluation whose model answers at once: what is left is reading, asking, saving and scoring."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from templates.evaluation import Decoding
+from trainer.distributed import Launch, World
+from trainer.evaluation import run as evaluation
+from trainer.evaluation.answerer import Asked
+from trainer.evaluation.options import EvaluationOptions
+from trainer.evaluation.output import tell_results
+
+
+class ByRule:
+    """Says yes; ranks the shortest candidate first."""
+
+    language_model = "t5"
+    image_side = 224
+    facts: dict[str, Any] = {"name": "by rule", "weights_sha256": "", "dtype": "float32"}  # noqa: RUF012
+
+    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:
+        return ["yes" for _ in asked]
+
+    def rank(
+        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+    ) -> list[list[float]]:
+        return [[-float(len(text)) for text in row] for row in candidates]
+
+
+def run(source: str, output: str, task: str) -> dict[str, float]:
+    """Evaluate one task of the dataset in `source`, with its report; returns what was scored."""
+    evaluation.load_answerer = lambda *_, **__: ByRule()  # type: ignore[assignment]
+    options = EvaluationOptions(
+        model="by rule",
+        data=source,
+        tasks=(task,),
+        output=Path(output) / "evaluation",
+        batch_size=32,
+        captions="own",
+    )
+    launch = Launch(0, 1, 0, 1, "127.0.0.1", 0, "none")
+    results = evaluation.run_evaluation(options, World(launch, torch.device("cpu")))
+    assert results is not None
+    tell_results(options, results)
+    [found] = results.tasks.values()
+    score = found.score
+    assert score is not None and score.value is not None
+    return {"records": found.num_scored, "score": score.value}

@@ -1,0 +1,59 @@
+"""`visinstruct evaluate`: asks a model about a dataset's evaluation splits, scores it, fills the table."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pipelines.launch import launch, num_processes
+from trainer.evaluate import add_arguments as add_evaluation_arguments
+
+MIXES_ARGUMENTS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_evaluation_arguments(parser)
+    add = parser.add_argument
+    add("--processes", type=int, metavar="N", help="one a GPU if there are GPUs, else 1")
+    add("--list", action=_List, nargs=0, help="the protocols that can be asked, then stop")
+    parser.epilog = (
+        "Several machines: deepspeed --hostfile hosts --module trainer.evaluate --model M ..."
+    )
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    from trainer.evaluate import main, options_of
+
+    options_of(parsed)  # its mistakes are told once, before processes start
+    processes = num_processes(parsed.processes)
+    arguments = arguments_of(parsed)
+    if processes == 1:
+        return main(arguments)
+    return launch("trainer.evaluate", processes, arguments)
+
+
+_FLAGS = ("resume", "submission", "skip_unreadable", "no_report")
+_VALUES = (
+    *("model", "data", "tasks", "output", "limit", "batch_size", "template_dir", "device", "dtype"),
+    *("attention", "backbone", "captions", "verify"),
+)
+
+
+def arguments_of(parsed: argparse.Namespace) -> list[str]:
+    """The arguments of `trainer.evaluate` that give the same options."""
+    arguments = list(parsed.overrides)
+    for name in _VALUES:
+        if (value := getattr(parsed, name)) is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+    for text in parsed.image_root:
+        arguments += ["--image-root", text]
+    return arguments + [f"--{n.replace('_', '-')}" for n in _FLAGS if getattr(parsed, n)]
+
+
+class _List(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: object) -> None:
+        """Print the protocols, and leave as --help does."""
+        from pipelines.console import output
+        from pipelines.evaluation_tables import protocol_table
+
+        output().print(protocol_table())
+        sys.exit(0)

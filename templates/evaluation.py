@@ -1,0 +1,158 @@
+"""How an evaluation asks a source and scores the answers: the part `evaluation` of a protocol file.
+
+    evaluation:
+      split: testdev
+      records: 12578
+      method: generate
+      decoding: {beams: 5, max_new_tokens: 10, length_penalty: {t5: -1, llama: 0}}
+      metric: exact_match_lavis
+      normaliser: vqa_both_sides
+      read_in:
+        split: where that was read; one line for every key above
+
+A protocol that `extends` another takes over what it does not say itself (`merged`).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LanguageModel: TypeAlias = Literal["t5", "llama"]
+Candidates: TypeAlias = Literal[
+    "choices", "letters", "capitals", "record", "vocabulary", "verbalizers"
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PerModel(_Part):
+    """A value that differs between encoder-decoders (FlanT5) and decoders (Vicuna)."""
+
+    t5: float
+    llama: float
+
+
+class Decoding(_Part):
+    """How text is generated, as transformers' `generate` takes it; there is no sampling.
+
+    `length_penalty` is the exponent of the length that a beam's log-probability is divided by.
+    `min_new_tokens` and `max_new_tokens` do not count what generation starts from.
+    """
+
+    beams: int = Field(default=5, ge=1)
+    min_new_tokens: int = Field(default=1, ge=0)
+    max_new_tokens: int = Field(ge=1)
+    length_penalty: float | PerModel = 1.0
+    repetition_penalty: float = Field(default=1.0, gt=0)
+
+    def penalty(self, language_model: LanguageModel) -> float:
+        """The length penalty for a kind of language model."""
+        if isinstance(self.length_penalty, PerModel):
+            return self.length_penalty.t5 if language_model == "t5" else self.length_penalty.llama
+        return self.length_penalty
+
+
+class Verbalizers(_Part):
+    """The words that stand for yes and for no in a ranked two-way decision."""
+
+    positive: tuple[str, ...] = Field(min_length=1)
+    negative: tuple[str, ...] = Field(min_length=1)
+
+
+class Evaluation(_Part):
+    """Rules of one evaluation.
+
+    split              the split that is asked; the paper's, where the paper has the set
+    records            how many records it has when complete; None where that is not known
+    server             who scores `split`, where its answers are hidden
+    validation_split   what is scored instead, and marked as another split
+    method             free generation, or ranking of a closed list of candidates
+    decoding           of generation
+    candidates         what is ranked: `choices` (their texts), their `letters` ("(a)") or `capitals`
+                       ("A"), `record` (the record's own list), `vocabulary` (the source's),
+                       `verbalizers`
+    end_token          whether a candidate's log-probability includes that of the end token
+    metric             a name in `trainer.evaluation.metrics.table`, whose first number is the headline
+    normaliser         what the metric puts both sides through: each metric has one, said here to be read
+    read_in            where each of the above was read, or who decided it
+    differences        what differs from the paper's evaluation, or is not known to be the same
+    """
+
+    split: str
+    records: int | None = Field(default=None, ge=1)
+    server: str | None = None
+    validation_split: str | None = None
+    method: Literal["generate", "rank"]
+    decoding: Decoding | None = None
+    candidates: Candidates | None = None
+    verbalizers: Verbalizers | None = None
+    end_token: PerModel | None = None
+    metric: str
+    normaliser: str
+    read_in: Mapping[str, str]
+    differences: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Evaluation":
+        generates = self.method == "generate"
+        if generates != (self.decoding is not None):
+            raise ValueError("`decoding` goes with method generate, and is needed there")
+        if generates == (self.candidates is not None):
+            raise ValueError("`candidates` goes with method rank, and is needed there")
+        if (self.candidates == "verbalizers") != (self.verbalizers is not None):
+            raise ValueError("`verbalizers` goes with candidates: verbalizers")
+        if (self.server is None) != (self.validation_split is None):
+            raise ValueError("`server` and `validation_split` go together")
+        said = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        if untold := sorted(said - {"read_in", "differences"} - set(self.read_in)):
+            raise ValueError(f"read_in does not say where {', '.join(untold)} was read")
+        if unknown := sorted(set(self.read_in) - said):
+            raise ValueError(f"read_in speaks of {', '.join(unknown)}, which is not given")
+        return self
+
+    def ends(self, language_model: LanguageModel) -> bool:
+        """Whether a candidate ends with the end token, for a kind of language model.
+
+        LAVIS scores it for T5 (`modeling_t5.py`), and not for Vicuna (`blip2_vicuna_instruct.py`).
+        """
+        if self.end_token is None:
+            return language_model == "t5"
+        return bool(self.end_token.t5 if language_model == "t5" else self.end_token.llama)
+
+
+def protocol_hash(prompt: str, task: str, evaluation: Evaluation) -> str:
+    """sha256 of all that decides about a score; not of where it was read."""
+    rules = evaluation.model_dump(mode="json", exclude={"read_in", "differences"})
+    content = json.dumps([prompt, task, rules], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A base's `evaluation` with a variant's own keys in place of the base's, each as a whole.
+
+    What a variant says needs its own line in `read_in`; the other lines are the base's. A key that it
+    sets to null is gone; one that changes `method` drops what only the base's method has.
+    """
+    result = {**base, **own}
+    unfit = ("candidates", "verbalizers", "end_token")
+    for name in unfit if result.get("method") == "generate" else ("decoding",):
+        if name not in own:
+            result.pop(name, None)
+    if result.get("candidates") != "verbalizers" and "verbalizers" not in own:
+        result.pop("verbalizers", None)
+    return {**result, "read_in": _read_in(base, own, result)}
+
+
+def _read_in(base: Mapping[str, Any], own: Mapping[str, Any], result: Mapping[str, Any]) -> Any:
+    """The lines of both about the keys of `result`; one that is no mapping is left to be refused."""
+    of_base, of_own = base.get("read_in", {}), own.get("read_in", {})
+    for each in (of_base, of_own):
+        if not isinstance(each, Mapping):
+            return each
+    inherited = {name for name in result if name not in own}
+    return {name: text for name, text in of_base.items() if name in inherited} | dict(of_own)

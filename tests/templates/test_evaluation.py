@@ -1,0 +1,131 @@
+import pytest
+from pydantic import ValidationError
+
+from templates.evaluation import Decoding, Evaluation, merged, protocol_hash
+
+GENERATE = {
+    "split": "val",
+    "method": "generate",
+    "decoding": {"max_new_tokens": 10, "length_penalty": {"t5": -1, "llama": 0}},
+    "metric": "vqa_lavis",
+    "normaliser": "vqa_2016",
+}
+RANK = {
+    "split": "test",
+    "method": "rank",
+    "candidates": "choices",
+    "metric": "choice_accuracy",
+    "normaliser": "none",
+}
+
+
+def told(rules, **changes):
+    """Rules in which every key says where it was read."""
+    rules = {**rules, **changes}
+    return {**rules, "read_in": {name: "a test" for name, value in rules.items() if value}}
+
+
+def evaluation(rules, **changes):
+    return Evaluation.model_validate(told(rules, **changes))
+
+
+def test_a_length_penalty_may_differ_between_language_models():
+    decoding = evaluation(GENERATE).decoding
+    assert (decoding.penalty("t5"), decoding.penalty("llama")) == (-1, 0)
+    assert Decoding(max_new_tokens=3, length_penalty=2).penalty("llama") == 2
+
+
+def test_an_end_token_is_ranked_for_t5_only_unless_the_protocol_says_otherwise():
+    rules = evaluation(RANK)
+    assert (rules.ends("t5"), rules.ends("llama")) == (True, False)
+    rules = evaluation(RANK, end_token={"t5": 0, "llama": 1})
+    assert (rules.ends("t5"), rules.ends("llama")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "changes", "message"),
+    [
+        (GENERATE, {"decoding": None}, "`decoding` goes with method generate"),
+        (RANK, {"decoding": {"max_new_tokens": 3}}, "`decoding` goes with method generate"),
+        (RANK, {"candidates": None}, "`candidates` goes with method rank"),
+        (GENERATE, {"candidates": "choices"}, "`candidates` goes with method rank"),
+        (RANK, {"candidates": "verbalizers"}, "`verbalizers` goes with candidates: verb"),
+        (RANK, {"candidates": "answers"}, "candidates\n  Input should be 'choices', 'letters'"),
+        (RANK, {"server": "EvalAI"}, "`server` and `validation_split` go together"),
+        (RANK, {"records": 0}, "greater than or equal to 1"),
+        (GENERATE, {"decoding": {"max_new_tokens": 0}}, "greater than or equal to 1"),
+        (GENERATE, {"decoding": {"max_new_tokens": 3, "top_p": 0.9}}, "decoding.top_p\n  Extra"),
+        (GENERATE, {"metrics": "cider"}, "metrics\n  Extra inputs are not permitted"),
+    ],
+)
+def test_rules_that_do_not_fit_together_are_refused(rules, changes, message):
+    with pytest.raises(ValidationError) as caught:
+        evaluation(rules, **changes)
+    assert message in str(caught.value)
+
+
+def test_every_key_says_where_it_was_read_and_no_other_does():
+    rules = told(GENERATE)
+    del rules["read_in"]["metric"]
+    with pytest.raises(ValidationError, match="read_in does not say where metric was read"):
+        Evaluation.model_validate(rules)
+    rules = told(GENERATE)
+    rules["read_in"]["server"] = "nowhere"
+    with pytest.raises(ValidationError, match="read_in speaks of server, which is not given"):
+        Evaluation.model_validate(rules)
+
+
+def test_the_hash_covers_prompt_task_and_rules_but_not_where_they_were_read():
+    rules = evaluation(GENERATE)
+    reread = rules.model_copy(update={"read_in": {}, "differences": ("one",)})
+    digest = protocol_hash("a prompt", "vqa", rules)
+    assert protocol_hash("a prompt", "vqa", reread) == digest
+    assert protocol_hash("a prompt ", "vqa", rules) != digest
+    assert protocol_hash("a prompt", "video_qa", rules) != digest
+    assert protocol_hash("a prompt", "vqa", evaluation(GENERATE, metric="vqa_evalai")) != digest
+    shorter = evaluation(GENERATE, decoding={**GENERATE["decoding"], "beams": 4})
+    assert protocol_hash("a prompt", "vqa", shorter) != digest
+
+
+def test_a_default_that_is_written_out_does_not_change_the_hash():
+    spelled = evaluation(GENERATE, decoding={**GENERATE["decoding"], "beams": 5})
+    assert protocol_hash("p", "vqa", spelled) == protocol_hash("p", "vqa", evaluation(GENERATE))
+
+
+def test_rules_survive_json():
+    rules = evaluation(GENERATE, records=3, server="EvalAI", validation_split="val")
+    assert Evaluation.model_validate(rules.model_dump(mode="json", exclude_unset=True)) == rules
+
+
+def test_a_variant_takes_over_what_it_does_not_say():
+    own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
+    result = Evaluation.model_validate(merged({**told(GENERATE), "differences": ["one"]}, own))
+    assert (result.metric, result.split, result.differences) == ("exact_match", "val", ("one",))
+    assert (result.read_in["metric"], result.read_in["split"]) == ("elsewhere", "a test")
+
+
+def test_a_variant_says_where_its_own_keys_were_read():
+    with pytest.raises(ValidationError, match="read_in does not say where metric was read"):
+        Evaluation.model_validate(merged(told(GENERATE), {"metric": "exact_match"}))
+
+
+def test_a_variant_of_another_method_drops_what_only_the_bases_has():
+    base = told(RANK, candidates="verbalizers", verbalizers={"positive": ["y"], "negative": ["n"]})
+    generates = {"method": "generate", "decoding": {"max_new_tokens": 3}}
+    read_in = dict.fromkeys(generates, "a test")
+    result = Evaluation.model_validate(merged(base, {**generates, "read_in": read_in}))
+    assert (result.candidates, result.verbalizers) == (None, None)
+    ranks = {"method": "rank", "candidates": "letters"}
+    read_in = dict.fromkeys(ranks, "a test")
+    result = Evaluation.model_validate(merged(told(GENERATE), {**ranks, "read_in": read_in}))
+    assert result.decoding is None
+    other = {"candidates": "choices", "read_in": {"candidates": "a test"}}
+    assert Evaluation.model_validate(merged(base, other)).verbalizers is None
+
+
+def test_a_variant_takes_a_key_away_by_setting_it_to_null():
+    base = told(RANK, server="EvalAI", validation_split="val", records=9)
+    own = {"server": None, "validation_split": None, "records": None}
+    result = Evaluation.model_validate(merged(base, own))
+    assert (result.server, result.validation_split, result.records) == (None, None, None)
+    assert "server" not in result.read_in

@@ -1,0 +1,74 @@
+"""Exact match, of texts as they are and of normalised ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trainer.evaluation.metrics.table import metric
+from trainer.evaluation.prediction import Prediction
+
+SHARED = Path(__file__).resolve().parents[4].parent / "shared"
+CASES = SHARED / "metrics_cases" / "exact_match_lavis.jsonl"
+
+
+def predicted(output, *references):
+    return Prediction(
+        record_id="gqa/testdev/9",
+        number=0,
+        group_id="9",
+        prompt="",
+        output=output,
+        references=references,
+    )
+
+
+def accuracy(name, output, *references):
+    return metric(name).score([predicted(output, *references)]).measures["accuracy"].value()
+
+
+@pytest.mark.skipif(not CASES.is_file(), reason="the official scores are not at hand")
+def test_both_rules_agree_with_the_official_ones():
+    rows = [json.loads(line) for line in CASES.read_text().splitlines()]
+    assert rows
+    for row in rows:
+        pair = row["inputs"]["pred"], row["inputs"]["gt"]
+        assert 100 * accuracy("exact_match_lavis", *pair) == row["expected"], row
+        assert 100 * accuracy("exact_match", *pair) == row["raw_string_equal"], row
+
+
+@pytest.mark.parametrize(
+    ("output", "reference", "plain", "normalised"),
+    [
+        ("left", "left", 1, 1),
+        ("Left", "left", 0, 1),
+        ("the man", "man", 0, 1),
+        ("two", "2", 0, 1),
+        ("none", "zero", 0, 1),
+        ("can't", "cant", 0, 1),
+        ("men", "man", 0, 0),
+        ("", "the", 0, 1),
+        (" left\n", "left", 0, 1),
+    ],
+)
+def test_normalised_match_forgives_what_plain_equality_does_not(
+    output, reference, plain, normalised
+):
+    assert accuracy("exact_match", output, reference) == plain
+    assert accuracy("exact_match_lavis", output, reference) == normalised
+
+
+def test_any_of_several_references_will_do():
+    assert accuracy("exact_match", "couch", "sofa", "couch") == 1
+    assert accuracy("exact_match_lavis", "A couch", "sofa", "couch") == 1
+
+
+def test_an_empty_output_is_wrong_and_counted():
+    scored = metric("exact_match").score([predicted("", "left"), predicted("left", "left")])
+    assert scored.measures["accuracy"].value() == 0.5
+    assert scored.notes == ("1 empty output",)
+
+
+def test_hidden_answers_are_lacking():
+    hidden = Prediction(record_id="r", number=0, group_id="r", prompt="", output="left")
+    assert "no references" in (metric("exact_match").lacks(hidden) or "")

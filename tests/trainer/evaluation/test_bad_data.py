@@ -1,0 +1,144 @@
+"""Datasets with which nothing can be scored honestly, each refused before the model is asked."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.distributed import World
+from trainer.errors import EvaluationError
+from trainer.evaluation.options import EvaluationOptions
+from trainer.evaluation.run import run_evaluation
+
+Rows = list[dict[str, Any]]
+Options = Callable[..., EvaluationOptions]
+
+
+def _twice(rows: Rows) -> Rows:
+    return [*rows, rows[0]]
+
+
+def _without_references(rows: Rows) -> Rows:
+    rows[2]["answers"] = None
+    return rows
+
+
+def _without_question(rows: Rows) -> Rows:
+    rows[2]["question"] = None
+    return rows
+
+
+def _of_another_split(rows: Rows) -> Rows:
+    rows[2]["split"] = "val"
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_twice, r"task gqa: 1 records.*gqa/test_dev/\S+ is there twice \(rows 0 and \d+\)"),
+        (_without_references, r"task gqa: 1 records.*gqa/test_dev/\S+: .*references"),
+        (_without_question, r"task gqa: 1 records.*'question' is absent"),
+        (_of_another_split, r"task gqa: 1 records.*\(row 2\) says it is of gqa/val"),
+    ],
+)
+def test_records_that_cannot_be_scored_are_named_before_any_is_asked(
+    change: Callable[[Rows], Rows],
+    sentence: str,
+    model: Any,
+    options: Options,
+    world: World,
+    damaged: Path,
+    rewrite: Any,
+) -> None:
+    rewrite(damaged, "gqa", "test_dev", change)
+    with pytest.raises(EvaluationError, match=sentence):
+        run_evaluation(options(data=str(damaged)), world)
+    assert model.asked == []
+
+
+def test_all_mistakes_are_counted_and_the_first_named(
+    model: Any, options: Options, world: World, damaged: Path, rewrite: Any
+) -> None:
+    def spoil(rows: Rows) -> Rows:
+        for row in rows[:12]:
+            row["answers"] = None
+        return rows
+
+    rewrite(damaged, "gqa", "test_dev", spoil)
+    with pytest.raises(EvaluationError, match="12 records of gqa/test_dev.* and 4 more"):
+        run_evaluation(options(data=str(damaged)), world)
+
+
+def test_a_blank_candidate_is_named(
+    model: Any, options: Options, world: World, damaged: Path, rewrite: Any
+) -> None:
+    def spoil(rows: Rows) -> Rows:
+        rows[1]["candidates"][7] = " "
+        return rows
+
+    rewrite(damaged, "visdial", "val", spoil)
+    with pytest.raises(
+        EvaluationError, match=r"task visdial.*visdial/val/\S+: candidate 7 \(' '\)"
+    ):
+        run_evaluation(options(data=str(damaged), tasks=("visdial",)), world)
+
+
+def test_shards_that_are_not_the_manifests_are_refused(
+    model: Any, options: Options, world: World, damaged: Path
+) -> None:
+    [shard] = damaged.glob("data/gqa/test_dev-*.parquet")
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(EvaluationError, match="has sha256 .* not the split that was built"):
+        run_evaluation(options(data=str(damaged)), world)
+    shard.write_bytes(data[:-10])
+    with pytest.raises(EvaluationError, match="bytes, the manifest says"):
+        run_evaluation(options(data=str(damaged)), world)
+    shard.unlink()
+    with pytest.raises(EvaluationError, match="No such file"):
+        run_evaluation(options(data=str(damaged)), world)
+
+
+def test_records_that_are_missing_from_a_shard_are_noticed(
+    model: Any, options: Options, world: World, damaged: Path, rewrite: Any
+) -> None:
+    rewrite(damaged, "gqa", "test_dev", lambda rows: rows[:-3])
+    manifest = (damaged / "manifest.json").read_text()
+    held = run_evaluation(options(data=str(damaged), tasks=("gqa",)), world)
+    assert held is not None
+    count = held.tasks["gqa"].num_records
+    (damaged / "manifest.json").write_text(
+        manifest.replace(f'"written": {count}', f'"written": {count + 3}')
+    )
+    with pytest.raises(EvaluationError, match=f"says {count + 3} records, its shards hold {count}"):
+        run_evaluation(options(data=str(damaged), output=options().output / "b"), world)
+
+
+def test_a_missing_vocabulary_is_said_with_its_reason(
+    model: Any, options: Options, world: World, damaged: Path
+) -> None:
+    manifest = (damaged / "manifest.json").read_text()
+    changed = manifest.replace('"path": "candidates/msvd_qa.parquet"', '"path": null')
+    assert changed != manifest
+    (damaged / "manifest.json").write_text(changed)
+    with pytest.raises(EvaluationError, match="msvd_qa is ranked over its answer vocabulary"):
+        run_evaluation(options(data=str(damaged), tasks=("msvd_qa",)), world)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "sentence"),
+    [
+        (("gqaa",), "no task 'gqaa', did you mean 'gqa'"),
+        (("gqa@train2",), "task gqa@train2: the dataset has no gqa/train2"),
+        (("okvqa",), "task okvqa: the dataset has no okvqa/val"),
+        (("heldin",), "the dataset holds none of the tasks heldin"),
+    ],
+)
+def test_tasks_that_are_not_there_are_said(
+    tasks: tuple[str, ...], sentence: str, model: Any, options: Options, world: World
+) -> None:
+    with pytest.raises(EvaluationError, match=sentence):
+        run_evaluation(options(tasks=tasks), world)

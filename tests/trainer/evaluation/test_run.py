@@ -1,0 +1,155 @@
+"""Whole evaluations with a model that answers by rule."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.distributed import World
+from trainer.errors import EvaluationError
+from trainer.evaluation.options import EvaluationOptions
+from trainer.evaluation.prediction import read_predictions
+from trainer.evaluation.run import run_evaluation
+
+Options = Callable[..., EvaluationOptions]
+
+
+def test_every_record_is_asked_once_and_saved_in_order(
+    model: Any, options: Options, world: World
+) -> None:
+    results = run_evaluation(options(), world)
+    assert results is not None
+    for task in ("gqa", "vsr"):
+        saved = list(read_predictions(options().output / f"samples_{task}.jsonl"))
+        assert [each.number for each in saved] == list(range(results.tasks[task].num_records))
+        assert len({each.record_id for each in saved}) == len(saved)
+    assert (
+        len(model.asked)
+        == len(set(model.asked))
+        == sum(t.num_asked for t in results.tasks.values())
+    )
+    assert not (options().output / "parts" / "gqa").exists()
+
+
+def test_answers_belong_to_their_records(model: Any, options: Options, world: World) -> None:
+    """Batches are sorted by length; the answers come back to where they belong."""
+    run_evaluation(options(tasks=("gqa",)), world)
+    for each in read_predictions(options().output / "samples_gqa.jsonl"):
+        assert each.output.split()[0] == str(len(each.prompt))
+
+
+def test_a_ranked_task_saves_its_candidates_and_scores(
+    model: Any, options: Options, world: World
+) -> None:
+    run_evaluation(options(tasks=("visdial", "msvd_qa")), world)
+    dialog = next(read_predictions(options().output / "samples_visdial.jsonl"))
+    assert dialog.candidates is not None and dialog.log_probs is not None
+    assert dialog.log_probs == tuple(float(len(text)) for text in dialog.candidates)
+    assert dialog.output == max(dialog.candidates, key=len)
+    clip = next(read_predictions(options().output / "samples_msvd_qa.jsonl"))
+    assert clip.candidates is not None and clip.log_probs is not None
+    assert len(clip.candidates) == 10 and clip.num_candidates and clip.num_candidates > 10
+    assert list(clip.log_probs) == sorted(clip.log_probs, reverse=True)
+
+
+def test_a_split_with_hidden_answers_says_server_and_its_stand_in_is_marked(
+    model: Any, options: Options, world: World
+) -> None:
+    results = run_evaluation(options(tasks=("vizwiz",), submission=True), world)
+    assert results is not None
+    hidden, other = results.tasks["vizwiz"], results.tasks["vizwiz@val"]
+    assert (hidden.status, hidden.score) == ("server", None)
+    assert other.status == "scored" and other.stands_in_for == "test"
+    assert not other.comparable and "not the protocol's split" in other.differences[0]
+    sent = json.loads((options().output / "submission" / "vizwiz_test.json").read_text())
+    assert len(sent) == hidden.num_records
+
+
+def test_a_limit_is_said_and_cider_under_it_is_not_comparable(
+    model: Any, options: Options, world: World
+) -> None:
+    results = run_evaluation(options(tasks=("nocaps",), limit=5), world)
+    assert results is not None
+    task = results.tasks["nocaps"]
+    assert task.num_asked == 5 and not task.comparable
+    assert any("weights of CIDEr come from fewer captions" in each for each in task.differences)
+
+
+def test_an_evaluation_that_was_killed_goes_on_where_it_was(
+    model: Any, options: Options, world: World
+) -> None:
+    whole = run_evaluation(options(output=options().output / "whole"), world)
+    expected = (options().output / "whole" / "samples_gqa.jsonl").read_bytes()
+    asked_of_all = len(model.asked)
+    model.asked.clear()
+    saved = list(read_predictions(options().output / "whole" / "samples_gqa.jsonl"))
+    model.fails_on = saved[20].record_id
+    with pytest.raises(
+        EvaluationError, match=f"task gqa, record {model.fails_on}: the model failed"
+    ):
+        run_evaluation(options(), world)
+    model.fails_on = None
+    part = options().output / "parts" / "gqa" / "process-00000.jsonl"
+    part.write_bytes(part.read_bytes() + b'{"record_id": "gqa/test')  # torn by a kill
+    model.asked.clear()
+    again = run_evaluation(options(resume=True), world)
+    assert len(model.asked) == asked_of_all - 16  # one window of 4 batches was finished
+    assert (options().output / "samples_gqa.jsonl").read_bytes() == expected
+    assert again is not None and whole is not None
+    assert again.tasks["gqa"].values == whole.tasks["gqa"].values
+
+
+def test_a_folder_with_an_evaluation_is_not_overwritten(
+    model: Any, options: Options, world: World
+) -> None:
+    run_evaluation(options(), world)
+    with pytest.raises(EvaluationError, match="go on with it with --resume"):
+        run_evaluation(options(), world)
+    with pytest.raises(
+        EvaluationError, match=r"another evaluation; it differs in --batch-size \(4, now 8\)"
+    ):
+        run_evaluation(options(resume=True, batch_size=8), world)
+    model.facts["weights_sha256"] = "1"
+    with pytest.raises(EvaluationError, match="differs in weights"):
+        run_evaluation(options(resume=True), world)
+
+
+def test_the_error_of_a_batch_names_the_record_that_it_is(
+    model: Any, options: Options, world: World
+) -> None:
+    model.fails_on = "gqa/test_dev/000008000"
+    first = next(iter(_records(options())))
+    model.fails_on = first
+    with pytest.raises(
+        EvaluationError, match=f"task gqa, record {first}.*RuntimeError: no such kernel"
+    ):
+        run_evaluation(options(tasks=("gqa",)), world)
+
+
+def _records(options: EvaluationOptions) -> list[str]:
+    import pyarrow.parquet as pq
+
+    [path] = sorted(Path(options.data).glob("data/gqa/test_dev-*.parquet"))
+    ids: list[str] = pq.read_table(path, columns=["record_id"]).column(0).to_pylist()
+    return ids
+
+
+def test_a_picture_that_cannot_be_read_stops_or_is_left_out_and_counted(
+    model: Any, options: Options, world: World, damaged: Path, rewrite: Any
+) -> None:
+    def spoil(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        rows[3]["images"][0]["bytes"] = b"no picture"
+        return rows
+
+    rewrite(damaged, "gqa", "test_dev", spoil)
+    chosen = options(data=str(damaged), tasks=("gqa",))
+    with pytest.raises(EvaluationError, match=r"task gqa, record gqa/test_dev/.*--skip-unreadable"):
+        run_evaluation(chosen, world)
+    again = options(data=str(damaged), tasks=("gqa",), skip_unreadable=True, resume=True)
+    results = run_evaluation(again, world)
+    assert results is not None
+    task = results.tasks["gqa"]
+    assert task.num_scored == task.num_records - 1
+    assert any("1 records were left out" in each for each in task.differences)

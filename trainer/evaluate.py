@@ -1,0 +1,120 @@
+"""Evaluation: `deepspeed --module trainer.evaluate --model M --data OUT --tasks heldout --output DIR`.
+
+Also torchrun, srun, or plain python. Every process runs this, with the whole model; the records are
+divided. Exit status as in `trainer.train`: 0 done, 2 a mistake that the message names.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from datagen.errors import OptionError
+from trainer.distributed import World
+from trainer.evaluation.options import EvaluationOptions
+from trainer.process import Plan, run_process
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("trainer.evaluate", description="ask a model, score it")
+    add_arguments(parser)
+    parser.add_argument("--local_rank", type=int, default=0, help=argparse.SUPPRESS)  # DeepSpeed's
+    return parser.parse_intermixed_args(arguments)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("overrides", nargs="*", metavar="key=value", help="of a run's configuration")
+    add(
+        "--model",
+        required=True,
+        metavar="M",
+        help="nano; a run's folder, checkpoint or YAML; a Hugging Face folder, or its name on the Hub",
+    )
+    add("--data", required=True, metavar="OUT", help="a built dataset")
+    add(
+        "--tasks",
+        default="heldout",
+        metavar="A,B",
+        help="heldout (default), heldin, protocols such as gqa or gqa.lmms_eval, gqa@val, or patterns",
+    )
+    add("--output", required=True, type=Path, metavar="DIR", help="results, samples, report")
+    add("--limit", type=int, metavar="N", help="so many records of each split")
+    add("--batch-size", type=int, default=16, metavar="N", help="records asked together (16)")
+    add("--resume", action="store_true", help="go on with the evaluation in DIR")
+    add("--submission", action="store_true", help="ask hidden splits too, for their servers")
+    add("--template-dir", metavar="DIR", help="a template set with protocols of your own")
+    add("--image-root", action="append", default=[], metavar="NAME=DIR", help="as in building")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
+    add("--attention", choices=("eager", "sdpa", "flash_attention_2"), default="sdpa")
+    add("--backbone", metavar="NAME", help="whose numbers of the paper stand beside ours")
+    add("--captions", choices=("own", "pycocoevalcap"), help="who computes CIDEr")
+    add("--skip-unreadable", action="store_true", help="leave out records without picture")
+    add("--verify", choices=("full", "size"), default="full", help="shards against the manifest")
+    add("--no-report", action="store_true", help="write no report.html")
+
+
+def options_of(parsed: argparse.Namespace) -> EvaluationOptions:
+    """The options that a command line gives.
+
+    Raises:
+        EvaluationError, OptionError: one of them makes no sense.
+    """
+    return EvaluationOptions(
+        model=parsed.model,
+        overrides=tuple(parsed.overrides),
+        data=parsed.data,
+        tasks=tuple(name for name in parsed.tasks.split(",") if name),
+        output=parsed.output,
+        limit=parsed.limit,
+        batch_size=parsed.batch_size,
+        resume=parsed.resume,
+        submission=parsed.submission,
+        report=not parsed.no_report,
+        device=parsed.device,
+        dtype=parsed.dtype,
+        attention=parsed.attention,
+        template_dir=parsed.template_dir,
+        image_roots=image_roots(parsed.image_root),
+        backbone=parsed.backbone,
+        captions=parsed.captions,
+        skip_unreadable=parsed.skip_unreadable,
+        verify=parsed.verify,
+    )
+
+
+def image_roots(texts: Sequence[str]) -> dict[str, str]:
+    """Folders by collection, of arguments `NAME=DIR`."""
+    roots = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not (name and equals and folder):
+            raise OptionError(f"--image-root {text!r} is not NAME=DIR, such as coco=/data/coco")
+        roots[name] = folder
+    return roots
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """One process of an evaluation; returns its exit status."""
+    parsed = parse(arguments)
+
+    def read_plan() -> Plan:
+        options = options_of(parsed)
+        return Plan(options.device, lambda world: _work(options, world), alone_needs_engine=False)
+
+    return run_process(read_plan, "what was answered is kept")
+
+
+def _work(options: EvaluationOptions, world: World) -> int:
+    from trainer.evaluation.output import tell_results
+    from trainer.evaluation.run import run_evaluation
+
+    results = run_evaluation(options, world)
+    if results is not None:
+        tell_results(options, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""What an evaluation leaves behind for its reader: the table on the terminal, and the HTML report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from datagen.manifest import read_manifest
+from trainer.data.pictures import Pictures, UnreadableError
+from trainer.data.remote import AnyFiles
+from trainer.errors import DataError, EvaluationError
+from trainer.evaluation.options import EvaluationOptions
+from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.records import SplitRecords
+from trainer.evaluation.report import write_report
+from trainer.evaluation.results import Results
+from trainer.evaluation.scoring import samples_file
+from trainer.evaluation.table import print_results
+
+
+def tell_results(options: EvaluationOptions, results: Results) -> None:
+    """Print the table, and write `report.html` unless it is not wanted."""
+    print_results(results)
+    where = f"\nresults, samples in {options.output}"
+    if options.report:
+        report = make_report(options.output, results, options.data, options.image_roots)
+        where = f"\nreport: {report}\nresults and samples in {options.output}"
+    print(where)
+
+
+def make_report(output: Path, results: Results, data: str, image_roots: Mapping[str, str]) -> Path:
+    """The report of an evaluation, with pictures out of the dataset it was made of.
+
+    Raises:
+        EvaluationError: `data` is another dataset.
+    """
+    samples = {name: samples_file(output, name) for name in results.tasks}
+    pictures = _picture_reader(results, data, image_roots)
+    return write_report(output, msgspec.to_builtins(results), samples, pictures)
+
+
+def _picture_reader(
+    results: Results, data: str, image_roots: Mapping[str, str]
+) -> Callable[[str, Prediction], Sequence[bytes]]:
+    """Reads the pictures of a prediction, encoded as they are; none where they cannot be read."""
+    files = AnyFiles()
+    manifest = read_manifest(data.rstrip("/"), files)
+    if manifest.content_hash != results.dataset.get("content_hash"):
+        raise EvaluationError(
+            f"{data} is not the dataset that was evaluated: its content hash differs"
+        )
+    finder = Pictures(image_roots, files)
+    opened: dict[str, SplitRecords] = {}
+
+    def read(task: str, prediction: Prediction) -> Sequence[bytes]:
+        if task not in opened:
+            result = results.tasks[task]
+            opened[task] = SplitRecords(data, manifest, result.source, result.split, files, "size")
+        [record] = opened[task].rows([prediction.number])
+        try:
+            return finder.encoded(record)
+        except (UnreadableError, DataError):
+            return []
+
+    return read

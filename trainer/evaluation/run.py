@@ -1,0 +1,245 @@
+"""An evaluation from its options to its table: checks first, then the model, then task after task."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from msgspec.structs import replace
+
+from datagen.manifest import Manifest, read_manifest
+from templates.library import load_templates
+from trainer.data.pictures import Pictures
+from trainer.data.remote import AnyFiles
+from trainer.distributed import World
+from trainer.errors import EvaluationError
+from trainer.evaluation.asking import Asking
+from trainer.evaluation.facts import (
+    RUN_FILE,
+    RunFacts,
+    TaskFacts,
+    check_goes_on,
+    read_run_facts,
+    write_json,
+)
+from trainer.evaluation.loading import load_answerer
+from trainer.evaluation.metrics.table import metric as metric_named
+from trainer.evaluation.options import EvaluationOptions
+from trainer.evaluation.paper import backbone_of
+from trainer.evaluation.parts import Parts
+from trainer.evaluation.prediction import read_predictions
+from trainer.evaluation.preflight import check_split
+from trainer.evaluation.progress import Progress
+from trainer.evaluation.records import SplitRecords, read_vocabulary
+from trainer.evaluation.results import Results
+from trainer.evaluation.scoring import samples_file, score_folder
+from trainer.evaluation.submission import write_submission
+from trainer.evaluation.tasks import Chosen, Task, choose_tasks
+
+WINDOW_BATCHES = 4
+"""Batches of a window; what a killed process loses, and what is divided over processes."""
+
+
+def run_evaluation(options: EvaluationOptions, world: World) -> Results | None:
+    """Ask and score every task; collective. The first process returns the results, the others None.
+
+    Raises:
+        EvaluationError: names task, record and what to do.
+    """
+    files = AnyFiles()
+    manifest = read_manifest(options.data.rstrip("/"), files)
+    templates = load_templates(options.template_dir or "instruct")
+    chosen = choose_tasks(
+        options.tasks, templates.protocols, manifest, hidden_splits=options.submission
+    )
+    splits = {task.name: _open(options, manifest, files, task, world) for task in chosen.tasks}
+    if world.is_first:
+        _preflight(options, manifest, files, chosen.tasks, splits)
+    world.wait()
+    answerer = load_answerer(
+        options.model,
+        options.overrides,
+        device=world.device,
+        dtype=_dtype(options, world),
+        attention=options.attention,
+    )
+    facts = _facts(options, manifest, chosen, splits, answerer.facts, world)
+    _begin(options, facts, world)
+    progress = Progress(world.is_first)
+    for number, task in enumerate(chosen.tasks):
+        if samples_file(options.output, task.name).is_file():
+            continue
+        asking = Asking(
+            task=task,
+            answers=answerer,
+            records=splits[task.name],
+            pictures=Pictures(options.image_roots, files),
+            vocabulary=_vocabulary(options, manifest, files, task),
+            batch_size=options.batch_size,
+            skip_unreadable=options.skip_unreadable,
+            num_threads=options.workers,
+        )
+        _ask(asking, options.output, facts.tasks[task.name], number, world, progress)
+    if not world.is_first:
+        world.wait()
+        return None
+    results = score_folder(options.output)
+    _submit(options, chosen.tasks)
+    world.wait()
+    return results
+
+
+def _open(
+    options: EvaluationOptions, manifest: Manifest, files: AnyFiles, task: Task, world: World
+) -> SplitRecords:
+    """The first process of a host compares the shards with the manifest, the others their sizes."""
+    verify = options.verify if world.launch.local_rank == 0 else "size"
+    return SplitRecords(options.data, manifest, task.source, task.split, files, verify)
+
+
+def _preflight(
+    options: EvaluationOptions,
+    manifest: Manifest,
+    files: AnyFiles,
+    tasks: Sequence[Task],
+    splits: Mapping[str, SplitRecords],
+) -> None:
+    for task in tasks:
+        metric = metric_named(task.rules.metric, captions=options.captions)
+        vocabulary = _vocabulary(options, manifest, files, task)
+        check_split(task, splits[task.name], metric, vocabulary, options.limit)
+
+
+def _vocabulary(
+    options: EvaluationOptions, manifest: Manifest, files: AnyFiles, task: Task
+) -> tuple[str, ...] | None:
+    if task.rules.candidates != "vocabulary":
+        return None
+    return read_vocabulary(options.data, manifest, task.source, files)
+
+
+def _dtype(options: EvaluationOptions, world: World) -> Literal["float32", "bfloat16"]:
+    if options.dtype != "auto":
+        return options.dtype
+    return "float32" if world.device.type == "cpu" else "bfloat16"
+
+
+def _facts(
+    options: EvaluationOptions,
+    manifest: Manifest,
+    chosen: Chosen,
+    splits: Mapping[str, SplitRecords],
+    model: Mapping[str, Any],
+    world: World,
+) -> RunFacts:
+    return RunFacts(
+        name=options.output.resolve().name,
+        model={"name": _model_name(options.model), **model},
+        dataset={
+            "path": options.data,
+            "content_hash": manifest.content_hash,
+            "template_hash": manifest.template_hash,
+        },
+        batch_size=options.batch_size,
+        limit=options.limit,
+        backbone=options.backbone or backbone_of(model),
+        captions=options.captions,
+        tasks={
+            task.name: _task_facts(task, splits[task.name], options.limit) for task in chosen.tasks
+        },
+        left_out=chosen.left_out,
+        versions={name: version(name) for name in ("visinstruct", "torch", "transformers")},
+        device=_device_name(world),
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _task_facts(task: Task, records: SplitRecords, limit: int | None) -> TaskFacts:
+    digest = task.protocol.hash
+    assert digest is not None  # it has rules
+    return TaskFacts(
+        task=task.name,
+        source=task.source,
+        split=task.split,
+        protocol=task.protocol.name,
+        protocol_sha256=digest,
+        prompt=task.protocol.prompt.source,
+        rules=task.rules.model_dump(mode="json", exclude_unset=True),
+        split_sha256=records.sha256,
+        num_records=len(records),
+        num_asked=min(limit or len(records), len(records)),
+        hidden=task.hidden,
+        stands_in_for=task.rules.split if task.split != task.rules.split else None,
+    )
+
+
+def _model_name(place: str) -> str:
+    """A folder's own name, or the Hub's `owner/name`."""
+    return Path(place).resolve().name if Path(place).exists() else place
+
+
+def _device_name(world: World) -> str:
+    if world.device.type == "cuda":
+        return f"{world.size} x {torch.cuda.get_device_name(world.device)}"
+    return f"{world.size} x cpu, {torch.get_num_threads()} threads"
+
+
+def _begin(options: EvaluationOptions, facts: RunFacts, world: World) -> None:
+    """Make the folder, or go on in it. Collective.
+
+    Raises:
+        EvaluationError: it holds another evaluation, or one that `--resume` was not given for.
+    """
+    if world.is_first:
+        path = options.output / RUN_FILE
+        if path.exists():
+            if not options.resume:
+                raise EvaluationError(
+                    f"{options.output} holds an evaluation already; go on with it with --resume, or give "
+                    "another --output"
+                )
+            before = read_run_facts(options.output)
+            check_goes_on(before, facts, options.output)
+            facts = replace(facts, tasks={**before.tasks, **facts.tasks}, date=before.date)
+        options.output.mkdir(parents=True, exist_ok=True)
+        write_json(path, facts)
+    world.wait()
+
+
+def _ask(
+    asking: Asking,
+    output: Path,
+    facts: TaskFacts,
+    number: int,
+    world: World,
+    progress: Progress,
+) -> None:
+    """Ask one task on all processes; collective. Windows that an earlier start finished are kept."""
+    window = asking.batch_size * WINDOW_BATCHES
+    parts = Parts(output, facts.task, facts.num_asked, window)
+    done: set[int] = world.broadcast(parts.gather() if world.is_first else None)
+    left = [w for w in range(parts.num_windows) if w not in done]
+    mine = left[(world.rank + number) % world.size :: world.size]
+    progress.begin(facts.task, facts.num_asked, sum(len(parts.rows(w)) for w in mine))
+    asking.ask(parts, mine, world.rank, progress.add)
+    world.wait()
+    if world.is_first:
+        parts.finish(samples_file(output, facts.task))
+        progress.end(facts.num_asked)
+    world.wait()
+
+
+def _submit(options: EvaluationOptions, tasks: Sequence[Task]) -> None:
+    """The files that servers take: one a split whose answers are hidden, of all tasks that asked it."""
+    splits: dict[tuple[str, str], list[Task]] = {}
+    for task in tasks:
+        if task.hidden:
+            splits.setdefault((task.source, task.split), []).append(task)
+    for (source, split), asked in splits.items():
+        path = options.output / "submission" / f"{source}_{split}.json"
+        path.parent.mkdir(exist_ok=True)
+        files = [samples_file(options.output, task.name) for task in asked]
+        write_submission(source, split, chain.from_iterable(map(read_predictions, files)), path)

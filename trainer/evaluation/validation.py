@@ -1,0 +1,124 @@
+"""Scores of held-in validation splits while a model is trained: the evaluation's own, on the run's model.
+
+`validation.tasks` names held-in tasks; each is asked on the validation split of the run's dataset, `rows`
+records at most, under its protocol, and scored with its metric. Held-out sources are refused: their
+scores are the experiment's result, and a checkpoint must not be chosen by them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from templates.library import load_templates
+from trainer.config.run import ValidationOptions
+from trainer.data.pictures import Pictures
+from trainer.data.remote import AnyFiles
+from trainer.data.stream import Stream
+from trainer.distributed import World
+from trainer.engine import Engine
+from trainer.errors import ConfigError
+from trainer.evaluation.answerer import Answerer
+from trainer.evaluation.asking import Asking
+from trainer.evaluation.metrics.table import metric as metric_named
+from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.preflight import check_split
+from trainer.evaluation.records import SplitRecords, read_vocabulary
+from trainer.evaluation.scoring import printed
+from trainer.evaluation.tasks import HELD_OUT, Task, choose_tasks
+from trainer.model.model import Model
+from trainer.model.tokens import Tokenizers
+
+SPLIT = "val"
+
+
+class ScoredValidation:
+    """Asks and scores the tasks of `options.tasks`, with the records divided over the processes.
+
+    Raises:
+        ConfigError: a task is held out, or the engine divides the model over processes.
+        EvaluationError: the dataset has no validation split of a task, or it cannot be scored.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        model: Model,
+        tokenizers: Tokenizers,
+        options: ValidationOptions,
+        batch_size: int,
+        world: World,
+        stage: int,
+    ) -> None:
+        if stage == 3:
+            raise ConfigError(
+                "validation.tasks does not go with ZeRO stage 3: processes write texts of different lengths, "
+                "and each step gathers the weights of all; take stage 1 or 2"
+            )
+        self._model, self._tokenizers, self._world = model, tokenizers, world
+        self._asking = [
+            self._open(stream, task, options, batch_size) for task in _tasks(stream, options)
+        ]
+        self._rows = options.rows
+
+    def run(self, engine: Engine) -> dict[str, float]:
+        """`score`, the mean over tasks, and `score.<task>`, as papers print them; collective."""
+        with engine.evaluating():
+            dtype = next(self._model.hf.language_model.parameters()).dtype
+            answerer = Answerer(self._model, self._tokenizers, self._world.device, dtype)
+            scores = {each.task.protocol.name: self._score(each, answerer) for each in self._asking}
+        mean = sum(scores.values()) / len(scores)
+        return {"score": mean} | {f"score.{name}": value for name, value in scores.items()}
+
+    def _score(self, opened: "_Opened", answerer: Answerer) -> float:
+        count = min(self._rows, len(opened.records))
+        mine = range(count)[self._world.rank :: self._world.size]
+        asking = Asking(
+            task=opened.task,
+            answers=answerer,
+            records=opened.records,
+            pictures=opened.pictures,
+            vocabulary=opened.vocabulary,
+            batch_size=opened.batch_size,
+        )
+        found: list[Prediction] = [
+            each for part in self._world.gather(asking.ask_rows(mine)) for each in part
+        ]
+        metric = metric_named(opened.task.rules.metric, captions="own")
+        scored = metric.score(sorted(found, key=lambda each: each.number))
+        headline, measure = next(iter(scored.measures.items()))
+        value = printed(metric, headline, measure.value())
+        return float("nan") if value is None else value
+
+    def _open(
+        self, stream: Stream, task: Task, options: ValidationOptions, batch_size: int
+    ) -> "_Opened":
+        files, data = AnyFiles(), stream.options.dataset
+        records = SplitRecords(data, stream.manifest, task.source, task.split, files, "size")
+        vocabulary = None
+        if task.rules.candidates == "vocabulary":
+            vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
+        metric = metric_named(task.rules.metric, captions="own")
+        check_split(task, records, metric, vocabulary, options.rows)
+        pictures = Pictures(stream.options.image_roots, files)
+        return _Opened(task, records, pictures, vocabulary, batch_size)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A task and its records, opened once."""
+
+    task: Task
+    records: SplitRecords
+    pictures: Pictures
+    vocabulary: tuple[str, ...] | None
+    batch_size: int
+
+
+def _tasks(stream: Stream, options: ValidationOptions) -> Sequence[Task]:
+    if held_out := [name for name in options.tasks if name.partition(".")[0] in HELD_OUT]:
+        raise ConfigError(
+            f"validation.tasks: {', '.join(held_out)} is held out; a checkpoint must not be chosen by it. "
+            "Evaluate it when the run is done (`visinstruct evaluate`)"
+        )
+    protocols = load_templates(stream.options.template_dir or "instruct").protocols
+    names = [f"{name}@{SPLIT}" for name in options.tasks]
+    return choose_tasks(names, protocols, stream.manifest).tasks
