@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from datagen.manifest import read_manifest
 from templates.evaluation import Decoding, LanguageModel
 from templates.library import load_templates
-from datagen.manifest import read_manifest
 from trainer.data.pictures import Pictures
 from trainer.data.remote import AnyFiles
 from trainer.evaluation.answerer import Asked

@@ -1,8 +1,8 @@
 """Writes answers to recorded questions with nano: in batches, or one by one.
 
 `run(source, output, task, way)` tells the seconds and the texts. The way is a batch size, or
-`transformers`: `InstructBlipForConditionalGeneration.generate`, one question after the other, without the
-repetition penalty, which would look at its prompt as well.
+`transformers`: `InstructBlipForConditionalGeneration.generate`, one question after the other, told to
+leave its prompt out of the repetition penalty.
 """
 
 import time
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from benchmarks.answering.questions import recorded_questions
 from templates.evaluation import Decoding
@@ -45,6 +46,9 @@ def by_transformers(model: Answerer, each: Asked, decoding: Decoding) -> str:
     made = tokenize([each.prompt], tokens, for_qformer=True)
     image = [tokens.image_token] * tokens.num_query_tokens
     ids, read = torch.tensor([image + made.language[0]]), torch.tensor(made.qformer)
+    penalty = RepetitionPenaltyLogitsProcessor(
+        decoding.repetition_penalty, prompt_ignore_length=ids.shape[1]
+    )
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     out = model.model.hf.generate(
         pixel_values=(each.pixels.float() / 255 - mean) / std,
@@ -53,6 +57,7 @@ def by_transformers(model: Answerer, each: Asked, decoding: Decoding) -> str:
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
         generation_config=settings(model.model, tokens, decoding),
+        logits_processor=LogitsProcessorList([penalty]),
     )
     (text,) = tokens.language.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return str(text).strip()

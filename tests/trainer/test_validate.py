@@ -59,3 +59,17 @@ def test_each_sample_gets_a_picture_of_another_group():
 def test_the_commonest_target_is_what_a_constant_answer_gets():
     targets = ["red", "blue", "red", "red"]
     assert commonest([sample(i, str(i), target) for i, target in enumerate(targets)]) == 0.75
+
+
+def test_a_criterion_of_scores_needs_its_task():
+    options = ValidationOptions(criterion="score.okvqa", tasks=("vqav2",))
+    with pytest.raises(ConfigError, match=r"score.okvqa needs okvqa among validation.tasks"):
+        check_criterion(options, ["vqav2"])
+    check_criterion(ValidationOptions(criterion="score", tasks=("vqav2",)), [])
+    name = "aokvqa.multiple_choice"
+    check_criterion(ValidationOptions(criterion=f"score.{name}", tasks=(name,)), [])
+
+
+def test_scores_rise():
+    assert is_better({"score": 41.0}, {"score": 40.0}, "score")
+    assert not is_better({"score": 39.0}, {"score": 40.0}, "score")

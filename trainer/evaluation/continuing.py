@@ -9,11 +9,24 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from transformers import Cache
+from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from trainer.evaluation.packing import Pack
 from trainer.evaluation.prompts import Prefix
 from trainer.model.model import Model
 from trainer.model.tokens import Tokenizers
+
+
+def read_prompts(model: Model, inputs: Tensor, mask: Tensor) -> BaseModelOutputWithPast:
+    """A decoder's states of prompts that are padded at the left, and their keys and values."""
+    read = cast(Any, model.hf.language_model).model(
+        inputs_embeds=inputs,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+        use_cache=True,
+    )
+    return cast(BaseModelOutputWithPast, read)
 
 
 class Decoded:
@@ -68,15 +81,9 @@ class Prolonged:
     def __init__(self, model: Model, tokens: Tokenizers, prefix: Prefix) -> None:
         self.decoder = cast(Any, model.hf.language_model).model
         self.pad, self.mask = tokens.pad, prefix.mask
-        positions = (prefix.mask.cumsum(1) - 1).clamp(min=0)
-        read = self.decoder(
-            inputs_embeds=prefix.inputs,
-            attention_mask=prefix.mask,
-            position_ids=positions,
-            use_cache=True,
-        )
-        self.cache = read.past_key_values
-        self.last: Tensor = read.last_hidden_state[:, -1:]
+        read = read_prompts(model, prefix.inputs, prefix.mask)
+        self.cache = cast(Cache, read.past_key_values)
+        self.last = cast(Tensor, read.last_hidden_state)[:, -1:]
         self.held = list(range(len(prefix)))
 
     def states(self, samples: Sequence[int], packs: Sequence[Pack]) -> Tensor:

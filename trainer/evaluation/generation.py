@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from transformers import (
+    Cache,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -22,6 +23,7 @@ from transformers import (
 
 from templates.evaluation import Decoding
 from trainer.errors import EvaluationError
+from trainer.evaluation.beams import beams_in_one_row
 from trainer.evaluation.prompts import Prefix
 from trainer.model.assemble import quiet
 from trainer.model.model import Model
@@ -39,18 +41,33 @@ def generate(model: Model, tokens: Tokenizers, prefix: Prefix, decoding: Decodin
     """
     language_model = cast(Any, model.hf.language_model)
     watch = _NumbersOnly()
-    with quiet(), _no_settings_of_its_own(language_model):
+    with (
+        quiet(),
+        _no_settings_of_its_own(language_model),
+        _cache(model, prefix, decoding.beams) as cache,
+    ):
         rows: Tensor = language_model.generate(
             inputs_embeds=prefix.inputs,
             attention_mask=prefix.mask,
             generation_config=settings(model, tokens, decoding),
             logits_processor=_processors(decoding, watch),
+            past_key_values=cache,
         )
     watch.check(prefix, decoding.beams)
     texts = tokens.language.batch_decode(
         [_written(row, tokens) for row in rows.tolist()], skip_special_tokens=True
     )
     return [text.strip() for text in texts]
+
+
+@contextmanager
+def _cache(model: Model, prefix: Prefix, num_beams: int) -> Iterator[Cache | None]:
+    """What is known before the first token; nothing of an encoder-decoder."""
+    if model.is_encoder_decoder:
+        yield None
+        return
+    with beams_in_one_row(model, prefix, num_beams) as cache:
+        yield cache
 
 
 def settings(model: Model, tokens: Tokenizers, decoding: Decoding) -> GenerationConfig:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from datagen.errors import nearest
 from trainer.errors import EvaluationError
+from trainer.evaluation.paper import BACKBONES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,5 +53,10 @@ class EvaluationOptions:
                 raise EvaluationError(
                     f"--{name.replace('_', '-')} is {value}, it must be 1 or more"
                 )
+        if self.backbone is not None and self.backbone not in BACKBONES:
+            raise EvaluationError(
+                f"--backbone {self.backbone!r} is none of the paper's{nearest(self.backbone, BACKBONES)}: "
+                f"{', '.join(BACKBONES)}"
+            )
         if not self.tasks:
             raise EvaluationError("--tasks names no task; heldout asks the 13 held-out sets")

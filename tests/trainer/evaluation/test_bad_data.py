@@ -67,7 +67,7 @@ def test_all_mistakes_are_counted_and_the_first_named(
         return rows
 
     rewrite(damaged, "gqa", "test_dev", spoil)
-    with pytest.raises(EvaluationError, match="12 records of gqa/test_dev.* and 4 more"):
+    with pytest.raises(EvaluationError, match=r"12 records of gqa/test_dev.* and 4 more"):
         run_evaluation(options(data=str(damaged)), world)
 
 
@@ -92,7 +92,7 @@ def test_shards_that_are_not_the_manifests_are_refused(
     data = bytearray(shard.read_bytes())
     data[100] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(EvaluationError, match="has sha256 .* not the split that was built"):
+    with pytest.raises(EvaluationError, match=r"has sha256 .* not the split that was built"):
         run_evaluation(options(data=str(damaged)), world)
     shard.write_bytes(data[:-10])
     with pytest.raises(EvaluationError, match="bytes, the manifest says"):

@@ -144,3 +144,46 @@ def test_a_prompt_without_room_names_its_record(tiny_llama):
     answerer = load_answerer(str(tiny_llama), device=CPU)
     with pytest.raises(EvaluationError, match="prompt of record okvqa/val/1 is too long"):
         answerer.generate(asked(28, prompts=("a", "b" * 600)), DECODINGS["greedy"])
+
+
+def test_eager_attention_writes_alike(tiny_model):
+    some, decoding = asked(28), DECODINGS["beams"]
+    fast, eager = (
+        load_answerer(str(tiny_model), device=CPU, attention=a) for a in ("sdpa", "eager")
+    )
+    assert fast.generate(some, decoding) == eager.generate(some, decoding)
+
+
+def test_a_prompt_is_read_once_whatever_the_number_of_beams(answerer):
+    some, lengths = asked(answerer.image_side), []
+    language_model = answerer.model.hf.language_model
+    reader = language_model.encoder if answerer.language_model == "t5" else language_model.model
+
+    def note(module, args, given):
+        if (embedded := given.get("inputs_embeds")) is not None:
+            lengths.append(tuple(embedded.shape[:2]))
+
+    hook = reader.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        answerer.generate(some, Decoding(beams=4, max_new_tokens=3))
+    finally:
+        hook.remove()
+    assert {rows for rows, _ in lengths} == {len(some)}
+    assert lengths[0][1] > len(PROMPTS[1].split())
+    assert all(length <= 4 for _, length in lengths[1:]), "only the last token is read again"
+
+
+def test_a_failure_leaves_the_model_as_it_was(tiny_model):
+    answerer = load_answerer(str(tiny_model), device=CPU)
+    some, decoding = asked(28), DECODINGS["beams"]
+    before = answerer.generate(some, decoding), answerer.rank(some, [["a"]] * 5, end_token=True)
+
+    def fail(module, args):
+        raise RuntimeError("out of luck")
+
+    hook = answerer.model.hf.language_model.lm_head.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        answerer.generate(some, decoding)
+    hook.remove()
+    after = answerer.generate(some, decoding), answerer.rank(some, [["a"]] * 5, end_token=True)
+    assert after == before

@@ -1,0 +1,182 @@
+"""How fast are answers: 64 candidates ranked, and texts written in batches?
+
+`python -m benchmarks.answers [--ranked N] [--written N] [--data DIR] [--repetitions R] [--scratch DIR]
+[--out FILE.json]`
+
+Ranking needs no dataset and no weights. Writing asks nano the questions of a built dataset; without `--data`
+the drawn sample is built first.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.answering.models import KINDS, MOST_TOKENS, NUM_CANDIDATES, PROMPT_TOKENS
+from benchmarks.answering.questions import build_sample, record_questions
+from benchmarks.measure import Case, Measured, measure
+from benchmarks.report import RESULTS, Column, Goal, Results
+from trainer.evaluation.loading import find
+from trainer.model.architecture import model_config
+from trainer.model.parts import vision_part
+
+NAME = "answers"
+QUESTION = "How fast are answers: 64 candidates ranked, and texts written in batches?"
+PACKAGES = ("torch", "transformers", "tokenizers")
+TIMES_RANKED, TIMES_WRITTEN = 8, 4
+TASKS = ("gqa", "nocaps")
+SCENES = 80
+TOLERANCE = 1e-3
+"""Of log-probabilities of random weights, some of which are -100 and less."""
+
+RANKING = {
+    "ours": "`Answerer.rank`, all questions together: what candidates share is computed once.",
+    "batched": "`InstructBlipForConditionalGeneration` with every candidate of a question as a row of one "
+    "batch: picture, prompt and all repeated, targets padded. The naive batching of the goal.",
+    "language_model_batched": "picture and queries once, then the language model as in `batched`.",
+    "one_by_one": "`InstructBlipForConditionalGeneration` for one candidate after the other.",
+}
+WRITING = {
+    "32": "`Answerer.generate`, 32 questions together.",
+    "16": "the same, 16 together.",
+    "1": "the same, one after the other.",
+    "transformers": "`InstructBlipForConditionalGeneration.generate`, one after the other.",
+}
+
+
+def main() -> None:
+    chosen = arguments()
+    with tempfile.TemporaryDirectory(prefix=f"{NAME}-", dir=chosen.scratch) as folder:
+        source, scratch = Path(folder, "source"), Path(folder, "scratch")
+        source.mkdir()
+        scratch.mkdir()
+        dataset = chosen.data or build_sample(Path(folder), SCENES)
+        side = int(vision_part(model_config(find("nano").options)).image_size)
+        asked = record_questions(dataset, TASKS, chosen.written, side, source)
+        cases = all_cases(chosen.ranked)
+        measured = measure(cases, source, scratch, chosen.repetitions)
+    check_equal(measured)
+    results = Results(
+        title="Answers",
+        question=QUESTION,
+        input=input_text(chosen.ranked, asked),
+        cases={case.name: case.what for case in cases},
+        measured=measured,
+        columns=columns(chosen.ranked, asked),
+        goals=goals(measured),
+        notes=[
+            "Same answers: the order of the candidates and their scores (to "
+            f"{TOLERANCE:g}) are equal in all ways of ranking, the texts in all ways of writing, in every "
+            "run. Seconds are of the answers alone, CPU time of one thread; ratios and goals compare the "
+            "run of each case that was disturbed least."
+        ],
+    )
+    print(results.table(), *results.goals, sep="\n")
+    results.write(chosen.out, PACKAGES)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(f"python -m benchmarks.{NAME}", description=QUESTION)
+    add = parser.add_argument
+    add("--ranked", type=int, default=4, metavar="N", help="questions with 64 candidates each")
+    add("--written", type=int, default=96, metavar="N", help="questions of each task")
+    add("--data", type=Path, metavar="DIR", help="a dataset that was built with its pictures")
+    add("--repetitions", type=int, default=5, metavar="R")
+    add("--scratch", metavar="DIR")
+    add("--out", type=Path, default=RESULTS / f"{NAME}.json", metavar="FILE.json")
+    return parser.parse_args()
+
+
+def all_cases(ranked: int) -> list[Case]:
+    return [
+        *(
+            Case(f"rank {kind}, {way}", "answering.ranking", what, (kind, way, str(ranked)))
+            for kind in KINDS
+            for way, what in RANKING.items()
+        ),
+        *(
+            Case(f"write {task}, {way}", "answering.writing", what, (task, way))
+            for task in TASKS
+            for way, what in WRITING.items()
+        ),
+    ]
+
+
+def check_equal(measured: Mapping[str, Measured]) -> None:
+    """Whether all ways gave the same answers in all runs."""
+    for kind in KINDS:
+        first, *others = _said(measured, [f"rank {kind}, {way}" for way in RANKING], "scores")
+        for other in others:
+            for ours, theirs in zip(first, other, strict=True):
+                far = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+                if far > TOLERANCE or _order(ours) != _order(theirs):
+                    raise SystemExit(f"{kind}: scores or their order differ, by up to {far:g}")
+    for task in TASKS:
+        first, *others = _said(measured, [f"write {task}, {way}" for way in WRITING], "texts")
+        if any(other != first for other in others):
+            raise SystemExit(f"{task}: not all ways wrote the same texts")
+
+
+def _said(measured: Mapping[str, Measured], names: Sequence[str], what: str) -> list[Any]:
+    return [cost.says[what] for name in names for cost in measured[name].costs]
+
+
+def _order(scores: Sequence[float]) -> list[int]:
+    return sorted(range(len(scores)), key=lambda place: scores[place])
+
+
+def least(measured: Measured, key: str) -> float:
+    return min(float(cost.says[key]) for cost in measured.costs)
+
+
+def columns(ranked: int, asked: Mapping[str, int]) -> Sequence[Column]:
+    def count(measured: Measured) -> int:
+        what, name, *_ = measured.case.name.replace(",", "").split()
+        return ranked if what == "rank" else asked[name]
+
+    return (
+        Column("CPU s", lambda m: least(m, "cpu_seconds")),
+        Column("wall s", lambda m: least(m, "seconds")),
+        Column("questions/CPU-s", lambda m: count(m) / least(m, "cpu_seconds")),
+        Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
+    )
+
+
+def goals(measured: Mapping[str, Measured]) -> list[Goal]:
+    def ratio(slow: str, fast: str) -> float:
+        return least(measured[slow], "cpu_seconds") / least(measured[fast], "cpu_seconds")
+
+    found = []
+    for kind in KINDS:
+        for way, bound in (
+            ("batched", TIMES_RANKED),
+            ("language_model_batched", None),
+            ("one_by_one", None),
+        ):
+            value = ratio(f"rank {kind}, {way}", f"rank {kind}, ours")
+            found.append(Goal(f"{kind}, {NUM_CANDIDATES} candidates: {way} / ours", value, bound))
+    for task in TASKS:
+        for slow, fast, bound in (
+            ("1", "32", TIMES_WRITTEN),
+            ("1", "16", None),
+            ("transformers", "32", None),
+        ):
+            value = ratio(f"write {task}, {slow}", f"write {task}, {fast}")
+            names = (slow.replace("1", "one by one"), fast)
+            found.append(Goal(f"{task}, nano: {names[0]} / {names[1]} together", value, bound))
+    return found
+
+
+def input_text(ranked: int, asked: Mapping[str, int]) -> str:
+    tasks = ", ".join(f"{count} of {name}" for name, count in asked.items())
+    return (
+        f"Ranking: {ranked} made-up questions, a picture and {PROMPT_TOKENS} tokens of prompt each, with "
+        f"{NUM_CANDIDATES} candidates of 1 to {MOST_TOKENS} tokens; random weights, language models of 6 "
+        f"layers of 256. Writing: {tasks} of the drawn sample, prompts and decoding (5 beams) of their "
+        "protocols, nano. fp32, one thread; the pictures are decoded, models loaded beforehand."
+    )
+
+
+if __name__ == "__main__":
+    main()
