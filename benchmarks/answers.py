@@ -26,7 +26,7 @@ QUESTION = "How fast are answers: 64 candidates ranked, and texts written in bat
 PACKAGES = ("torch", "transformers", "tokenizers")
 TIMES_RANKED, TIMES_WRITTEN = 8, 4
 TASKS = ("gqa", "nocaps")
-SCENES = 80
+SCENES = 300
 TOLERANCE = 1e-3
 """Of log-probabilities of random weights, some of which are -100 and less."""
 
@@ -79,10 +79,10 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(f"python -m benchmarks.{NAME}", description=QUESTION)
     add = parser.add_argument
-    add("--ranked", type=int, default=4, metavar="N", help="questions with 64 candidates each")
+    add("--ranked", type=int, default=2, metavar="N", help="questions with 64 candidates each")
     add("--written", type=int, default=96, metavar="N", help="questions of each task")
     add("--data", type=Path, metavar="DIR", help="a dataset that was built with its pictures")
-    add("--repetitions", type=int, default=5, metavar="R")
+    add("--repetitions", type=int, default=3, metavar="R")
     add("--scratch", metavar="DIR")
     add("--out", type=Path, default=RESULTS / f"{NAME}.json", metavar="FILE.json")
     return parser.parse_args()

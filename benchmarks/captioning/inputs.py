@@ -8,6 +8,7 @@ from trainer.evaluation.prediction import Prediction, write_predictions
 
 REFERENCES = 5
 PICTURES_FILE, MANY_FILE = "pictures.jsonl", "many.jsonl"
+PER_PICTURE_FILE = "cider_per_picture.npy"
 SEED = 0
 
 
@@ -53,17 +54,12 @@ def predictions(pictures: int) -> Iterator[Prediction]:
 
 
 def _caption(chance: random.Random, subjects: list[str]) -> str:
-    """About ten words, of which some are the picture's, one of them last.
-
-    None ends with the letter a: what pycocoevalcap's tokenizer makes of `a.` there depends on how the
-    next caption begins.
-    """
+    """About ten words, of which some are the picture's."""
     length = max(7, round(chance.gauss(10.5, 2)))
     words = [
         chance.choice(subjects) if chance.random() < 0.4 else chance.choice(COMMON)
         for _ in range(length)
     ]
-    words[-1] = chance.choice(subjects)
     if chance.random() < 0.1:
         words[length // 2] += ","
     return f"{words[0].capitalize()} {' '.join(words[1:])}{chance.choice(ENDS)}"

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.captioning.inputs import PICTURES_FILE
+import numpy as np
+
+from benchmarks.captioning.inputs import PER_PICTURE_FILE, PICTURES_FILE
 from trainer.evaluation.metrics.captions import score_corpus
 from trainer.evaluation.prediction import read_predictions
 
@@ -15,10 +17,5 @@ def run(source: str, output: str) -> dict[str, Any]:
         {each.record_id: each.references or () for each in predictions},
         "own",
     )
-    per_picture = scores.per_image.tolist()
-    return {
-        "cider": scores.cider,
-        "bleu": list(scores.bleu),
-        "rouge_l": scores.rouge_l,
-        "per_picture": per_picture,
-    }
+    np.save(Path(output, PER_PICTURE_FILE), scores.per_image)
+    return {"cider": scores.cider, "bleu": list(scores.bleu), "rouge_l": scores.rouge_l}

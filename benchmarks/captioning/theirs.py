@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from benchmarks.captioning.inputs import PICTURES_FILE
+from benchmarks.captioning.inputs import PER_PICTURE_FILE, PICTURES_FILE
 from trainer.evaluation.prediction import read_predictions
 
 
@@ -25,9 +26,9 @@ def run(source: str, output: str) -> dict[str, Any]:
     cider, per_picture = Cider().compute_score(truth, found)
     bleu, _ = Bleu().compute_score(truth, found, verbose=0)
     rouge_l, _ = Rouge().compute_score(truth, found)
+    np.save(Path(output, PER_PICTURE_FILE), per_picture)
     return {
         "cider": float(cider),
         "bleu": [float(each) for each in bleu],
         "rouge_l": float(rouge_l),
-        "per_picture": per_picture.tolist(),
     }

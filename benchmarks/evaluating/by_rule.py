@@ -18,7 +18,7 @@ class ByRule:
     """Says yes; ranks the shortest candidate first."""
 
     language_model = "t5"
-    image_side = 224
+    image_side = 64
     facts: dict[str, Any] = {"name": "by rule", "weights_sha256": "", "dtype": "float32"}  # noqa: RUF012
 
     def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:

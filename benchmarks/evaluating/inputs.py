@@ -19,7 +19,7 @@ from pipelines.cli import main as visinstruct
 
 SPLITS = {"gqa": "test_dev", "visdial": "val"}
 ROWS_A_GROUP = 256
-SIDE = 224
+SIDE = 64
 
 
 def write_inputs(folder: Path, source: str, rows: int) -> Path:

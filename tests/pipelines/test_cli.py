@@ -54,10 +54,13 @@ def test_an_unknown_option_is_told_with_the_nearest(refused, name, tmp_path):
     needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}
     needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--draw", "0"]}
     needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
-    needed |= {"configs": ["copy"]}
+    needed |= {"configs": ["copy"], "score": [tmp_path], "compare": [tmp_path, tmp_path]}
+    needed |= {"evaluate": ["--model", "nano", "--data", tmp_path, "--output", "x"]}
+    needed |= {"metric": ["vqa", "--cases", "x"]}
     nearest = {"sources": "--json", "mixture": "--steps", "sample": "--scenes"}
     nearest |= {"new-source": "--held-out", "explain": "--texts", "train": "--dry-run"}
     nearest |= {"export": "--config", "nano": "--seed", "configs": "--out"}
+    nearest |= {"evaluate": "--tasks", "score": "--data", "compare": "--items", "metric": "--cases"}
     option = nearest.get(name, "--rows")
     message = refused(name, *needed.get(name, []), f"{option[:-1]}=1")
     assert message == (f"visinstruct: unknown argument {option[:-1]}=1, did you mean {option!r}?")

@@ -168,9 +168,9 @@ def test_a_prompt_is_read_once_whatever_the_number_of_beams(answerer):
         answerer.generate(some, Decoding(beams=4, max_new_tokens=3))
     finally:
         hook.remove()
-    assert {rows for rows, _ in lengths} == {len(some)}
-    assert lengths[0][1] > len(PROMPTS[1].split())
-    assert all(length <= 4 for _, length in lengths[1:]), "only the last token is read again"
+    whole = [shape for shape in lengths if shape[1] > 1]
+    assert len(whole) == 1, "the last token alone may be read again"
+    assert whole[0][0] == len(some)
 
 
 def test_a_failure_leaves_the_model_as_it_was(tiny_model):

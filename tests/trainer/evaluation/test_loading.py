@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2ForImageTextRetrieval
 
 from templates.evaluation import Decoding
@@ -19,6 +20,7 @@ from trainer.evaluation.prompts import Asked, tokenize
 from trainer.identity import frozen_fingerprint
 from trainer.model.build import build_model
 from trainer.model.model import CLIP_MEAN, CLIP_STD
+from trainer.model.options import ModelOptions
 from trainer.model.trained import trained_parameters
 
 CPU = torch.device("cpu")
@@ -201,6 +203,13 @@ def test_blip2_writes_and_ranks_as_transformers_does(blip2):
 def test_blip2_cannot_be_told_to_read_the_instruction(blip2):
     with pytest.raises(EvaluationError, match="has no text branch, it reads no instruction"):
         load_answerer(str(blip2), device=CPU, qformer_instruction=True)
+
+
+def test_a_configuration_that_starts_from_stage_2_alone_may_not_read_the_instruction(blip2):
+    init = {"from": "blip2", "path": str(blip2)}
+    with pytest.raises(ValidationError, match="stage 2 reads no instruction; name stage 1 as init"):
+        ModelOptions.model_validate({"init": init})
+    assert ModelOptions.model_validate({"init": init, "qformer_instruction": False})
 
 
 def test_a_model_of_another_kind_says_what_it_is(tmp_path, blip2):

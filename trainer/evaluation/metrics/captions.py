@@ -13,7 +13,7 @@ with the weights of its own references.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -110,12 +110,10 @@ def checked(backend: str) -> str:
 def _tokenize(
     candidates: Sequence[str], references: Sequence[tuple[str, ...]], backend: str
 ) -> _Tokens:
-    if backend == "own":
-        tokenised = [tuple(map(ptb.tokenize, captions)) for captions in references]
-        return _Tokens(list(map(ptb.tokenize, candidates)), tokenised)
-    flat = iter(pycoco.tokenize(chain.from_iterable(references)))
-    tokenised = pycoco.in_order(flat, map(len, references))
-    return _Tokens(pycoco.tokenize(candidates), tokenised)
+    """References and candidates are a file each, as pycocoevalcap has it."""
+    tokenizer = ptb.tokenize_lines if backend == "own" else pycoco.tokenize
+    flat = iter(tokenizer(list(chain.from_iterable(references))))
+    return _Tokens(tokenizer(candidates), [tuple(islice(flat, len(each))) for each in references])
 
 
 def _score(tokens: _Tokens, backend: str) -> tuple[dict[str, Measure], Floats]:

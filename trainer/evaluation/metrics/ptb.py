@@ -6,15 +6,19 @@ letters: `-lrb-` stays. See `ptb_rules` for the rules.
 
 One thing is not the same on purpose. There all captions are lines of one file, and a carriage return,
 form feed or the like within a caption shifts all later captions to other pictures; here, as before we
-hand captions to that tokenizer, all white space is a blank first. Also, a few of its rules look at how
-the next line begins; here nothing follows a caption.
+hand captions to that tokenizer, all white space is a blank first.
+
+Since they are lines of one file, what it makes of a caption that ends with `plan B.` or `no.` depends
+on how the next one begins. `tokenize_lines` does the same; to `tokenize` nothing follows a caption.
 """
 
 import re
+from collections.abc import Sequence
 
 from trainer.evaluation.metrics.ptb_characters import in_known_characters
 from trainer.evaluation.metrics.ptb_rules import (
     ABBREVIATIONS,
+    ABBREVIATIONS_OF_NUMBERS,
     CAPITAL_ABBREVIATIONS,
     RULES,
     SENTENCE_FINAL_ABBREVIATIONS,
@@ -37,6 +41,11 @@ _ACROSS_BLANKS = re.compile(
 )
 """Where a rule may read past a blank: numbers, spaced dots, initials, tags."""
 
+_OPEN_END = re.compile(
+    rf"(?<![A-Za-z0-9.])(?:[A-Za-z]|(?i:{'|'.join(ABBREVIATIONS_OF_NUMBERS)}))\.$"
+)
+"""Of a caption after which it matters what follows."""
+
 _PLAIN = re.compile("([A-Za-z]{2,})([,.]?)")
 _MAX_CACHED = 1 << 18
 
@@ -48,9 +57,40 @@ def tokenize(text: str) -> str:
     "it 's a man 's hat is n't it"
     """
     clean = one_line(text)
+    return _scan(clean) if _ACROSS_BLANKS.search(clean) else _by_piece(clean)
+
+
+def tokenize_lines(captions: Sequence[str]) -> list[str]:
+    """The tokens of each caption, where captions are lines of one file: see above."""
+    tokens = []
+    for place, caption in enumerate(captions):
+        found = tokenize(caption)
+        if caption.rstrip().endswith(".") and _OPEN_END.search(clean := one_line(caption)):
+            found = _before(clean, _following(captions, place + 1))
+        tokens.append(found)
+    return tokens
+
+
+def _before(clean: str, following: str) -> str:
+    """The tokens of a text before what follows, which matters to its last piece only."""
     if _ACROSS_BLANKS.search(clean):
-        return _scan(clean)
+        return _scan(clean, following)
+    start, _, last = clean.rpartition(" ")
+    return " ".join(filter(None, (_by_piece(start), _scan(last, following))))
+
+
+def _by_piece(clean: str) -> str:
+    """The tokens of a text in which no rule reads past a blank."""
     return " ".join(filter(None, map(_tokens_of.__getitem__, clean.split(" "))))
+
+
+def _following(captions: Sequence[str], place: int) -> str:
+    """The lines from `place` to the first that is not empty, with its end if it is not the last."""
+    following = ""
+    while place < len(captions) and not following.strip():
+        following += f"\n{one_line(captions[place])}"
+        place += 1
+    return following + "\n" * (place < len(captions))
 
 
 def one_line(text: str) -> str:
@@ -63,11 +103,11 @@ def breaks_lines(text: str) -> bool:
     return _LINE_BREAK.search(text) is not None
 
 
-def _scan(text: str) -> str:
-    """The tokens of a text by the rules."""
+def _scan(text: str, following: str = "\n\n") -> str:
+    """The tokens of a text by the rules; `following` is what is read after it."""
     known = in_known_characters(text)
     end, place = len(known), 0
-    known += "\n\n"  # what follows a caption where captions are lines
+    known += following
     tokens = []
     while place < end:
         if known[place] == " ":

@@ -196,7 +196,7 @@ def _words() -> Iterator[tuple[str, Callable[[str], str]]]:
     for word in dotted:
         yield rf"({word}\.)[,;:、]", _plainly
     followers = f"(?:{'|'.join(SENTENCE_STARTS)})[ \\n]|(?:{_TAG})[ \\n]"
-    yield rf"([A-Za-z])\. +(?:{followers})", _plainly
+    yield rf"([A-Za-z])\.[ \n]+(?:{followers})", _plainly
     yield f"({_ELIDED_WORD})", _plainly
     hyphens = "(?:-[A-Za-z]+){0,2}"
     yield rf"({_ASCII}+{hyphens}(?:\\?/{_ASCII}+{hyphens}){{1,2}})", _plainly

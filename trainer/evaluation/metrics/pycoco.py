@@ -9,7 +9,7 @@ prove that as many lines came back.
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import chain
@@ -52,7 +52,7 @@ def installed_version() -> str:
         return "of unknown version"
 
 
-def tokenize(captions: Iterable[str]) -> list[str]:
+def tokenize(captions: Sequence[str]) -> list[str]:
     """The tokens of each caption, in order, by pycocoevalcap's jar.
 
     Raises:
@@ -71,7 +71,7 @@ def tokenize(captions: Iterable[str]) -> list[str]:
     return [_without_punctuation(line) for line in lines[:-1]]
 
 
-def _write(path: Path, captions: Iterable[str]) -> int:
+def _write(path: Path, captions: Sequence[str]) -> int:
     """One line each and a last one, by which we know that none was lost; returns how many."""
     num_lines = 0
     with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
@@ -131,8 +131,3 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Off
     bleu, _ = Bleu().compute_score(truth, found, verbose=0)
     _, rouge_l = Rouge().compute_score(truth, found)
     return Official(np.asarray(cider, float), tuple(map(float, bleu)), np.asarray(rouge_l, float))
-
-
-def in_order(captions: Iterator[str], counts: Iterable[int]) -> list[tuple[str, ...]]:
-    """Captions in groups of `counts`."""
-    return [tuple(next(captions) for _ in range(count)) for count in counts]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.evaluation.metrics import ptb
-from trainer.evaluation.metrics.ptb import breaks_lines, tokenize
+from trainer.evaluation.metrics.ptb import breaks_lines, tokenize, tokenize_lines
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "metrics_cases" / "ptb_tokenizer.jsonl"
@@ -82,6 +82,25 @@ def test_a_rule_may_read_past_a_blank_whatever_was_tokenised_before():
     assert tokenize("1 cup") == "1 cup"
     assert tokenize("1/2 cup") == "1/2 cup"
     assert tokenize("1 1/2 cup") == "1\u00a01/2 cup"
+
+
+@pytest.mark.parametrize(
+    ("lines", "tokens"),
+    [
+        (["plan b.", "The plan"], ["plan b", "the plan"]),
+        (["plan b.", "the plan"], ["plan b.", "the plan"]),
+        (["plan b.", "", "The plan"], ["plan b", "", "the plan"]),
+        (["plan b.", "A", "dog"], ["plan b", "a", "dog"]),
+        (["plan b.", "A"], ["plan b.", "a"]),
+        (["plan b.", "<b> dog"], ["plan b", "<b> dog"]),
+        (["I said no.", "5 dogs"], ["i said no.", "5 dogs"]),
+        (["I said no.", "", "5 dogs"], ["i said no", "", "5 dogs"]),
+        (["the U.S.", "The plan", "1", "1/2"], ["the u.s.", "the plan", "1", "1/2"]),
+        ([], []),
+    ],
+)
+def test_how_the_next_line_begins_matters_as_to_the_jar(lines, tokens):
+    assert tokenize_lines(lines) == tokens
 
 
 def test_words_are_remembered_up_to_a_limit(monkeypatch):
