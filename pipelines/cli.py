@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         name = " ".join(arguments[:1])
-        told = f"visinstruct: {name} was stopped; start the same command again to go on"
+        how = " with --resume" if name == "evaluate" else ""
+        told = f"visinstruct: {name} was stopped; start the same command again{how} to go on"
         print(told, file=sys.stderr)
         return 130
     except OSError as error:

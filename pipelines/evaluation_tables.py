@@ -1,21 +1,32 @@
 """The table of `visinstruct evaluate --list`."""
 
+from pathlib import Path
+
 from rich.table import Table
 from rich.text import Text
 
-from templates.library import load_templates
+from pipelines.console import visible
+from templates.library import load_protocols
 
 
-def protocol_table() -> Table:
+def protocol_table(template_dir: str | Path | None = None) -> Table:
     """Every protocol that has an evaluation: what is asked, how, and how it is scored."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("protocol", "split", "records", "method", "metric", "prompt"):
-        table.add_column(name, no_wrap=name != "prompt", overflow="fold")
-    for name, protocol in load_templates().protocols.items():
+    for name in ("protocol", "split", "records", "method", "metric"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("prompt")
+    for name, protocol in load_protocols(template_dir).items():
         rules = protocol.evaluation
         if rules is not None:
             how = rules.method if rules.candidates is None else f"rank {rules.candidates}"
             count = "unknown" if rules.records is None else f"{rules.records:,}"
-            prompt = Text(protocol.prompt.source)
+            prompt = _first_line(protocol.prompt.source)
             table.add_row(name, rules.split, count, how, rules.metric, prompt)
     return table
+
+
+def _first_line(prompt: str) -> Text:
+    """The first line of a prompt, on one line of the table; an ellipsis stands for the rest."""
+    first, *more = prompt.splitlines() or [""]
+    text = visible(first) + (" …" if more else "")
+    return Text(text, no_wrap=True, overflow="ellipsis")

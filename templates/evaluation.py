@@ -15,15 +15,18 @@ A protocol that `extends` another takes over what it does not say itself (`merge
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from sys import float_info
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 LanguageModel: TypeAlias = Literal["t5", "llama"]
 Candidates: TypeAlias = Literal[
     "choices", "letters", "capitals", "record", "vocabulary", "verbalizers"
 ]
+Count: TypeAlias = Annotated[int, Field(strict=True)]  # true and "3" are no counts
 
 
 class _Part(BaseModel):
@@ -33,8 +36,8 @@ class _Part(BaseModel):
 class PerModel(_Part):
     """A value that differs between encoder-decoders (FlanT5) and decoders (Vicuna)."""
 
-    t5: float
-    llama: float
+    t5: FiniteFloat
+    llama: FiniteFloat
 
 
 class Decoding(_Part):
@@ -44,11 +47,30 @@ class Decoding(_Part):
     `min_new_tokens` and `max_new_tokens` do not count what generation starts from.
     """
 
-    beams: int = Field(default=5, ge=1)
-    min_new_tokens: int = Field(default=1, ge=0)
-    max_new_tokens: int = Field(ge=1)
-    length_penalty: float | PerModel = 1.0
-    repetition_penalty: float = Field(default=1.0, gt=0)
+    beams: Count = Field(default=5, ge=1)
+    min_new_tokens: Count = Field(default=1, ge=0)
+    max_new_tokens: Count = Field(ge=1)
+    length_penalty: FiniteFloat | PerModel = 1.0
+    repetition_penalty: FiniteFloat = Field(default=1.0, gt=0, strict=True)
+
+    @field_validator("length_penalty", mode="before")
+    @classmethod
+    def _one_number_or_two(cls, value: Any) -> Any:
+        """One sentence, where pydantic has one for each thing that it might have been."""
+        numbers = [value]
+        if isinstance(value, Mapping) and set(value) == {"t5", "llama"}:
+            numbers = list(value.values())
+        if all(map(_is_number, numbers)) or isinstance(value, PerModel):
+            return value
+        raise ValueError(f"{value!r} is neither a finite number nor {{t5: number, llama: number}}")
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> "Decoding":
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError(
+                f"min_new_tokens is {self.min_new_tokens}, more than max_new_tokens, {self.max_new_tokens}"
+            )
+        return self
 
     def penalty(self, language_model: LanguageModel) -> float:
         """The length penalty for a kind of language model."""
@@ -62,6 +84,15 @@ class Verbalizers(_Part):
 
     positive: tuple[str, ...] = Field(min_length=1)
     negative: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_word_once(self) -> "Verbalizers":
+        counts = Counter(word.strip() for word in self.positive + self.negative)
+        if twice := [word for word, count in counts.items() if count > 1]:
+            raise ValueError(
+                f"{', '.join(map(repr, twice))} is there twice; a word stands for yes or for no, once"
+            )
+        return self
 
 
 class Evaluation(_Part):
@@ -84,7 +115,7 @@ class Evaluation(_Part):
     """
 
     split: str
-    records: int | None = Field(default=None, ge=1)
+    records: Count | None = Field(default=None, ge=1)
     server: str | None = None
     validation_split: str | None = None
     method: Literal["generate", "rank"]
@@ -125,6 +156,13 @@ class Evaluation(_Part):
         return bool(self.end_token.t5 if language_model == "t5" else self.end_token.llama)
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number; `true` is none, nor is an integer that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= float_info.max
+
+
 def protocol_hash(prompt: str, task: str, evaluation: Evaluation) -> str:
     """sha256 of all that decides about a score; not of where it was read."""
     rules = evaluation.model_dump(mode="json", exclude={"read_in", "differences"})
@@ -136,9 +174,12 @@ def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """A base's `evaluation` with a variant's own keys in place of the base's, each as a whole.
 
     What a variant says needs its own line in `read_in`; the other lines are the base's. A key that it
-    sets to null is gone; one that changes `method` drops what only the base's method has.
+    sets to null is gone; one that changes `method` drops what only the base's method has. The base's
+    `differences` are left out: they may tell of what the variant has changed.
     """
     result = {**base, **own}
+    if "differences" not in own:
+        result.pop("differences", None)
     unfit = ("candidates", "verbalizers", "end_token")
     for name in unfit if result.get("method") == "generate" else ("decoding",):
         if name not in own:

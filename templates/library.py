@@ -12,7 +12,8 @@ A task file names its task, the sources that use it and its wordings:
 A source that several task files name has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of
 which one is chosen per draw.
 
-The protocols beside them are read by `templates.protocols`.
+The protocols beside them, in `protocol/`, are read by `templates.protocols`. They stand in front of the
+shipped ones: a file replaces the shipped one of its name, and may extend any of the others.
 """
 
 import hashlib
@@ -84,7 +85,8 @@ class TemplateSet:
     """All wordings, and all protocols by name, of one folder.
 
     `hash` is of the content, not of the layout, of all that builds render: not of protocols that are
-    another choice, which change nothing that is stored.
+    another choice, which change nothing that is stored. The protocols that builds ask with are the
+    folder's own, and the shipped ones of all other sources.
     """
 
     name: str
@@ -109,7 +111,7 @@ class TemplateSet:
 def load_templates(directory: str | Path = "instruct") -> TemplateSet:
     """The template set in `directory`, or the shipped one of that name.
 
-    Protocols come from `directory/protocol/`; where that folder is missing, the shipped ones are used.
+    Protocols are the shipped ones, and those of `directory/protocol/` in front of them.
     Files that have not changed are not parsed again.
 
     Raises:
@@ -128,14 +130,59 @@ def _load(folder: Path, state: tuple[tuple[str, int], ...]) -> TemplateSet:
     return template_set
 
 
+def load_protocols(directory: str | Path | None) -> Mapping[str, Protocol]:
+    """The protocols by name: the shipped ones, and in front of them those of `directory/protocol/`.
+
+    Task files are neither needed nor read. `directory` is as in `load_templates`; None is no folder.
+
+    Raises:
+        TemplateSetError: there is no such folder, or nothing in it; or every mistake in every file.
+    """
+    folder = template_folder("instruct" if directory is None else directory)
+    findings = list(_nothing_in(folder, "write protocol/<source>.<name>.yaml"))
+    if has_only_protocols(folder):
+        findings = []
+    protocols = _read_protocols(folder, findings)
+    if findings:
+        raise TemplateSetError(str(folder), findings)
+    return protocols
+
+
+def has_only_protocols(folder: Path) -> bool:
+    """Whether a folder holds protocols and no task files: enough to evaluate with, not to build."""
+    return bool(_own_protocols(folder)) and not any(folder.glob("*.yaml"))
+
+
 def _files(folder: Path) -> list[Path]:
     """The task files, then the protocols, of a template set."""
-    return [*sorted(folder.glob("*.yaml")), *_protocol_files(folder)]
+    own = _own_protocols(folder)
+    replaced = {path.name for path in own}
+    shipped = [path for path in _shipped_protocols() if path.name not in replaced]
+    return [*sorted(folder.glob("*.yaml")), *shipped, *own]
 
 
-def _protocol_files(folder: Path) -> list[Path]:
-    own = folder / "protocol"
-    return sorted((own if own.is_dir() else SHIPPED / "protocol").glob("*.yaml"))
+def _own_protocols(folder: Path) -> list[Path]:
+    return sorted((folder / "protocol").glob("*.yaml"))
+
+
+def _shipped_protocols() -> list[Path]:
+    return sorted((SHIPPED / "protocol").glob("*.yaml"))
+
+
+def _read_protocols(folder: Path, findings: list[Finding]) -> dict[str, Protocol]:
+    """The protocols of a folder and the shipped ones that it does not replace, in their files' order.
+
+    A shipped variant extends the shipped file even where the folder replaces that: what `gqa.exact`
+    means does not depend on the folder.
+    """
+    shipped, own = _shipped_protocols(), _own_protocols(folder)
+    if not own and (folder / "protocol").exists():
+        remedy = "name its files <source>.yaml or <source>.<name>.yaml, or take it away"
+        findings.append(Finding("protocol", "no-files", "no *.yaml files in it", remedy))
+    replaced = {path.stem for path in own}
+    kept = [each for each in read_protocols(shipped, findings) if each.name not in replaced]
+    found = [*kept, *read_protocols(own, findings, beside=shipped)]
+    return {each.name: each for each in sorted(found, key=lambda each: each.file)}
 
 
 def template_folder(directory: str | Path) -> Path:
@@ -143,24 +190,31 @@ def template_folder(directory: str | Path) -> Path:
     return SHIPPED / str(directory) if str(directory) in SHIPPED_SETS else Path(directory)
 
 
-def read_templates(folder: Path) -> tuple[TemplateSet, list[Finding]]:
+def _nothing_in(folder: Path, remedy: str) -> Iterator[Finding]:
+    """A finding if `folder` is none, or holds no task files."""
+    if not folder.is_dir():
+        known = f"give a folder or one of {', '.join(SHIPPED_SETS)}"
+        yield Finding(str(folder), "no-folder", "no such folder", known)
+    elif not any(folder.glob("*.yaml")):
+        yield Finding(str(folder), "no-files", "no *.yaml files", remedy)
+
+
+def read_templates(
+    folder: Path, *, needs_wordings: bool = True
+) -> tuple[TemplateSet, list[Finding]]:
     """What can be read of `folder`, and every finding that keeps the rest from being used."""
-    findings: list[Finding] = []
+    remedy = "write one file a task, such as vqa.yaml"
+    if has_only_protocols(folder):
+        remedy += "; protocol/ alone is enough to evaluate, not to build"
+    findings = list(_nothing_in(folder, remedy)) if needs_wordings else []
     wordings: list[Wording] = []
     content: list[Any] = []
-    files = sorted(folder.glob("*.yaml"))
-    if not folder.is_dir():
-        remedy = f"give a folder or one of {', '.join(SHIPPED_SETS)}"
-        findings.append(Finding(str(folder), "no-folder", "no such folder", remedy))
-    elif not files:
-        remedy = "write one file a task, such as vqa.yaml"
-        findings.append(Finding(str(folder), "no-files", "no *.yaml files", remedy))
-    for path in files:
+    for path in sorted(folder.glob("*.yaml")):
         parsed = parse(path, _TaskFile, findings)
         if parsed is not None:
             content.append(parsed.model_dump())
             wordings.extend(_wordings(path.name, parsed, findings))
-    protocols = {each.name: each for each in read_protocols(_protocol_files(folder), findings)}
+    protocols = _read_protocols(folder, findings)
     content += [each.content for each in protocols.values() if each.name == each.source]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return TemplateSet(folder.name, tuple(wordings), protocols, digest), findings

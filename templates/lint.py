@@ -1,16 +1,21 @@
 """Finds what makes a template set unusable or dishonest before any data is built with it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from templates.catalog import SOURCES, TASKS, FieldKind, Task
-from templates.errors import Finding, RenderError
+from templates.blanks import find_blanks
+from templates.catalog import SOURCES, TASKS, Task
+from templates.errors import Finding
 from templates.language import Template
-from templates.library import TemplateSet, Wording, read_templates, template_folder
-from templates.protocols import Protocol
+from templates.library import (
+    TemplateSet,
+    Wording,
+    has_only_protocols,
+    read_templates,
+    template_folder,
+)
 
 
 @dataclass(frozen=True)
@@ -22,23 +27,31 @@ class LintReport:
 
     @property
     def clean(self) -> bool:
-        return bool(self.template_set.wordings) and not self.findings
+        checked = self.template_set.wordings or self.template_set.protocols
+        return bool(checked) and not self.findings
 
 
 def lint(
     directory: str | Path = "instruct", sources: Collection[str] = tuple(SOURCES)
 ) -> LintReport:
-    """Check every wording and protocol of `directory`, given the ids of all `sources`."""
-    template_set, findings = read_templates(template_folder(directory))
+    """Check every wording and protocol of `directory`, given the ids of all `sources`.
+
+    A folder that has only protocols is for evaluations, and need not have a wording for anything.
+    """
+    folder = template_folder(directory)
+    only_protocols = has_only_protocols(folder)
+    template_set, findings = read_templates(folder, needs_wordings=not only_protocols)
     findings += _names(template_set, sources)
-    findings += _coverage(template_set, sources)
+    if not only_protocols:
+        findings += _coverage(template_set, sources)
     findings += _duplicates(template_set)
     for wording in template_set.wordings:
         findings += _wording(wording)
     for protocol in template_set.protocols.values():
         base = template_set.protocols.get(protocol.extends or "")
         if base is None or base.prompt.source != protocol.prompt.source:
-            findings += _protocol(protocol)
+            task = TASKS[protocol.task]
+            findings += _leaks(protocol.prompt, task, protocol.file, "", "prompt")
     return LintReport(template_set, tuple(sorted(findings)))
 
 
@@ -107,21 +120,14 @@ def _wording(wording: Wording) -> Iterator[Finding]:
     place = (wording.file, wording.template_id)
     yield from _leaks(wording.instruction, task, *place, "instruction")
     if not wording.allow_blank:
-        yield from _blanks(wording.instruction, task, *place, "instruction")
-    yield from _blanks(wording.target, task, *place, "target")
+        yield from find_blanks(wording.instruction, task, *place, "instruction")
+    yield from find_blanks(wording.target, task, *place, "target")
     if not task.target & _used(wording.target):
         message = f"target does not show {', '.join(task.target)}"
         remedy = f"write {{{{ {next(iter(task.target))} }}}}"
         yield Finding(
             wording.file, "constant-target", message, remedy, wording.template_id, "target"
         )
-
-
-def _protocol(protocol: Protocol) -> Iterator[Finding]:
-    task = TASKS[protocol.task]
-    yield from _leaks(protocol.prompt, task, protocol.file, "", "prompt")
-    if not protocol.allow_blank:
-        yield from _blanks(protocol.prompt, task, protocol.file, "", "prompt")
 
 
 def _used(template: Template) -> frozenset[str]:
@@ -135,37 +141,3 @@ def _leaks(
         message = f"{part} shows {name!r}, which is what the model must say"
         remedy = f"take {name} out of the {part}"
         yield Finding(file, "leak", message, remedy, template_id, name)
-
-
-def _blanks(
-    template: Template, task: Task, file: str, template_id: str, part: str
-) -> Iterator[Finding]:
-    for present, when in ((True, ""), (False, f" without {', '.join(sorted(task.optional))}")):
-        fields = _probe(task, with_optional=present or not task.optional)
-        if any(fields[name] is None for name in template.required):
-            continue  # the wording is never chosen for such an example
-        try:
-            blank = not template.render(fields).strip()
-        except RenderError as error:
-            message, remedy = f"{part} fails: {error}", "mend the template"
-            yield Finding(file, "render", message, remedy, template_id, part)
-            return
-        if blank:
-            message = f"{part} renders blank{when}"
-            remedy = "add words or a field that is always there"
-            yield Finding(file, "blank", message, remedy, template_id, part)
-            return
-
-
-def _probe(task: Task, *, with_optional: bool) -> Mapping[str, Any]:
-    """Made-up fields of a task, the optional ones present or None."""
-    values: dict[FieldKind, Any] = {
-        FieldKind.TEXT: "words",
-        FieldKind.LIST: ["one", "two"],
-        FieldKind.TURNS: [{"question": "what?", "answer": "that"}],
-        FieldKind.FLAG: True,
-    }
-    return {
-        name: values[kind] if with_optional or name not in task.optional else None
-        for name, kind in task.fields.items()
-    }

@@ -10,17 +10,19 @@ says only that:
       read_in: {metric: GQA's own eval.py}
 
 The rest is the base's, key by key. `read_in` and `note` speak of the prompt: a protocol with a prompt of
-its own says its own.
+its own says its own. `differences` speak of all the rules: they are never the base's, as a variant may
+have changed what they tell of; one that gives none says in a sentence what it changes.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from templates.blanks import find_blanks
 from templates.catalog import TASKS
 from templates.errors import Finding, SyntaxRefused
 from templates.evaluation import Evaluation, merged, protocol_hash
@@ -67,12 +69,20 @@ class _ProtocolFile(Strict):
     evaluation: dict[str, Any] | None = None
 
 
-def read_protocols(paths: list[Path], findings: list[Finding]) -> list[Protocol]:
+def read_protocols(
+    paths: Sequence[Path], findings: list[Finding], *, beside: Sequence[Path] = ()
+) -> list[Protocol]:
     """The protocols in files of one folder; what keeps one from being used is a finding.
 
-    A base's mistakes are told once, not again for those that extend it.
+    They may extend each other, and those `beside` that have another name. A base's mistakes are told
+    once, not again for those that extend it.
     """
-    read: dict[str, Any] = {}
+    own = {path.stem for path in paths}
+    read = {
+        path.stem: read_yaml(path, f"protocol/{path.name}", findings)
+        for path in beside
+        if path.stem not in own
+    }
     found: dict[str, list[Finding]] = {}
     for path in paths:
         found[path.stem] = []
@@ -98,13 +108,13 @@ def _protocol(path: Path, read: Mapping[str, Any], findings: list[Finding]) -> P
         base = _base(data["extends"], read, file, findings)
         if base is None:
             return None
-        data = _extended(base, data)
+        data = _extended(base, data, data["extends"])
     parsed = validate(data, _ProtocolFile, file, findings)
     if parsed is None or not _is_named_right(name, file, parsed, findings):
         return None
     prompt = _prompt(file, parsed, findings)
     rules, sound = _rules(file, parsed.evaluation, findings)
-    if prompt is None or not sound:
+    if prompt is None or not sound or not _shows_something(file, parsed, prompt, findings):
         return None
     return Protocol(
         name=name,
@@ -131,7 +141,7 @@ def _base(
     if not isinstance(name, str) or name not in read:
         known = sorted(each for each in read if not _extends(read[each]))
         remedy = f"name one of {', '.join(known) or 'its files'}, without .yaml"
-        message = f"the folder has no protocol {name!r}"
+        message = f"there is no protocol {name!r} to extend"
         findings.append(Finding(file, "extends", message, remedy, field="extends"))
         return None
     base = read[name]
@@ -150,17 +160,37 @@ def _extends(data: Any) -> bool:
     return isinstance(data, dict) and data.get("extends") is not None
 
 
-def _extended(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A protocol's keys, and those of its base that it leaves out."""
+def _extended(base: Mapping[str, Any], own: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A protocol's keys, and those that it leaves out of its base, the protocol `name`."""
     taken = dict(base)
     if "prompt" in own:
         for about_the_prompt in ("read_in", "note", "allow_blank"):
             taken.pop(about_the_prompt, None)
     result = {**taken, **own}
-    rules, own_rules = base.get("evaluation"), own.get("evaluation")
-    if isinstance(rules, dict) and isinstance(own_rules, dict):
-        result["evaluation"] = merged(rules, own_rules)
+    rules, own_rules = base.get("evaluation"), own.get("evaluation", {})
+    if not isinstance(rules, dict) or not isinstance(own_rules, dict):
+        return result
+    result["evaluation"] = merged(rules, own_rules)
+    if "differences" not in own_rules:
+        result["evaluation"]["differences"] = _differences(base, own, name)
     return result
+
+
+def _differences(base: Mapping[str, Any], own: Mapping[str, Any], name: str) -> Any:
+    """What a variant that says nothing of it differs in; the base's sentences if in nothing."""
+    rules, own_rules = base["evaluation"], own.get("evaluation", {})
+    changed = [key for key in ("task", "prompt") if own.get(key, base.get(key)) != base.get(key)]
+    changed += [
+        key
+        for key, value in own_rules.items()
+        if key not in ("read_in", "differences") and value != rules.get(key)
+    ]
+    if not changed:
+        return rules.get("differences", [])
+    return [
+        f"Not the default protocol of {name}: it changes {', '.join(map(str, changed))}. "
+        f"In all else, what differs for {name} differs here too."
+    ]
 
 
 def _is_named_right(name: str, file: str, parsed: _ProtocolFile, findings: list[Finding]) -> bool:
@@ -182,6 +212,16 @@ def _prompt(file: str, parsed: _ProtocolFile, findings: list[Finding]) -> Templa
         field = error.field or "prompt"
         findings.append(Finding(file, "syntax", error.message, error.remedy, field=field))
         return None
+
+
+def _shows_something(
+    file: str, parsed: _ProtocolFile, prompt: Template, findings: list[Finding]
+) -> bool:
+    if parsed.allow_blank:
+        return True
+    blanks = list(find_blanks(prompt, TASKS[parsed.task], file, "", "prompt"))
+    findings += blanks
+    return not blanks
 
 
 def _rules(

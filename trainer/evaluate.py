@@ -1,7 +1,8 @@
 """Evaluation: `deepspeed --module trainer.evaluate --model M --data OUT --tasks heldout --output DIR`.
 
 Also torchrun, srun, or plain python. Every process runs this, with the whole model; the records are
-divided. Exit status as in `trainer.train`: 0 done, 2 a mistake that the message names.
+divided. Exit status: 0 done, 1 a task has no score, 2 a mistake that the message names, 76 another process
+is gone, 130 interrupted.
 """
 
 import argparse
@@ -103,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = options_of(parsed)
         return Plan(options.device, lambda world: _work(options, world), alone_needs_engine=False)
 
-    return run_process(read_plan, "what was answered is kept")
+    return run_process(
+        read_plan, "what was answered is kept, start the same command again with --resume"
+    )
 
 
 def _work(options: EvaluationOptions, world: World) -> int:
@@ -111,9 +114,10 @@ def _work(options: EvaluationOptions, world: World) -> int:
     from trainer.evaluation.run import run_evaluation
 
     results = run_evaluation(options, world)
-    if results is not None:
-        tell_results(options, results)
-    return 0
+    if results is None:
+        return 0
+    tell_results(options, results)
+    return 1 if results.failed else 0
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Plan:
 def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
     """Run one process; returns its exit status: 2 for a mistake that was told, 1 for one of ours.
 
-    `what_stays` tells what is left after a full disk.
+    `what_stays` tells how to go on after a full disk or an interruption.
     """
     speaks = True
     watchdog: Watchdog | None = None
@@ -59,7 +59,6 @@ def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
         world = World(launch, choose_device(plan.device, launch))
         set_variables(launch, world.device)  # before deepspeed is imported, which reads them
         watchdog = _join(world, plan)
-        speaks = world.is_first  # and says what failed elsewhere
         status = plan.work(world)
         watchdog.stop()
         _leave(world, plan)
@@ -75,16 +74,22 @@ def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
 
 
 def _failed(error: BaseException, speaks: bool, watchdog: Watchdog | None, what_stays: str) -> int:
-    """Say why this process fails, to the user and the other processes; returns the exit status."""
+    """Say why this process fails, to the user and the other processes; returns the exit status.
+
+    Of processes that have joined, the first that fails tells a user's mistake: others may have the same,
+    or be ended before they can tell.
+    """
     sentence = _sentence(error, what_stays)
+    if sentence is None and watchdog and is_lost_peer(error):
+        watchdog.suspect()
+    if watchdog:
+        speaks = watchdog.fail(sentence or f"{type(error).__name__}: {error}")
     if sentence is None:
-        if watchdog and is_lost_peer(error):
-            watchdog.suspect()
         tell("".join(traceback.format_exception(error)))
     elif speaks:
         tell(f"visinstruct: {sentence}")
     if watchdog:
-        watchdog.fail(sentence or f"{type(error).__name__}: {error}")
+        watchdog.leave()
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return EXIT_MISTAKE if sentence else 1
@@ -95,13 +100,10 @@ def _sentence(error: BaseException, what_stays: str) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
+        return f"interrupted; {what_stays}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f": {error.filename}" if error.filename else ""
-        return (
-            f"no space left on the disk of the run's folder or cache{place}; {what_stays}: free some space "
-            "and start the same command again"
-        )
+        return f"no space left on the disk of the run's folder or cache{place}; free some space: {what_stays}"
     return None
 
 

@@ -1,9 +1,6 @@
 """One run from a joined world to its last step: it is set up and gone on with, then `trainer.loop` trains."""
 
-import fcntl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,8 +12,8 @@ from trainer.config.run import RunConfig
 from trainer.data.loader import load_steps
 from trainer.data.stream import Stream
 from trainer.distributed import World
-from trainer.errors import ConfigError
 from trainer.evaluation.validation import ScoredValidation
+from trainer.folder_lock import locked_folder
 from trainer.loop import Progress, Run, train
 from trainer.metrics import Metrics
 from trainer.replay import replay as look_again
@@ -40,7 +37,7 @@ def run_training(
     """
     started = time.perf_counter()
     folder = Path(config.output)
-    with _locked(folder, world):
+    with locked_folder(folder, world, "run"):
         setup = prepare(config, world)
         progress = _go_on(setup, folder, world)
         if replay:
@@ -155,27 +152,3 @@ def _find(folder: Path, world: World) -> str | None:
     for sentence in report:
         tell(f"visinstruct: left aside: {sentence}")
     return None if path is None else str(path)
-
-
-@contextmanager
-def _locked(folder: Path, world: World) -> Iterator[None]:
-    """The first process holds the run's folder; the lock of a killed one is free at once."""
-    problem, handle = None, None
-    if world.is_first:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = open(folder / "lock", "w")  # noqa: SIM115 (held while the run lasts)
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            problem = (
-                f"another run is writing to {folder}; wait for it, or set output to another folder"
-            )
-        except OSError as error:
-            problem = f"output {folder} cannot be written: {error.strerror}"
-    if problem := world.broadcast(problem):
-        raise ConfigError(problem)
-    try:
-        yield
-    finally:
-        if handle is not None:
-            handle.close()

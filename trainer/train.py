@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config.precision.tf32,
         )
 
-    return run_process(read_plan, "checkpoints are as they were")
+    return run_process(read_plan, "checkpoints are as they were, start the same command again")
 
 
 def _work(config: RunConfig, world: World, parsed: argparse.Namespace, stop: StopSignal) -> int:

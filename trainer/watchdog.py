@@ -59,13 +59,22 @@ class Watchdog:
             self._watch_thread.join()
             self._leave(self._limit)
 
-    def fail(self, reason: str) -> None:
-        """Tell the others that this process ends, and why."""
+    def fail(self, reason: str) -> bool:
+        """Tell the others that this process ends, and why; returns whether it is the first that does.
+
+        `leave` comes next, when the user has been told.
+        """
         store = self._store
-        if store is not None and not self._done.is_set():
-            self._done.set()
-            text = f"process {self._rank} failed: {reason}"
-            _try(lambda: store.compare_set(_FAILURE, "", text))
+        if store is None or self._done.is_set():
+            return True
+        self._done.set()
+        text = f"process {self._rank} failed: {reason}"
+        first = _try(lambda: store.compare_set(_FAILURE, "", text))
+        return not isinstance(first, bytes) or first.decode(errors="replace") == text
+
+    def leave(self) -> None:
+        """The last word after `fail`: let the others read it."""
+        if self._store is not None:
             self._leave(_PATIENCE_SECONDS)
 
     def suspect(self) -> None:

@@ -21,6 +21,10 @@ CLEAR = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Exit status: 0, also where numbers differ; 1 where a task that both have cannot be compared, the "
+        "others are; 2 where a folder holds no results, or they have no task in common."
+    )
     add = parser.add_argument
     add("first", metavar="A", help="the output folder of an evaluation")
     add("second", metavar="B", help="that of the one to compare with it")
@@ -110,6 +114,8 @@ def _decimal(number: float | None, form: str = ".2f") -> str:
 def _remarks(found: Comparison) -> Iterator[str]:
     for task, why in found.refused.items():
         yield f"{task} is not compared: {why}"
+    if found.server:
+        yield f"not asked, a server scores them: {', '.join(found.server)}"
     for task, compared in found.tasks.items():
         for warning in compared.warnings:
             yield f"{task}: {warning}"

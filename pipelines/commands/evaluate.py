@@ -1,7 +1,6 @@
 """`visinstruct evaluate`: asks a model about a dataset's evaluation splits, scores it, fills the table."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from pipelines.launch import launch, num_processes
@@ -14,13 +13,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_evaluation_arguments(parser)
     add = parser.add_argument
     add("--processes", type=int, metavar="N", help="one a GPU if there are GPUs, else 1")
-    add("--list", action=_List, nargs=0, help="the protocols that can be asked, then stop")
+    add(
+        "--list",
+        action=_List,
+        nargs=0,
+        default=False,
+        help="the protocols that can be asked, with those of --template-dir, then stop",
+    )
     parser.epilog = (
         "Several machines: deepspeed --hostfile hosts --module trainer.evaluate --model M ..."
     )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    if parsed.list:
+        return _list_protocols(parsed.template_dir)
     from trainer.evaluate import main, options_of
 
     options_of(parsed)  # its mistakes are told once, before processes start
@@ -50,10 +57,17 @@ def arguments_of(parsed: argparse.Namespace) -> list[str]:
 
 
 class _List(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *arguments: object) -> None:
-        """Print the protocols, and leave as --help does."""
-        from pipelines.console import output
-        from pipelines.evaluation_tables import protocol_table
+    """Without it, options that an evaluation needs are asked for; to list protocols none is."""
 
-        output().print(protocol_table())
-        sys.exit(0)
+    def __call__(self, parser: argparse.ArgumentParser, parsed: object, *_: object) -> None:
+        setattr(parsed, self.dest, True)
+        for action in parser._actions:
+            action.required = False
+
+
+def _list_protocols(template_dir: str | None) -> int:
+    from pipelines.console import output
+    from pipelines.evaluation_tables import protocol_table
+
+    output().print(protocol_table(template_dir))
+    return 0

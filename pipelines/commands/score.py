@@ -24,4 +24,4 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     if parsed.data:
         roots = image_roots(parsed.image_root)
         print(f"\nreport: {make_report(parsed.folder, results, parsed.data, roots)}")
-    return 0
+    return 1 if results.failed else 0

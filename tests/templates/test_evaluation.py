@@ -64,6 +64,54 @@ def test_rules_that_do_not_fit_together_are_refused(rules, changes, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("decoding", "message"),
+    [
+        ({"length_penalty": float("inf")}, "inf is neither a finite number nor {t5: number"),
+        ({"length_penalty": {"t5": float("nan"), "llama": 1}}, "'t5': nan, 'llama': 1} is neither"),
+        ({"length_penalty": {"t5": 1}}, "{'t5': 1} is neither a finite number nor {t5:"),
+        ({"length_penalty": True}, "True is neither a finite number"),
+        ({"length_penalty": "1"}, "'1' is neither a finite number"),
+        ({"length_penalty": 10**400}, "is neither a finite number"),
+        ({"repetition_penalty": float("inf")}, "should be a finite number"),
+        ({"repetition_penalty": float("nan")}, "should be a finite number"),
+        ({"repetition_penalty": True}, "should be a valid number"),
+        ({"repetition_penalty": 0}, "should be greater than 0"),
+        ({"beams": True}, "should be a valid integer"),
+        ({"beams": "3"}, "should be a valid integer"),
+        ({"max_new_tokens": 9.0}, "should be a valid integer"),
+        ({"min_new_tokens": False}, "should be a valid integer"),
+        ({"min_new_tokens": 10}, "min_new_tokens is 10, more than max_new_tokens, 9"),
+    ],
+)
+def test_decoding_that_cannot_be_meant_is_one_mistake_said_in_a_sentence(decoding, message):
+    with pytest.raises(ValidationError) as caught:
+        evaluation(GENERATE, decoding={"max_new_tokens": 9, **decoding})
+    [mistake] = caught.value.errors()
+    assert message in mistake["msg"]
+
+
+def test_decoding_may_be_of_one_length_only():
+    rules = evaluation(GENERATE, decoding={"max_new_tokens": 9, "min_new_tokens": 9})
+    assert rules.decoding.min_new_tokens == 9
+
+
+@pytest.mark.parametrize("records", [True, "3", 3.0])
+def test_a_count_of_records_is_a_whole_number(records):
+    with pytest.raises(ValidationError, match="records\n  Input should be a valid integer"):
+        evaluation(GENERATE, records=records)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "word"),
+    [(["yes", "true"], ["no", "yes"], "yes"), (["yes", "yes "], ["no"], "yes")],
+)
+def test_a_word_cannot_stand_for_yes_and_no_or_count_double(positive, negative, word):
+    words = {"positive": positive, "negative": negative}
+    with pytest.raises(ValidationError, match=f"'{word}' is there twice; a word stands for yes or"):
+        evaluation(RANK, candidates="verbalizers", verbalizers=words)
+
+
 def test_every_key_says_where_it_was_read_and_no_other_does():
     rules = told(GENERATE)
     del rules["read_in"]["metric"]
@@ -100,8 +148,16 @@ def test_rules_survive_json():
 def test_a_variant_takes_over_what_it_does_not_say():
     own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
     result = Evaluation.model_validate(merged({**told(GENERATE), "differences": ["one"]}, own))
-    assert (result.metric, result.split, result.differences) == ("exact_match", "val", ("one",))
+    assert (result.metric, result.split) == ("exact_match", "val")
     assert (result.read_in["metric"], result.read_in["split"]) == ("elsewhere", "a test")
+
+
+def test_a_variant_does_not_take_over_what_its_base_says_of_itself():
+    base = {**told(GENERATE), "differences": ["the decoding is a guess"]}
+    own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
+    assert Evaluation.model_validate(merged(base, own)).differences == ()
+    own = {**own, "differences": ["compared as they are"]}
+    assert Evaluation.model_validate(merged(base, own)).differences == ("compared as they are",)
 
 
 def test_a_variant_says_where_its_own_keys_were_read():

@@ -205,10 +205,15 @@ def test_a_folder_without_protocols_uses_the_shipped_ones(folder):
     assert own["vsr"].prompt.source == shipped["vsr"].prompt.source
 
 
-def test_a_folder_with_protocols_uses_only_its_own(folder):
+def test_a_folders_protocols_stand_in_front_of_the_shipped_ones(folder):
     write_protocol(folder, PROTOCOL)
+    write_protocol(folder, PROTOCOL.replace("Answer", "Reply"), "vqav2.mine.yaml")
+    shipped = load_templates("instruct").protocols
     protocols = load_templates(folder).protocols
-    assert list(protocols) == ["vqav2"]
+    assert protocols.keys() == shipped.keys() | {"vqav2.mine"}
+    assert [each.file for each in protocols.values()] == sorted(e.file for e in protocols.values())
+    kept = shipped.keys() - {"vqav2"}
+    assert {name: protocols[name].hash for name in kept} == {n: shipped[n].hash for n in kept}
     protocol = protocols["vqav2"]
     assert protocol.prompt.render({"question": "What?"}) == "Question: What? Answer: "
     assert (protocol.task, protocol.file) == ("vqa", "protocol/vqav2.yaml")
@@ -290,7 +295,6 @@ def test_a_source_may_have_other_protocols_which_the_hash_leaves_out(folder):
     before = hash_of(folder)
     write_protocol(folder, PROTOCOL.replace("Answer: ", "Say: "), "vqav2.said.yaml")
     templates = load_templates(folder)
-    assert sorted(templates.protocols) == ["vqav2", "vqav2.said"]
     said = templates.protocols["vqav2.said"]
     assert (said.source, said.name, said.file) == (
         "vqav2",
@@ -299,6 +303,18 @@ def test_a_source_may_have_other_protocols_which_the_hash_leaves_out(folder):
     )
     assert said.prompt.render({"question": "What?"}) == "Question: What? Say: "
     assert templates.hash == before
+
+
+def test_the_hash_covers_the_shipped_protocols_that_the_folder_does_not_replace(folder):
+    shipped_only = hash_of(folder)
+    write_protocol(folder, PROTOCOL, "vqav2.mine.yaml")
+    assert hash_of(folder) == shipped_only
+    write_protocol(folder, PROTOCOL)
+    replaced = hash_of(folder)
+    prompt = load_templates("instruct").protocols["vqav2"].prompt.source
+    write_protocol(folder, PROTOCOL.replace("Question: {{ question }} Answer: ", prompt))
+    assert len({shipped_only, replaced}) == 2
+    assert hash_of(folder) == shipped_only
 
 
 def test_the_hash_leaves_out_how_answers_are_scored(folder):

@@ -88,7 +88,50 @@ def test_a_variant_with_its_own_prompt_says_where_that_was_read_and_has_no_note_
     (folder / "protocol" / "gqa.silent.yaml").unlink()
     bare = read(folder)["gqa.bare"]
     assert (bare.prompt.source, bare.read_in, bare.note) == ("{{ question }}", "a talk", None)
-    assert bare.evaluation == read(folder)["gqa"].evaluation
+    rules = read(folder)["gqa"].evaluation
+    assert bare.evaluation == rules.model_copy(update={"differences": bare.evaluation.differences})
+
+
+def test_a_variant_that_tells_no_differences_is_said_to_change_what_it_changes(folder):
+    prompt = 'extends: gqa\nprompt: "{{ question }}"\nread_in: "a talk"\n'
+    write(
+        folder,
+        gqa=BASE + RULES,
+        gqa__bare=prompt,
+        gqa__both=prompt + METRIC,
+        gqa__told="extends: gqa\n" + METRIC.replace("}}", "}, differences: [two]}"),
+        gqa__none="extends: gqa\n" + METRIC.replace("}}", "}, differences: []}"),
+        gqa__same="extends: gqa\n" + METRIC.replace("exact_match", "exact_match_lavis"),
+    )
+    protocols = read(folder)
+    of = {name: protocols[name].evaluation.differences for name in protocols if name[:4] == "gqa."}
+    rest = "In all else, what differs for gqa differs here too."
+    assert of["gqa.bare"] == (f"Not the default protocol of gqa: it changes prompt. {rest}",)
+    assert of["gqa.both"] == (
+        f"Not the default protocol of gqa: it changes prompt, metric. {rest}",
+    )
+    assert (of["gqa.told"], of["gqa.none"], of["gqa.same"]) == (("two",), (), ("one",))
+
+
+def test_a_protocol_may_extend_a_shipped_one_and_the_folders_own_before_that(folder):
+    write(folder, vsr__mine='extends: vsr\nprompt: "{{ statement }} Yes?"\nread_in: ours\n')
+    shipped = load_templates("instruct").protocols
+    mine = read(folder)["vsr.mine"]
+    assert mine.evaluation.verbalizers == shipped["vsr"].evaluation.verbalizers
+    assert mine.prompt.source == "{{ statement }} Yes?"
+    write(folder, gqa=BASE + RULES, gqa__mine="extends: gqa\n" + METRIC)
+    protocols = read(folder)
+    assert protocols["gqa.mine"].prompt.source == "Question: {{ question }}"
+    assert protocols["gqa.exact"] != protocols["gqa.mine"]
+    assert protocols["gqa.exact"].hash == shipped["gqa.exact"].hash
+
+
+def test_a_mistake_in_a_replaced_protocol_is_told_and_the_shipped_one_not_used(folder):
+    write(folder, gqa=BASE.replace("question", "qestion"))
+    template_set, [finding] = read_templates(folder)
+    assert finding.file == "protocol/gqa.yaml"
+    assert "gqa" not in template_set.protocols
+    assert "gqa.exact" in template_set.protocols
 
 
 def test_a_variant_of_a_protocol_without_rules_may_bring_them(folder):
@@ -108,11 +151,15 @@ def test_variants_leave_the_sets_hash_alone(folder):
 @pytest.mark.parametrize(
     ("text", "message", "remedy"),
     [
-        ("extends: gpa\n", "the folder has no protocol 'gpa'", "name one of gqa, without .yaml"),
+        (
+            "extends: gpa\n",
+            "there is no protocol 'gpa' to extend",
+            "name one of aokvqa, aokvqa.multiple_choice, coco_caption,",
+        ),
         (
             "extends: [gqa]\n",
-            "the folder has no protocol ['gqa']",
-            "name one of gqa, without .yaml",
+            "there is no protocol ['gqa'] to extend",
+            "name one of aokvqa, aokvqa.multiple_choice, coco_caption,",
         ),
         ("extends: gqa.exact\n", "extends 'gqa.exact', which extends another", "extend 'gqa' and"),
         ("extends: gqa.mine\n", "extends itself", "name another protocol, or take the line out"),
@@ -187,7 +234,7 @@ def test_all_mistakes_of_all_protocols_are_said_at_once(folder):
         "protocol/gqa.yaml: evaluation.decoding.max_tokens: extra inputs are not permitted",
         "protocol/gqa.yaml: evaluation.decoding.max_new_tokens: field required",
         "protocol/gqa.a.yaml: extends: extends 'gqa.b', which extends another",
-        "protocol/gqa.b.yaml: extends: the folder has no protocol 'vqa'",
+        "protocol/gqa.b.yaml: extends: there is no protocol 'vqa' to extend",
         "protocol/gqa.c.yaml: evaluation: read_in does not say where metric was read; see docs/add_",
         "protocol/gqa.d.yaml: evaluation: input should be a valid dictionary",
     ):
@@ -204,14 +251,21 @@ def test_an_unquoted_yes_is_no_text(folder):
     assert messages["evaluation.verbalizers.positive.0"] == "input should be a valid string"
 
 
-def test_a_blank_prompt_is_a_finding_unless_it_is_meant(folder):
-    blank = BASE.replace('"Question: {{ question }}"', '""')
-    write(folder, gqa=blank)
-    rules = {each.rule for each in lint(folder, ["gqa"]).findings if each.file.startswith("proto")}
-    assert rules == {"blank"}
+@pytest.mark.parametrize(
+    "prompt", ["", "  ", "{% if question == 'nothing' %}{{ question }}{% endif %}"]
+)
+def test_a_blank_prompt_cannot_be_loaded_unless_it_is_meant(folder, prompt):
+    blank = BASE.replace("Question: {{ question }}", prompt)
+    write(folder, gqa=blank, gqa__exact="extends: gqa\n" + RULES)
+    with pytest.raises(
+        TemplateSetError, match=r"1 mistake:\n  protocol/gqa.yaml: prompt: prompt ren"
+    ):
+        load_templates(folder)
+    of_protocols = [each for each in lint(folder).findings if each.file.startswith("protocol")]
+    assert [(each.file, each.rule) for each in of_protocols] == [("protocol/gqa.yaml", "blank")]
     write(folder, gqa=blank + "allow_blank: true\n")
-    findings = lint(folder, ["gqa"]).findings
-    assert [each for each in findings if each.file.startswith("protocol")] == []
+    assert read(folder)["gqa.exact"].allow_blank
+    assert not any(each.file.startswith("protocol") for each in lint(folder).findings)
 
 
 def test_a_prompts_mistake_is_told_once_and_not_again_for_variants_that_share_it(folder):

@@ -88,6 +88,32 @@ class Answerer:
 
         return _by_frames(asked, answer)
 
+    def check(
+        self,
+        asked: Sequence[Asked],
+        candidates: Sequence[Sequence[str]] | None,
+        *,
+        end_token: bool,
+        most_new: int,
+    ) -> int:
+        """Whether questions have room for `most_new` tokens, or all candidates tokens and room.
+
+        Of `asked` the number of frames counts, not what they show. Returns how many prompts the Q-Former
+        will see without their beginning.
+
+        Raises:
+            EvaluationError: names the first record that has not.
+        """
+        reads = self.model.qformer_instruction
+        prompts = [each.prompt for each in asked]
+        tokenized = tokenize(prompts, self.tokenizers, for_qformer=reads)
+        new = [most_new] * len(asked)
+        if candidates is not None:
+            rows = tokenize_candidates(asked, candidates, self.tokenizers, end_token=end_token)
+            new = [max(map(len, each)) for each in rows]
+        check_room(asked, tokenized, self.model, new)
+        return tokenized.num_cut
+
     def _tokenized(self, asked: Sequence[Asked]) -> Tokenized:
         reads = self.model.qformer_instruction
         prompts = [each.prompt for each in asked]

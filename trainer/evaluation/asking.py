@@ -13,7 +13,7 @@ from templates.evaluation import Decoding, LanguageModel
 from trainer.data.images import Pixels
 from trainer.data.pictures import Pictures, UnreadableError
 from trainer.data.resize import prepare
-from trainer.errors import EvaluationError
+from trainer.errors import DataError, EvaluationError
 from trainer.evaluation.answerer import Asked
 from trainer.evaluation.parts import Parts
 from trainer.evaluation.prediction import Prediction
@@ -117,6 +117,8 @@ class Asking:
             pictures, _ = self.pictures.read(record, embedded)
         except UnreadableError as error:
             return _Ready(request, None, str(error))
+        except DataError as error:
+            return _Ready(request, None, f"{error} (--image-root NAME=DIR)")
         return _Ready(request, prepare(pictures, self.answers.image_side), None)
 
     def _answer(self, ready: Sequence[_Ready]) -> Iterator[Prediction]:
@@ -150,14 +152,14 @@ class Asking:
             if len(ready) == 1:
                 name = ready[0].request.asked.record_id
                 raise EvaluationError(
-                    f"task {self.task.name}, record {name}: the model failed: {type(error).__name__}: {error}"
+                    f"task {self.task.name}, record {name}: the model failed: {_one_line(error)}"
                 ) from error
             for each in ready:  # which of them it is
                 self._said([each])
             names = ", ".join(each.request.asked.record_id for each in ready)
             raise EvaluationError(
                 f"task {self.task.name}: the model failed on {names} together, not on each alone: "
-                f"{type(error).__name__}: {error}"
+                f"{_one_line(error)}"
             ) from error
 
     def _ask_model(self, ready: Sequence[_Ready]) -> list[Prediction]:
@@ -181,6 +183,10 @@ class Asking:
         ends = rules.ends(self.answers.language_model)
         scores = self.answers.rank(asked, candidates, end_token=ends)
         return [ranked(each.request, row) for each, row in zip(ready, scores, strict=True)]
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def ranked(request: Request, log_probs: Sequence[float]) -> Prediction:

@@ -66,10 +66,14 @@ class TaskComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`refused` says of tasks that both have why they cannot be compared."""
+    """`refused` says of tasks that both have why they cannot be compared.
+
+    `server` are tasks whose answers are hidden and that one of the two, or both, did not ask.
+    """
 
     tasks: Mapping[str, TaskComparison]
     refused: Mapping[str, str]
+    server: tuple[str, ...]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
 
@@ -84,6 +88,7 @@ def compare(
     """
     tasks = read_results(first).tasks, read_results(second).tasks
     common = [name for name in tasks[0] if name in tasks[1]]
+    server = tuple(name for name in common if any(_not_asked(each[name]) for each in tasks))
     if not common:
         raise EvaluationError(
             f"{first} and {second} have no task in common: {', '.join(tasks[0]) or 'none'}, and "
@@ -92,6 +97,8 @@ def compare(
     compared: dict[str, TaskComparison] = {}
     refused: dict[str, str] = {}
     for name in common:
+        if name in server:
+            continue
         try:
             compared[name] = _compare_task(
                 _Task(tasks[0][name], samples_file(first, name), _captions(first)),
@@ -104,9 +111,15 @@ def compare(
     return Comparison(
         compared,
         refused,
+        server,
         only_first=tuple(name for name in tasks[0] if name not in tasks[1]),
         only_second=tuple(name for name in tasks[1] if name not in tasks[0]),
     )
+
+
+def _not_asked(result: TaskResult) -> bool:
+    """Whether it is a split with hidden answers that has a line in the table and no samples."""
+    return result.status == "server" and not result.num_asked
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from pydantic import ValidationError
 
 from datagen.files import LocalFiles
 from templates.evaluation import Evaluation
@@ -20,6 +21,7 @@ class TaskFacts(Struct, frozen=True, kw_only=True):
 
     num_records    in the split
     num_asked      fewer under a limit
+    num_cut        prompts whose beginning the Q-Former does not see
     hidden         a server scores the split
     stands_in_for  the split of the protocol that this one stands in for
     """
@@ -34,11 +36,24 @@ class TaskFacts(Struct, frozen=True, kw_only=True):
     split_sha256: str
     num_records: int
     num_asked: int
+    num_cut: int = 0
     hidden: bool = False
     stands_in_for: str | None = None
 
     def evaluation(self) -> Evaluation:
-        return Evaluation.model_validate(self.rules)
+        """The rules.
+
+        Raises:
+            EvaluationError: they were changed since they were written.
+        """
+        try:
+            return Evaluation.model_validate(self.rules)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise EvaluationError(
+                f"task {self.task}: its rules in {RUN_FILE} are damaged "
+                f"({'.'.join(map(str, first['loc']))}: {first['msg'].lower()}); evaluate into a new folder"
+            ) from None
 
 
 class RunFacts(Struct, frozen=True, kw_only=True):
@@ -51,7 +66,7 @@ class RunFacts(Struct, frozen=True, kw_only=True):
     batch_size: int
     limit: int | None
     backbone: str | None
-    captions: str | None
+    captions: str
     tasks: Mapping[str, TaskFacts]
     left_out: Mapping[str, str]
     versions: Mapping[str, str]
@@ -108,6 +123,7 @@ def check_goes_on(before: RunFacts, now: RunFacts, folder: Path) -> None:
                 before.model.get("reads_instruction"),
                 now.model.get("reads_instruction"),
             ),
+            ("--attention", before.model.get("attention"), now.model.get("attention")),
             ("dataset", before.dataset.get("content_hash"), now.dataset.get("content_hash")),
             ("--batch-size", before.batch_size, now.batch_size),
             ("--limit", before.limit, now.limit),

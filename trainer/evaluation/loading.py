@@ -8,7 +8,8 @@ Salesforce/instructblip-vicuna-7b, or a folder    InstructBLIP, InstructBLIP-Vid
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -17,10 +18,11 @@ import torch
 
 from trainer.checkpoint import CONFIG, FOLDER, STATE, WEIGHTS, chosen_checkpoint, read_run_state
 from trainer.config.load import load_config
-from trainer.errors import EvaluationError, ModelError
+from trainer.errors import EvaluationError, ModelError, TrainingError
 from trainer.evaluation.answerer import Answerer
 from trainer.evaluation.fingerprint import describe, weights_sha256
 from trainer.identity import frozen_fingerprint
+from trainer.model.architecture import model_config
 from trainer.model.build import build_model
 from trainer.model.export import load_trained
 from trainer.model.folders import model_folder
@@ -30,6 +32,9 @@ from trainer.model.tokens import load_tokenizers
 
 NANO = "nano"
 SUPPORTED = "instructblip, instructblipvideo and blip-2, with a t5 or llama language model"
+
+LONGEST = 300
+"""Characters of a library's message that are told."""
 
 DType = Literal["float32", "bfloat16"]
 Attention = Literal["eager", "sdpa", "flash_attention_2"]
@@ -70,7 +75,14 @@ def load_answerer(
     if max_instruction_tokens is not None:
         changes["max_instruction_tokens"] = max_instruction_tokens
     options = found.options.model_copy(update=changes)
-    model, step = _built(found, options)
+    file = Path(place, "config.json")
+    described = f"{file}" if file.is_file() else f"the configuration of {place}"
+    with _told(f"read {described}"):
+        model_config(options)
+    with _told(f"read the tokenizers of {place}"):
+        tokenizers = load_tokenizers(options)
+    with _told(f"build the model that {described} describes", attention):
+        model, step = _built(found, options)
     if qformer_instruction is not None:
         _check_can_read(place, options, qformer_instruction)
         model.qformer_instruction = qformer_instruction
@@ -78,7 +90,6 @@ def load_answerer(
         # Ranking hides candidates from each other, which flash attention's masks cannot say.
         cast(Any, model.hf.language_model).set_attn_implementation("sdpa")
     compute_dtype = cast(torch.dtype, getattr(torch, dtype))
-    tokenizers = load_tokenizers(options)
     model = model.to(dtype=compute_dtype)
     facts = {
         "place": place,
@@ -127,26 +138,82 @@ def _is_ours(path: Path) -> bool:
 def _start(place: str) -> dict[str, str]:
     """Where a model in Hugging Face's layout starts, as a configuration would say it."""
     folder = model_folder(place)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"cannot read the configuration of {place}: {error}") from error
+    config = _read_object(folder / "config.json", place)
     kind = config.get("model_type")
     if kind not in ("instructblip", "instructblipvideo", "blip-2"):
         raise EvaluationError(f"{place} is a {kind}; what can be evaluated is {SUPPORTED}")
-    architecture = next(iter(config.get("architectures") or []), "")
+    named = config.get("architectures")
+    architecture = next(iter(named), "") if isinstance(named, list) else ""
     if kind == "blip-2" and architecture not in ("Blip2ForConditionalGeneration", ""):
         raise EvaluationError(
             f"{place} is a {architecture}, which writes no text; what can be evaluated is "
             "Blip2ForConditionalGeneration"
         )
-    language = (config.get("text_config") or {}).get("model_type", "opt")
+    text = config.get("text_config")
+    if text is not None and not isinstance(text, dict):
+        raise EvaluationError(
+            f"{folder / 'config.json'}: `text_config` is {_kind(text)}, not an object that describes a model"
+        )
+    language = (text or {}).get("model_type", "opt")
     if language not in ("t5", "llama"):
         raise EvaluationError(
             f"{place} is a {kind} with a language model of kind {language}; what can be evaluated is "
             f"{SUPPORTED}"
         )
     return {"from": "blip2" if kind == "blip-2" else "instructblip", "path": str(folder)}
+
+
+def _read_object(path: Path, place: str) -> Mapping[str, Any]:
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise EvaluationError(
+            f"cannot read the configuration of {place}, {path}: {error}"
+        ) from error
+    if not isinstance(read, dict):
+        raise EvaluationError(f"{path} is {_kind(read)}, not an object that describes a model")
+    return read
+
+
+def _kind(value: object) -> str:
+    """What JSON calls a value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case _:
+            return "a list" if isinstance(value, list) else "an object"
+
+
+@contextmanager
+def _told(what: str, attention: Attention = "sdpa") -> Iterator[None]:
+    """What libraries make of damaged files, which is any kind of error, as one that says of what.
+
+    The tokenizers' library, for one, raises plain `Exception`.
+    """
+    try:
+        yield
+    except TrainingError:
+        raise
+    except ImportError as error:
+        if attention != "flash_attention_2":
+            raise ModelError(f"cannot {what}: {_in_a_line(error)}") from error
+        raise EvaluationError(
+            f"--attention flash_attention_2 cannot be used here ({_in_a_line(error)}); take sdpa"
+        ) from error
+    except Exception as error:
+        raise ModelError(f"cannot {what}: {_in_a_line(error)}") from error
+
+
+def _in_a_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    plain = isinstance(error, ValueError | ImportError | OSError) and text
+    return text[:LONGEST] if plain else f"{type(error).__name__}: {text}"[:LONGEST]
 
 
 def _built(found: Found, options: ModelOptions) -> tuple[Model, int | None]:

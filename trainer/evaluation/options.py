@@ -58,5 +58,7 @@ class EvaluationOptions:
                 f"--backbone {self.backbone!r} is none of the paper's{nearest(self.backbone, BACKBONES)}: "
                 f"{', '.join(BACKBONES)}"
             )
+        if self.submission and self.limit is not None:
+            raise EvaluationError("--submission needs every record of a split: leave --limit out")
         if not self.tasks:
             raise EvaluationError("--tasks names no task; heldout asks the 13 held-out sets")

@@ -1,6 +1,5 @@
 """Predictions on their way: what each process has written, window by window, so that a kill loses little.
 
-    DIR/parts/gqa/task.json          what the task is; other facts than now: another evaluation
     DIR/parts/gqa/done.jsonl         whole windows of earlier starts
     DIR/parts/gqa/process-00003.jsonl   whole windows of this start, in order
 
@@ -13,8 +12,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-
-import msgspec
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.prediction import (
@@ -55,11 +52,10 @@ class Parts:
         files = self._files()
         for file in files:
             _drop_torn_line(file)
-        counts: dict[int, int] = {}
+        found: dict[int, list[int]] = {}
         for each in _in_order(files):
-            window = each.number // self._window
-            counts[window] = counts.get(window, 0) + 1
-        done = {window for window, count in counts.items() if count == len(self.rows(window))}
+            found.setdefault(each.number // self._window, []).append(each.number)
+        done = {window for window, numbers in found.items() if numbers == list(self.rows(window))}
         kept = (each for each in _in_order(files) if each.number // self._window in done)
         write_predictions(self.folder / _DONE, kept)
         for file in files:
@@ -90,8 +86,8 @@ class Parts:
             if each.number != expected:
                 raise EvaluationError(
                     f"{self.folder}: the prediction of record {expected:,} is "
-                    f"{'missing' if each.number > expected else 'there twice'}; do all processes write to the "
-                    "same folder?"
+                    f"{'missing' if each.number > expected else 'there twice'}; do all "
+                    f"processes write to the same folder? Remove {self.folder} and go on with --resume"
                 )
             expected += 1
             yield each
@@ -124,16 +120,3 @@ def _drop_torn_line(file: Path) -> None:
             end = start
         if end < size:
             opened.truncate(end)
-
-
-def read_facts(path: Path) -> dict[str, object] | None:
-    """A JSON file of facts, or None where there is none."""
-    try:
-        facts: dict[str, object] = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-    except FileNotFoundError:
-        return None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EvaluationError(
-            f"{path} is damaged: {error}; remove its folder and start again"
-        ) from None
-    return facts

@@ -88,7 +88,7 @@ def check_room(
             raise EvaluationError(
                 f"the prompt of record {each.record_id} is too long: {queries} query vectors, {len(row)} "
                 f"tokens of the prompt and {new} of the answer, where the language model has {most} "
-                "positions; shorten the prompt in its protocol"
+                "positions; shorten the prompt, or lower max_new_tokens, in its protocol"
             )
 
 

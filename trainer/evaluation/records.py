@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -74,13 +75,13 @@ class SplitRecords:
 
     def texts(self, most: int | None = None) -> Iterator[Record]:
         """The first `most` records without the bytes of their pictures, row group by row group."""
-        left = len(self) if most is None else most
+        left = len(self) if most is None else min(most, len(self))
         for group in self._groups:
             if left <= 0:
                 return
             rows = self._read(group, _TEXT_COLUMNS).slice(0, left)
             left -= len(rows)
-            yield from to_records(rows)
+            yield from self._records(rows, group.first)
 
     def rows(self, numbers: Sequence[int]) -> list[Record]:
         """The records of ascending `numbers`, with pictures that are embedded."""
@@ -90,9 +91,24 @@ class SplitRecords:
             group = self._groups[bisect_right(self._ends, numbers[at])]
             end = bisect_left(numbers, group.first + group.rows, at)
             places = [number - group.first for number in numbers[at:end]]
-            records += to_records(self._whole(group).take(places))
+            records += self._records(self._whole(group).take(places), numbers[at])
             at = end
         return records
+
+    def _records(self, rows: pa.Table, first: int) -> list[Record]:
+        try:
+            return to_records(rows)
+        except msgspec.ValidationError:
+            return [self._record(rows.slice(n, 1), first + n) for n in range(len(rows))]
+
+    def _record(self, row: pa.Table, number: int) -> Record:
+        try:
+            return to_records(row)[0]
+        except msgspec.ValidationError as error:
+            name = row["record_id"][0].as_py()
+            raise EvaluationError(
+                f"{self.name}: row {number:,} ({name}) is no record: {error}; {_REMEDY}"
+            ) from None
 
     def _whole(self, group: _Group) -> pa.Table:
         if self._held is None or self._held[0] != group:
@@ -170,5 +186,7 @@ def read_vocabulary(
         raise EvaluationError(f"{path}: {error.strerror or error}; {_REMEDY}") from None
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise EvaluationError(f"{path} is not the vocabulary that was built; {_REMEDY}")
-    column = pq.read_table(pa.BufferReader(data)).column(0)
-    return tuple(column.to_pylist())
+    answers = pq.read_table(pa.BufferReader(data), columns=["answer"]).column("answer").to_pylist()
+    if not all(isinstance(answer, str) for answer in answers):
+        raise EvaluationError(f"{path} holds answers that are no text; {_REMEDY}")
+    return tuple(answers)

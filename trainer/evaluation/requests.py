@@ -14,6 +14,15 @@ _NO_CHANCE = Chance(0, 0, 0, 0)
 """A prompt has none; only the target, which is not used, would be drawn."""
 
 
+_MISSING = {
+    "vocabulary": "answer vocabulary",
+    "record": "candidates",
+    "choices": "choices",
+    "letters": "choices",
+    "capitals": "choices",
+}
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked about a record. `asked` is its prediction with nothing predicted yet.
@@ -37,6 +46,8 @@ def make_request(
         made = evaluation(record.example(), task.protocol, _NO_CHANCE)
     except RowRejectedError as error:
         raise EvaluationError(f"{record.record_id}: {error.message}") from None
+    except (AssertionError, ZeroDivisionError) as error:
+        raise EvaluationError(f"{record.record_id} is no record of this schema: {error}") from None
     candidates = _candidates(task, record, vocabulary)
     verbalizers = task.rules.verbalizers
     asked = Prediction(
@@ -75,12 +86,12 @@ def _candidates(
         case "choices":
             found = record.choices
         case "letters":
-            found = record.choices and tuple(f"({letter})" for letter in _letters(record.choices))
+            found = record.choices and tuple(f"({letter})" for letter in _letters(record))
         case "capitals":
-            found = record.choices and tuple(_letters(record.choices).upper())
+            found = record.choices and tuple(_letters(record).upper())
     if not found:
         raise EvaluationError(
-            f"{record.record_id}: nothing to rank, the record has no {task.rules.candidates}"
+            f"{record.record_id}: nothing to rank, it has no {_MISSING[task.rules.candidates]}"
         )
     if blank := [number for number, text in enumerate(found) if not text.strip()]:
         raise EvaluationError(
@@ -89,8 +100,11 @@ def _candidates(
     return found
 
 
-def _letters(choices: tuple[str, ...]) -> str:
+def _letters(record: Record) -> str:
     """As `templates.language.lettered` writes them, of at most 26 choices."""
-    if len(choices) > len(ascii_lowercase):
-        raise EvaluationError("letters are ranked of at most 26 choices")
-    return ascii_lowercase[: len(choices)]
+    count = len(record.choices or ())
+    if count > len(ascii_lowercase):
+        raise EvaluationError(
+            f"{record.record_id}: it has {count} choices, letters are ranked of at most 26"
+        )
+    return ascii_lowercase[:count]

@@ -24,7 +24,7 @@ class Value(Struct, frozen=True):
 
 
 class TaskResult(Struct, frozen=True, kw_only=True):
-    """One task. `headline` is a key of `values`.
+    """One task. `headline` is a key of `values`; those are empty where a server scores.
 
     status           `server`: the answers of the split are hidden, a server scores it
     num_scored       records that count, of `num_asked` asked, of `num_records` in the split, of
@@ -79,7 +79,10 @@ class Average(Struct, frozen=True, kw_only=True):
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """All tasks of an evaluation by name, in the order in which they were asked."""
+    """All tasks of an evaluation by name, in the order in which they were asked.
+
+    `left_out` says why tasks of a group were not asked, `failed` why asked ones have no score.
+    """
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -92,6 +95,7 @@ class Results(Struct, frozen=True, kw_only=True):
     limit: int | None
     tasks: Mapping[str, TaskResult]
     left_out: Mapping[str, str]
+    failed: Mapping[str, str] = {}
     averages: Mapping[str, Average]
     versions: Mapping[str, str]
 

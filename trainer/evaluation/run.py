@@ -11,7 +11,8 @@ import torch
 from msgspec.structs import replace
 
 from datagen.manifest import Manifest, read_manifest
-from templates.library import load_templates
+from templates.errors import TemplateSetError
+from templates.library import load_protocols
 from trainer.data.pictures import Pictures
 from trainer.data.remote import AnyFiles
 from trainer.distributed import World
@@ -27,18 +28,21 @@ from trainer.evaluation.facts import (
 )
 from trainer.evaluation.loading import load_answerer
 from trainer.evaluation.metrics.table import metric as metric_named
+from trainer.evaluation.metrics.table import resolved_captions
 from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.paper import backbone_of
-from trainer.evaluation.parts import Parts
+from trainer.evaluation.parts import FOLDER, Parts
 from trainer.evaluation.prediction import read_predictions
-from trainer.evaluation.preflight import check_split
+from trainer.evaluation.preflight import Preflight
 from trainer.evaluation.progress import Progress
 from trainer.evaluation.records import SplitRecords, read_vocabulary
 from trainer.evaluation.results import Results
 from trainer.evaluation.scoring import samples_file, score_folder
 from trainer.evaluation.submission import write_submission
 from trainer.evaluation.tasks import Chosen, Task, choose_tasks
+from trainer.folder_lock import locked_folder
 
+TWO_FORMS = ("aokvqa",)
 WINDOW_BATCHES = 4
 """Batches of a window; what a killed process loses, and what is divided over processes."""
 
@@ -51,13 +55,36 @@ def run_evaluation(options: EvaluationOptions, world: World) -> Results | None:
     """
     files = AnyFiles()
     manifest = read_manifest(options.data.rstrip("/"), files)
-    templates = load_templates(options.template_dir or "instruct")
-    chosen = choose_tasks(
-        options.tasks, templates.protocols, manifest, hidden_splits=options.submission
-    )
+    try:
+        protocols = load_protocols(options.template_dir)
+    except TemplateSetError as error:
+        raise EvaluationError(str(error)) from error
+    chosen = choose_tasks(options.tasks, protocols, manifest, hidden_splits=options.submission)
+    with locked_folder(
+        options.output, world, "evaluation", lambda: _in_the_way(options.output, options.resume)
+    ):
+        return _evaluate(options, world, files, manifest, chosen)
+
+
+def _in_the_way(folder: Path, resume: bool) -> str | None:
+    """What is in a folder that an evaluation would be mixed up with."""
+    if (folder / RUN_FILE).exists():
+        if resume:
+            return None
+        return f"{folder} holds an evaluation already; go on with it with --resume, or give another --output"
+    if (folder / FOLDER).exists() or any(folder.glob("samples_*.jsonl")):
+        return f"{folder} holds answers but no {RUN_FILE} that says whose; give another --output"
+    return None
+
+
+def _evaluate(
+    options: EvaluationOptions, world: World, files: AnyFiles, manifest: Manifest, chosen: Chosen
+) -> Results | None:
     splits = {task.name: _open(options, manifest, files, task, world) for task in chosen.tasks}
+    looks = [_preflight(options, manifest, files, task, splits) for task in chosen.tasks]
     if world.is_first:
-        _preflight(options, manifest, files, chosen.tasks, splits)
+        for look in looks:
+            look.check(options.skip_unreadable)
     world.wait()
     answerer = load_answerer(
         options.model,
@@ -66,7 +93,10 @@ def run_evaluation(options: EvaluationOptions, world: World) -> Results | None:
         dtype=_dtype(options, world),
         attention=options.attention,
     )
+    cut = [look.check_fits(answerer) if world.is_first else 0 for look in looks]
     facts = _facts(options, manifest, chosen, splits, answerer.facts, world)
+    tasks = zip(facts.tasks.items(), cut, strict=True)
+    facts = replace(facts, tasks={name: replace(each, num_cut=n) for (name, each), n in tasks})
     _begin(options, facts, world)
     progress = Progress(world.is_first)
     for number, task in enumerate(chosen.tasks):
@@ -104,13 +134,17 @@ def _preflight(
     options: EvaluationOptions,
     manifest: Manifest,
     files: AnyFiles,
-    tasks: Sequence[Task],
+    task: Task,
     splits: Mapping[str, SplitRecords],
-) -> None:
-    for task in tasks:
-        metric = metric_named(task.rules.metric, captions=options.captions)
-        vocabulary = _vocabulary(options, manifest, files, task)
-        check_split(task, splits[task.name], metric, vocabulary, options.limit)
+) -> Preflight:
+    return Preflight(
+        task,
+        splits[task.name],
+        metric_named(task.rules.metric, captions=options.captions),
+        _vocabulary(options, manifest, files, task),
+        options.limit,
+        Pictures(options.image_roots, files) if manifest.images == "reference" else None,
+    )
 
 
 def _vocabulary(
@@ -146,7 +180,7 @@ def _facts(
         batch_size=options.batch_size,
         limit=options.limit,
         backbone=options.backbone or backbone_of(model),
-        captions=options.captions,
+        captions=resolved_captions(options.captions),
         tasks={
             task.name: _task_facts(task, splits[task.name], options.limit) for task in chosen.tasks
         },
@@ -188,23 +222,24 @@ def _device_name(world: World) -> str:
 
 
 def _begin(options: EvaluationOptions, facts: RunFacts, world: World) -> None:
-    """Make the folder, or go on in it. Collective.
+    """Write what the evaluation is made of, or go on with one that is made of the same. Collective.
 
     Raises:
-        EvaluationError: it holds another evaluation, or one that `--resume` was not given for.
+        EvaluationError: the folder holds another one.
     """
     if world.is_first:
         path = options.output / RUN_FILE
         if path.exists():
-            if not options.resume:
-                raise EvaluationError(
-                    f"{options.output} holds an evaluation already; go on with it with --resume, or give "
-                    "another --output"
-                )
             before = read_run_facts(options.output)
             check_goes_on(before, facts, options.output)
-            facts = replace(facts, tasks={**before.tasks, **facts.tasks}, date=before.date)
-        options.output.mkdir(parents=True, exist_ok=True)
+            tasks = {**before.tasks, **facts.tasks}
+            left_out = {**before.left_out, **facts.left_out}
+            facts = replace(
+                facts,
+                tasks=tasks,
+                left_out={name: why for name, why in left_out.items() if name not in tasks},
+                date=before.date,
+            )
         write_json(path, facts)
     world.wait()
 
@@ -233,13 +268,15 @@ def _ask(
 
 
 def _submit(options: EvaluationOptions, tasks: Sequence[Task]) -> None:
-    """The files that servers take: one a split whose answers are hidden, of all tasks that asked it."""
-    splits: dict[tuple[str, str], list[Task]] = {}
+    """The files that servers take; one of A-OKVQA's holds the answers of both its forms."""
+    files: dict[str, list[Task]] = {}
     for task in tasks:
         if task.hidden:
-            splits.setdefault((task.source, task.split), []).append(task)
-    for (source, split), asked in splits.items():
-        path = options.output / "submission" / f"{source}_{split}.json"
+            name = task.source if task.source in TWO_FORMS else task.name
+            files.setdefault(f"{name}_{task.split}", []).append(task)
+    for name, asked in files.items():
+        path = options.output / "submission" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
-        files = [samples_file(options.output, task.name) for task in asked]
-        write_submission(source, split, chain.from_iterable(map(read_predictions, files)), path)
+        samples = [samples_file(options.output, task.name) for task in asked]
+        found = chain.from_iterable(map(read_predictions, samples))
+        write_submission(asked[0].source, asked[0].split, found, path)

@@ -23,6 +23,7 @@ from trainer.evaluation.prediction import Prediction, read_predictions, write_pr
 from trainer.evaluation.results import RESULTS_FILE, Average, Results, TaskResult, Value
 
 MODELS: tuple[Model, ...] = ("instructblip", "blip2")
+_AGAIN = "Remove the file and start the evaluation again with --resume"
 CORPUS_METRICS = ("cider",)
 """Their scores of a record depend on the whole set."""
 
@@ -34,8 +35,10 @@ def samples_file(folder: Path, task: str) -> Path:
 def score_folder(folder: Path, captions: str | None = None) -> Results:
     """Score every finished task of an evaluation, fill its samples, write `results.json`.
 
+    A task that cannot be scored is `failed` in the results, with the reason; it keeps no other from its score.
+
     Raises:
-        EvaluationError: no task is finished, or samples are damaged or cannot be scored.
+        EvaluationError: no task is finished, or none can be scored.
     """
     facts = read_run_facts(folder)
     if captions is not None:
@@ -49,11 +52,20 @@ def score_folder(folder: Path, captions: str | None = None) -> Results:
         first, why = next(iter(unfinished.items()))
         raise EvaluationError(f"{folder}: no task to score; {first} is {why}")
     tasks: dict[str, TaskResult] = {}
+    failed: dict[str, str] = {}
     for name, task in facts.tasks.items():
-        if name not in unfinished:
-            if task.stands_in_for and task.protocol not in facts.tasks:
-                tasks |= _waiting(task, facts)
-            tasks[name] = _score_task(folder, task, facts)
+        if name in unfinished:
+            continue
+        try:
+            result = _score_task(folder, task, facts)
+        except EvaluationError as error:
+            failed[name] = str(error)
+            continue
+        if task.stands_in_for and task.protocol not in facts.tasks:
+            tasks |= _waiting(task, facts)
+        tasks[name] = result
+    if not tasks:
+        raise EvaluationError("; ".join(failed.values()))
     results = Results(
         name=facts.name,
         date=facts.date,
@@ -65,6 +77,7 @@ def score_folder(folder: Path, captions: str | None = None) -> Results:
         limit=facts.limit,
         tasks=tasks,
         left_out={**facts.left_out, **unfinished},
+        failed=failed,
         averages={
             "held_in": average(tasks, HELD_IN_AVERAGE, facts.backbone, "held_in"),
             "held_out": average(tasks, HELD_OUT_AVERAGE, facts.backbone, "held_out"),
@@ -81,7 +94,10 @@ def _score_task(folder: Path, task: TaskFacts, facts: RunFacts) -> TaskResult:
     num_skipped = _check(path, task, metric)
     if task.hidden:
         return _result(task, facts, metric, None, {}, {}, num_skipped)
-    scored = metric.score(_counted(path))
+    try:
+        scored = metric.score(_counted(path))
+    except EvaluationError as error:
+        raise EvaluationError(f"task {task.task}: {error}") from None
     groups = [each.group_id for each in _counted(path)]
     errors = standard_errors(scored, groups) if groups else {}
     by_errors = errors_by(scored, groups) if groups else {}
@@ -118,20 +134,23 @@ def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
     Raises:
         EvaluationError: a record is missing, there twice, or lacks what the metric needs.
     """
-    seen: set[int] = set()
+    ids: set[int] = set()
     num_skipped = 0
-    for each in read_predictions(path):
-        if each.number in seen:
-            raise EvaluationError(f"task {task.task}: {path.name} has {each.record_id} twice")
-        seen.add(each.number)
+    for number, each in enumerate(read_predictions(path)):
+        ids.add(hash(each.record_id))
+        if each.number != number or len(ids) <= number:
+            raise EvaluationError(
+                f"task {task.task}: line {number + 1:,} of {path.name} is record {each.number:,} "
+                f"({each.record_id}), which is twice there or out of order. {_AGAIN}"
+            )
         if each.skipped is not None:
             num_skipped += 1
         elif not task.hidden and (lacking := metric.lacks(each)):
             raise EvaluationError(f"task {task.task}, record {each.record_id}: {lacking}")
-    if len(seen) != task.num_asked:
+    if len(ids) != task.num_asked:
         raise EvaluationError(
-            f"task {task.task}: {path.name} has {len(seen):,} records, {task.num_asked:,} were asked; it was "
-            "cut off or edited. Remove it and start the evaluation again with --resume"
+            f"task {task.task}: {path.name} has {len(ids):,} records, {task.num_asked:,} were asked: it was "
+            f"cut off or edited. {_AGAIN}"
         )
     return num_skipped
 
@@ -164,7 +183,7 @@ def _result(
 ) -> TaskResult:
     rules = task.evaluation()
     remarks = _differences(task, facts, metric, num_skipped)
-    comparable = not remarks
+    comparable = not remarks and task.protocol == task.source
     values = {} if scored is None else scored.measures
     return TaskResult(
         source=task.source,
@@ -201,9 +220,15 @@ def _result(
         stands_in_for=task.stands_in_for,
         server=rules.server,
         differences=(*remarks, *rules.differences),
-        notes=() if scored is None else scored.notes,
+        notes=() if scored is None else (*_cut(task), *scored.notes),
         paper={model: paper_number(model, facts.backbone, task.source) for model in MODELS},
     )
+
+
+def _cut(task: TaskFacts) -> tuple[str, ...]:
+    if not task.num_cut:
+        return ()
+    return (f"the Q-Former did not see the beginning of {task.num_cut:,} long prompts",)
 
 
 def printed(metric: Metric, name: str, value: float | None) -> float | None:
@@ -220,7 +245,7 @@ def _differences(
     found = []
     expected = task.evaluation().records
     if not task.num_asked:
-        return ("not asked: its answers are hidden (--submission asks it)",)
+        return ("not asked: its answers are hidden; --submission asks it if the dataset has it",)
     if task.stands_in_for is not None:
         hidden = ", whose answers are hidden" if task.evaluation().server else ""
         found.append(f"{task.split} is not the protocol's split, {task.stands_in_for}{hidden}")
@@ -248,12 +273,13 @@ def average(
     scores: dict[str, float] = {}
     others = []
     for result in tasks.values():
-        if result.protocol == result.source and result.source in sets:
-            score = result.score
-            if score is not None and score.value is not None:
-                scores[result.source] = score.value
-                if result.stands_in_for is not None:
-                    others.append(result.source)
+        score = result.score
+        if result.protocol != result.source or score is None or score.value is None:
+            continue
+        if result.source in sets and (result.stands_in_for is None or result.server):
+            scores[result.source] = score.value
+            if result.stands_in_for is not None:
+                others.append(result.source)
     lacking = tuple(each for each in sets if each not in scores)
     return Average(
         value=None if lacking else sum(scores.values()) / len(sets),

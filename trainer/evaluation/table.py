@@ -38,7 +38,7 @@ def print_results(results: Results, console: Console | None = None) -> None:
         )
     console.print(_table(results))
     for remark in _remarks(results):
-        console.print(Text(remark))
+        console.print(Text(remark), soft_wrap=not console.is_terminal)
 
 
 def _table(results: Results) -> Table:
@@ -58,8 +58,6 @@ def _table(results: Results) -> Table:
 
 
 def _row(name: str, task: TaskResult, number: int) -> list[str]:
-    asked = f"{task.num_scored or task.num_asked:,}"
-    total = task.num_records if task.expected_records is None else task.expected_records
     paper = task.paper if task.stands_in_for is None else {}
     return [
         name,
@@ -69,13 +67,18 @@ def _row(name: str, task: TaskResult, number: int) -> list[str]:
         _error(task.score),
         _figure(paper.get("instructblip")),
         _figure(paper.get("blip2")),
-        "-"
-        if not task.num_asked
-        else asked
-        if task.num_asked == total
-        else f"{asked} of {total:,}",
+        _count(task),
         str(number) if task.differences or task.notes else "",
     ]
+
+
+def _count(task: TaskResult) -> str:
+    """Records that count, of how many there should be."""
+    if not task.num_asked:
+        return "-"
+    count = task.num_asked if task.status == "server" else task.num_scored
+    total = task.num_records if task.expected_records is None else task.expected_records
+    return f"{count:,}" if count == total else f"{count:,} of {total:,}"
 
 
 def _average_row(name: str, average: Average) -> list[str]:
@@ -126,6 +129,9 @@ def _remarks(results: Results) -> Iterator[str]:
         if lines:
             yield f"\n{number} {name}"
             yield from (f"  - {line}" for line in lines)
+    if results.failed:
+        yield "\nNOT SCORED:"
+        yield from (f"  - {why}" for why in results.failed.values())
     if results.left_out:
         yield "\nnot asked:"
         yield from (f"  - {name}: {why}" for name, why in results.left_out.items())

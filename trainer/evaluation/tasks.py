@@ -47,17 +47,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {"heldout": HELD_OUT, "heldin": HELD_IN}
 
 @dataclass(frozen=True)
 class Task:
-    """A protocol on a split. `hidden`: its answers are, a server scores it.
-
-    `stands_in`: the split is scored in place of the protocol's own, whose answers are hidden.
-    """
+    """A protocol on a split. `hidden`: its answers are, a server scores it."""
 
     name: str
     protocol: Protocol
     rules: Evaluation
     split: str
     hidden: bool = False
-    stands_in: bool = False
 
     @property
     def source(self) -> str:
@@ -90,7 +86,7 @@ def choose_tasks(
     """
     tasks: dict[str, Task] = {}
     left_out: dict[str, str] = {}
-    for name in names:
+    for name in map(str.strip, names):
         members = _members(name, protocols)
         for member in members:
             found, absent = _of_protocol(member, protocols, manifest, hidden_splits)
@@ -123,7 +119,9 @@ def _of_protocol(
     name: str, protocols: Mapping[str, Protocol], manifest: Manifest, hidden_splits: bool
 ) -> tuple[list[Task], str | None]:
     """A protocol's tasks, and what the dataset lacks of it."""
-    stem, _, wanted = name.partition("@")
+    stem, at, wanted = name.partition("@")
+    if at and not wanted:
+        return [], "no split is named after the @"
     protocol = protocols.get(stem)
     if protocol is None:
         return [], "the template set has no such protocol"
@@ -135,13 +133,14 @@ def _of_protocol(
         )
     held = manifest.splits.get(protocol.source, {})
     if wanted:
-        tasks = [Task(name, protocol, rules, wanted)]
+        hidden = rules.server is not None and wanted == rules.split
+        tasks = [Task(stem if hidden else name, protocol, rules, wanted, hidden)]
     elif rules.server is None:
         tasks = [Task(name, protocol, rules, rules.split)]
     else:
         assert rules.validation_split is not None  # checked with `server`
         other = rules.validation_split
-        tasks = [Task(f"{stem}@{other}", protocol, rules, other, stands_in=True)]
+        tasks = [Task(f"{stem}@{other}", protocol, rules, other)]
         if hidden_splits and rules.split in held:
             tasks.insert(0, Task(stem, protocol, rules, rules.split, hidden=True))
     missing = [task.split for task in tasks if task.split not in held]

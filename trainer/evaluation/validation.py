@@ -8,19 +8,20 @@ scores are the experiment's result, and a checkpoint must not be chosen by them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from templates.library import load_templates
+from templates.errors import TemplateSetError
+from templates.library import load_protocols
 from trainer.config.run import ValidationOptions
 from trainer.data.pictures import Pictures
 from trainer.data.remote import AnyFiles
 from trainer.data.stream import Stream
 from trainer.distributed import World
 from trainer.engine import Engine
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, EvaluationError
 from trainer.evaluation.answerer import Answerer
 from trainer.evaluation.asking import Asking
 from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.prediction import Prediction
-from trainer.evaluation.preflight import check_split
+from trainer.evaluation.preflight import Preflight
 from trainer.evaluation.records import SplitRecords, read_vocabulary
 from trainer.evaluation.scoring import printed
 from trainer.evaluation.tasks import HELD_OUT, Task, choose_tasks
@@ -97,7 +98,7 @@ class ScoredValidation:
         if task.rules.candidates == "vocabulary":
             vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
         metric = metric_named(task.rules.metric, captions="own")
-        check_split(task, records, metric, vocabulary, options.rows)
+        Preflight(task, records, metric, vocabulary, options.rows).check()
         pictures = Pictures(stream.options.image_roots, files)
         return _Opened(task, records, pictures, vocabulary, batch_size)
 
@@ -119,6 +120,9 @@ def _tasks(stream: Stream, options: ValidationOptions) -> Sequence[Task]:
             f"validation.tasks: {', '.join(held_out)} is held out; a checkpoint must not be chosen by it. "
             "Evaluate it when the run is done (`visinstruct evaluate`)"
         )
-    protocols = load_templates(stream.options.template_dir or "instruct").protocols
+    try:
+        protocols = load_protocols(stream.options.template_dir)
+    except TemplateSetError as error:
+        raise EvaluationError(str(error)) from error
     names = [f"{name}@{SPLIT}" for name in options.tasks]
     return choose_tasks(names, protocols, stream.manifest).tasks

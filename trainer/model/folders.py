@@ -1,7 +1,8 @@
 """Model folders in Hugging Face's layout: found, and their tensors read where they lie.
 
 Tensors of safetensors files are mapped, not read: a model of 50 GB costs no memory until its values are
-used, and then pages that the system can drop again.
+used, and then pages that the system can drop again. Models have no other weights than floating-point ones
+here: integers are of a quantised model, whose scales we do not know.
 """
 
 import json
@@ -54,11 +55,13 @@ def read_tensors(folder: Path) -> State:
     """All tensors of a folder's checkpoint by name, mapped from its files.
 
     Raises:
-        ModelError: there are no weights, or files are missing or damaged.
+        ModelError: there are no weights, files are missing or damaged, or tensors are not of floats.
     """
     state: State = {}
     for path in _weight_files(folder):
-        state.update(read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path))
+        found = read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
+        _check_floats(path, found)
+        state.update(found)
     return state
 
 
@@ -91,9 +94,32 @@ def read_pickle(path: Path) -> State:
     return cast(State, state)
 
 
+def _check_floats(path: Path, state: State) -> None:
+    """Old releases saved `position_ids`, which are integers and no weights."""
+    for name, tensor in state.items():
+        if not tensor.is_floating_point() and not name.endswith("position_ids"):
+            raise ModelError(
+                f"{path} holds {name} as {str(tensor.dtype).removeprefix('torch.')}, a weight is of floats; is the "
+                "model quantised? Take one that is not"
+            )
+
+
+def _indexed(index: Path) -> list[str]:
+    """The names of the files that an index has."""
+    try:
+        read = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"cannot read {index}: {error}") from error
+    found = read.get("weight_map") if isinstance(read, dict) else None
+    names = list(found.values()) if isinstance(found, dict) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ModelError(f"{index} has no `weight_map` from tensors to files")
+    return sorted(set(names))
+
+
 def _weight_files(folder: Path) -> Iterator[Path]:
     for index in sorted(folder.glob("*.index.json")):
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        names = _indexed(index)
         if missing := [name for name in names if not (folder / name).is_file()]:
             raise ModelError(f"{folder} lacks {', '.join(missing)}, which {index.name} names")
         yield from (folder / name for name in names)

@@ -135,8 +135,11 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise ModelError(f"{folder} holds no tokenizer (tokenizer_config.json)")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"cannot read the tokenizer of {folder}: {error}") from error
+    except Exception as error:  # of any kind where tokenizer.json is JSON of another shape
+        raise ModelError(
+            f"cannot read the tokenizer of {folder} (tokenizer.json, tokenizer_config.json): "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ModelError(f"the tokenizer of {folder} has no fast form (tokenizer.json)")
     tokenizer.truncation_side = "left"

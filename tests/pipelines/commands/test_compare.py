@@ -121,6 +121,22 @@ def test_a_task_that_is_not_compared_is_said_and_shows_in_the_status(run, evalua
     assert "- iconqa@val is not compared: A asked iconqa/test, B asked iconqa/val" in outcome.out
 
 
+def test_tasks_that_only_a_server_scores_are_said_once(run, folders):
+    for folder in folders:
+        path = folder / "results.json"
+        results = msgspec.json.decode(path.read_bytes(), type=Results)
+        hidden = msgspec.structs.replace(
+            results.tasks["iconqa@val"], status="server", server="EvalAI", num_asked=0
+        )
+        tasks = {**results.tasks, "iconqa@val": hidden}
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(results, tasks=tasks)))
+        (folder / "samples_iconqa@val.jsonl").unlink()
+    outcome = run("compare", *folders)
+    assert outcome.status == 0
+    assert outcome.out.count("iconqa@val") == 1
+    assert "- not asked, a server scores them: iconqa@val" in outcome.out
+
+
 def test_what_cannot_be_compared_at_all_is_an_error(run, folders, tmp_path):
     outcome = run("compare", folders[0], tmp_path / "nowhere")
     assert outcome.status == 2 and "nowhere holds no results.json" in outcome.message

@@ -62,6 +62,10 @@ class ByRule:
         self._note(asked)
         return [[float(len(text)) for text in row] for row in candidates]
 
+    def check(self, asked: Sequence[Asked], candidates: object, **_: object) -> int:
+        """There is always room."""
+        return 0
+
     def _note(self, asked: Sequence[Asked]) -> None:
         if self.fails_on in [each.record_id for each in asked]:
             raise RuntimeError("no such kernel")

@@ -34,9 +34,27 @@ def _of_another_split(rows: Rows) -> Rows:
     return rows
 
 
+def _blank_question(rows: Rows) -> Rows:
+    rows[2]["question"] = " "
+    return rows
+
+
+def _three_pictures(rows: Rows) -> Rows:
+    rows[2]["images"] = rows[2]["images"] * 3
+    return rows
+
+
+def _a_null_id(rows: Rows) -> Rows:
+    rows[2]["group_id"] = None
+    return rows
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (_blank_question, r"task gqa: 1 records.*gqa/test_dev/\S+: its question is blank"),
+        (_three_pictures, r"task gqa: 1 records.*\S+: it has 3 pictures, one is asked about"),
+        (_a_null_id, r"gqa/test_dev: row 2 \(gqa/test_dev/\S+\) is no record: .*group_id"),
         (_twice, r"task gqa: 1 records.*gqa/test_dev/\S+ is there twice \(rows 0 and \d+\)"),
         (_without_references, r"task gqa: 1 records.*gqa/test_dev/\S+: .*references"),
         (_without_question, r"task gqa: 1 records.*'question' is absent"),

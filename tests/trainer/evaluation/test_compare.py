@@ -176,13 +176,25 @@ def test_a_number_of_the_whole_set_is_resampled_as_one(evaluation):
 
 
 def test_a_split_with_hidden_answers_is_compared_by_outputs(evaluation):
-    result = task(status="server", server="a server")
+    result = task(status="server", server="a server", num_asked=2)
     hidden = [replace(each, correct_choice=None) for each in choices([True, True])]
     other = [hidden[0], replace(hidden[1], output="c")]
     found = compare(
         evaluation("a", iconqa=(result, hidden)), evaluation("b", iconqa=(result, other))
     ).tasks["iconqa"]
     assert found.numbers == {} and found.num_changed == 1
+
+
+def test_a_hidden_split_that_was_not_asked_is_listed_and_not_refused(evaluation):
+    hidden, made = task(status="server", server="a server"), choices([True, True])
+    asked = replace(hidden, num_asked=2)
+    first = evaluation("a", both=(hidden, []), one=(hidden, []), iconqa=(task(), made))
+    second = evaluation("b", both=(hidden, []), one=(asked, made), iconqa=(task(), made))
+    for path in [*first.glob("samples_[bo]*"), second / "samples_both.jsonl"]:
+        path.unlink()
+    found = compare(first, second)
+    assert list(found.tasks) == ["iconqa"]
+    assert (found.server, found.refused) == (("both", "one"), {})
 
 
 def test_records_that_were_left_out_are_not_common(evaluation):

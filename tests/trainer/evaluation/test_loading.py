@@ -1,12 +1,15 @@
 """Every name that stands for a model, and those that stand for none."""
 
 import json
+import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2ForImageTextRetrieval
 
 from templates.evaluation import Decoding
@@ -253,3 +256,87 @@ def test_the_hash_tells_weights_apart_also_where_it_only_samples(tiny_llama):
         assert before != weights_sha256(model, whole_bytes)
         with torch.no_grad():
             model.hf.language_model.lm_head.weight.copy_(again.hf.language_model.lm_head.weight)
+
+
+@pytest.fixture
+def copied(tiny_t5, tmp_path):
+    """A model's folder, to be damaged."""
+    return Path(shutil.copytree(tiny_t5, tmp_path / "copied"))
+
+
+def configure(folder, part, key, value):
+    config = json.loads((folder / "config.json").read_text())
+    (config if part is None else config[part])[key] = value
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(("text", "kind"), [("[1]", "a list"), ("null", "null"), ("3", "a number")])
+def test_a_configuration_that_is_no_object_says_what_it_is(copied, text, kind):
+    (copied / "config.json").write_text(text)
+    with pytest.raises(EvaluationError, match=rf"config\.json is {kind}, not an object"):
+        load_answerer(str(copied), device=CPU)
+
+
+@pytest.mark.parametrize(("value", "kind"), [("x", "a text"), ([1], "a list"), (5, "a number")])
+def test_a_language_model_that_is_no_object_says_what_it_is(copied, value, kind):
+    configure(copied, None, "text_config", value)
+    with pytest.raises(EvaluationError, match=rf"config\.json: `text_config` is {kind}"):
+        load_answerer(str(copied), device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("vision_config", "num_attention_heads", 5, "divisible by num_heads"),
+        ("vision_config", "num_attention_heads", 0, "ZeroDivisionError"),
+        ("vision_config", "hidden_act", "nope", "KeyError: 'nope'"),
+        ("qformer_config", "hidden_size", 33, "33"),
+        ("text_config", "num_heads", -1, "negative dimension"),
+        ("text_config", "d_model", "wide", "expected int, got str"),
+        (None, "num_query_tokens", -1, "negative dimension"),
+        (None, "vision_config", 3, "vision_config"),
+    ],
+)
+def test_sizes_that_no_model_can_have_name_the_file(copied, part, key, value, message):
+    configure(copied, part, key, value)
+    with pytest.raises(ModelError, match=r"cannot [a-z ]+ \S+config\.json") as raised:
+        load_answerer(str(copied), device=CPU)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null"])
+@pytest.mark.parametrize("folder", ["", "qformer_tokenizer"])
+def test_a_broken_tokenizer_names_its_folder(copied, folder, text):
+    (copied / folder / "tokenizer.json").write_text(text)
+    named = re.escape(str(copied / folder))
+    with pytest.raises(
+        ModelError, match=rf"cannot read the tokenizer of {named} \(tokenizer\.json"
+    ):
+        load_answerer(str(copied), device=CPU)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "null", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}']
+)
+def test_a_broken_index_of_weights_is_named(copied, text):
+    (copied / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(
+        ModelError, match=r"model\.safetensors\.index\.json(:| has no `weight_map`)"
+    ):
+        load_answerer(str(copied), device=CPU)
+
+
+def test_weights_of_integers_are_named(copied):
+    path = copied / "model.safetensors"
+    state = load_file(path)
+    state["query_tokens"] = state["query_tokens"].to(torch.int8)
+    save_file(state | {"vision_model.embeddings.position_ids": torch.arange(5)}, path)
+    with pytest.raises(ModelError, match=r"model\.safetensors holds query_tokens as int8"):
+        load_answerer(str(copied), device=CPU)
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="flash attention is installed")
+def test_an_attention_that_is_not_installed_is_named(tiny_t5):
+    with pytest.raises(EvaluationError, match=r"--attention flash_attention_2 .* take sdpa"):
+        load_answerer(str(tiny_t5), device=CPU, attention="flash_attention_2")

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from trainer.distributed import World
-from trainer.errors import EvaluationError
+from trainer.errors import EvaluationError, TrainingError
 from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.prediction import read_predictions
 from trainer.evaluation.run import run_evaluation
+from trainer.folder_lock import locked_folder
 
 Options = Callable[..., EvaluationOptions]
 
@@ -105,7 +106,7 @@ def test_a_folder_with_an_evaluation_is_not_overwritten(
     model: Any, options: Options, world: World
 ) -> None:
     run_evaluation(options(), world)
-    with pytest.raises(EvaluationError, match="go on with it with --resume"):
+    with pytest.raises(TrainingError, match="go on with it with --resume"):
         run_evaluation(options(), world)
     with pytest.raises(
         EvaluationError, match=r"another evaluation; it differs in --batch-size \(4, now 8\)"
@@ -114,6 +115,52 @@ def test_a_folder_with_an_evaluation_is_not_overwritten(
     model.facts["weights_sha256"] = "1"
     with pytest.raises(EvaluationError, match="differs in weights"):
         run_evaluation(options(resume=True), world)
+
+
+def test_answers_without_what_they_are_of_are_not_taken_for_ours(
+    model: Any, options: Options, world: World
+) -> None:
+    run_evaluation(options(), world)
+    (options().output / "evaluation.json").unlink()
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match=r"holds answers but no evaluation.json"):
+            run_evaluation(options(resume=resume), world)
+
+
+def test_two_evaluations_do_not_write_to_one_folder(
+    model: Any, options: Options, world: World
+) -> None:
+    with (
+        locked_folder(options().output, world, "evaluation"),
+        pytest.raises(TrainingError, match="another evaluation is writing to"),
+    ):
+        run_evaluation(options(), world)
+
+
+def test_an_output_that_cannot_be_a_folder_is_said(
+    model: Any, options: Options, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(TrainingError, match="cannot be written"):
+            run_evaluation(options(output=output), world)
+
+
+def test_a_server_gets_all_answers_or_none(options: Options) -> None:
+    with pytest.raises(EvaluationError, match="--submission needs every record"):
+        options(submission=True, limit=5)
+
+
+def test_an_average_is_of_the_protocols_own_splits(
+    model: Any, options: Options, world: World
+) -> None:
+    results = run_evaluation(options(tasks=("gqa@val", "gqa")), world)
+    assert results is not None
+    from trainer.evaluation.scoring import average
+
+    mean = average(results.tasks, ("gqa",), None, "held_out")
+    score = results.tasks["gqa"].score
+    assert score is not None and mean.value == score.value and mean.other_splits == ()
 
 
 def test_the_error_of_a_batch_names_the_record_that_it_is(

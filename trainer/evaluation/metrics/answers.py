@@ -1,5 +1,6 @@
 """Metrics that compare an output with what annotators answered, one prediction at a time."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -48,6 +49,9 @@ class AnswerMetric:
             return "no references; are the answers of this split hidden?"
         if not references:
             return "its references are empty"
+        if all(map(is_blank, references)):
+            held = "its only reference is" if len(references) == 1 else "all its references are"
+            return f"{held} blank ({references[0]!r}), there is nothing to compare with"
         if len(references) < self.min_references:
             return (
                 f"{len(references)} reference, {self.name} needs {self.min_references} or more, since it "
@@ -83,6 +87,13 @@ class AnswerMetric:
         wanted = self.by if self.difficult_tag is None else (*self.by, self.difficult_tag)
         kept = {name: tags[name] for name in wanted if name in tags} if tags else {}
         return kept or None
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: blanks, and characters of no width such as U+200B or U+FEFF."""
+    return all(
+        character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in text
+    )
 
 
 def _is_true(tags: Mapping[str, str] | None, name: str | None) -> bool:

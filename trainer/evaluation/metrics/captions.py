@@ -8,7 +8,8 @@ Two backends give the same numbers where they see the same tokens, and nearly al
 
 The weights of CIDEr come from the references of the set that is scored, so that the number of a part of
 a set is not that of the whole: where records have a `domain` (NoCaps), each domain's CIDEr is computed
-with the weights of its own references.
+with the weights of its own references. A set or a domain without captions, or in which no reference
+holds a word, has no numbers (NaN, and a note says so): pycocoevalcap would end with an error.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,17 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datagen.errors import nearest
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics import ptb, pycoco
+from trainer.evaluation.metrics.backends import checked, resolved
 from trainer.evaluation.metrics.base import Floats, Mean, Measure, Scored
 from trainer.evaluation.metrics.bleu import Bleu, bleu_counts
 from trainer.evaluation.metrics.cider import cider_d
 from trainer.evaluation.metrics.ngrams import MAX_N, corpus
 from trainer.evaluation.metrics.rouge import rouge_l
 from trainer.evaluation.prediction import Prediction
-
-BACKENDS = ("own", "pycocoevalcap")
 
 
 @dataclass(frozen=True)
@@ -88,25 +87,6 @@ def score_corpus(
     return CorpusScores(values["cider"], bleu, values["rouge_l"], scores)
 
 
-def checked(backend: str) -> str:
-    """The backend, which is known and can be used.
-
-    Raises:
-        EvaluationError: it is not.
-    """
-    if backend not in BACKENDS:
-        raise EvaluationError(
-            f"unknown backend of caption metrics {backend!r}{nearest(backend, BACKENDS)}; there are "
-            f"{' and '.join(BACKENDS)}"
-        )
-    missing = pycoco.unavailable() if backend == "pycocoevalcap" else None
-    if missing:
-        raise EvaluationError(
-            f"captions cannot be scored by pycocoevalcap: {missing}. The backend `own` needs neither"
-        )
-    return backend
-
-
 def _tokenize(
     candidates: Sequence[str], references: Sequence[tuple[str, ...]], backend: str
 ) -> _Tokens:
@@ -129,9 +109,22 @@ def _score(tokens: _Tokens, backend: str) -> tuple[dict[str, Measure], Floats]:
     else:
         official = pycoco.score(tokens.candidates, tokens.references)
         cider, rouge = official.cider, official.rouge_l
-        for n, theirs in enumerate(official.bleu, start=1):
-            assert np.isclose(bleu[f"bleu_{n}"].value(), theirs, rtol=1e-9, atol=1e-12), n
+        for (name, measure), theirs in zip(bleu.items(), official.bleu, strict=True):
+            if not np.isclose(found := measure.value(), theirs, rtol=1e-9, atol=1e-12):
+                raise EvaluationError(
+                    f"{name} of {len(cider):,} captions is {theirs} by pycocoevalcap {pycoco.installed_version()} "
+                    f"and {found} by our sums; is it version 1.2? Score with --captions own, and tell us"
+                )
     return {"cider": Mean(cider), **bleu, "rouge_l": Mean(rouge)}, cider
+
+
+def _score_if_any(tokens: _Tokens, backend: str) -> tuple[dict[str, Measure], Floats]:
+    """The same; NaN for all where there are no captions or no reference holds a word."""
+    if any(chain.from_iterable(tokens.references)):
+        return _score(tokens, backend)
+    nothing = np.full(len(tokens.candidates), np.nan)
+    names = ("cider", *(f"bleu_{n}" for n in range(1, MAX_N + 1)), "rouge_l")
+    return {name: Mean(nothing) for name in names}, nothing
 
 
 class CiderMetric:
@@ -146,15 +139,17 @@ class CiderMetric:
     unscaled: tuple[str, ...] = ()
 
     def __init__(self, backend: str | None = None) -> None:
-        if backend is None:
-            backend = "own" if pycoco.unavailable() else "pycocoevalcap"
-        self.backend = checked(backend)
+        self.backend = resolved(backend)
 
     def lacks(self, prediction: Prediction) -> str | None:
         if prediction.references is None:
             return "no references; are the captions of this split hidden?"
         if not prediction.references:
             return "its references are empty"
+        if not any(map(ptb.tokenize, prediction.references)):
+            return (
+                f"none of its references holds a word (the first is {prediction.references[0]!r})"
+            )
         return None
 
     def score(self, predictions: Iterable[Prediction]) -> Scored:
@@ -169,17 +164,20 @@ class CiderMetric:
             candidates.append(prediction.output)
             references.append(prediction.references)
             domains.append((prediction.tags or {}).get("domain"))
-        if not candidates:
-            raise EvaluationError("there are no captions to score")
-        tokens = _tokenize(candidates, references, self.backend)
-        measures, scores = _score(tokens, self.backend)
+        tokens = _tokenize(candidates, references, self.backend) if candidates else _Tokens([], [])
+        measures, scores = _score_if_any(tokens, self.backend)
+        by_domain = self._by_domain(tokens, domains)
         return Scored(
             measures=measures,
             scores=scores,
             normalised=tokens.candidates,
             normalised_references=tokens.references,
-            notes=(*self._notes(candidates, tokens), *_broken(num_broken)),
-            by=self._by_domain(tokens, domains),
+            notes=(
+                *self._notes(candidates, tokens),
+                *_broken(num_broken),
+                *_undefined(tokens, by_domain),
+            ),
+            by={"domain": by_domain} if by_domain else {},
         )
 
     def _notes(self, candidates: Sequence[str], tokens: _Tokens) -> list[str]:
@@ -198,17 +196,15 @@ class CiderMetric:
             )
         if num_wordless:
             notes.append(f"{num_wordless:,} output{'s' * (num_wordless != 1)} without any word")
-        if len(candidates) == 1:
+        if len(candidates) == 1 and any(tokens.references[0]):
             notes.append("CIDEr of one picture alone is 0: its n-grams weigh nothing")
         return notes
 
-    def _by_domain(
-        self, tokens: _Tokens, domains: Sequence[str | None]
-    ) -> dict[str, dict[str, Measure]]:
+    def _by_domain(self, tokens: _Tokens, domains: Sequence[str | None]) -> dict[str, Mean]:
         """CIDEr of each domain, with the weights of its own references."""
         found = np.array(domains, dtype=object)
         names = sorted({domain for domain in domains if domain is not None})
-        measures: dict[str, Measure] = {}
+        measures: dict[str, Mean] = {}
         for name in names:
             places = np.flatnonzero(found == name)
             part = _Tokens(
@@ -216,9 +212,9 @@ class CiderMetric:
                 [tokens.references[place] for place in places],
             )
             scores = np.full(len(domains), np.nan)
-            scores[places] = _score(part, self.backend)[1]
+            scores[places] = _score_if_any(part, self.backend)[1]
             measures[name] = Mean(scores)
-        return {"domain": measures} if measures else {}
+        return measures
 
 
 def _broken(num_broken: int) -> list[str]:
@@ -226,3 +222,16 @@ def _broken(num_broken: int) -> list[str]:
         return []
     held = "text holds" if num_broken == 1 else "texts hold"
     return [f"{num_broken:,} {held} characters that end a line; they were read as blanks"]
+
+
+def _undefined(tokens: _Tokens, by_domain: Mapping[str, Mean]) -> list[str]:
+    """Which numbers there are none of, and why."""
+    if not tokens.candidates:
+        return ["no caption was scored: there are no numbers"]
+    if not any(chain.from_iterable(tokens.references)):
+        return ["no reference of any picture holds a word: there are no numbers"]
+    return [
+        f"domain {name}: no reference holds a word, it has no number"
+        for name, mean in by_domain.items()
+        if np.isnan(mean.scores).all()
+    ]

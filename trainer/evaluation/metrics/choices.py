@@ -6,6 +6,10 @@ highest score, of equal ones the first, and counts where it is the right one. Sc
 `evaluation/eval_predictions.py`) count likewise; ScienceQA's script guesses where an output names no
 choice, which cannot happen to a ranked one.
 
+Candidates of equal text have equal probabilities: which of them comes first says nothing of the model.
+Three of the 1,145 validation questions of A-OKVQA have the right choice twice. As its script compares
+texts, each of them is right; the notes say how often that was so.
+
 VSR (cambridgeltl/visual-spatial-reasoning, `analysis_scripts/eval_compute_acc_by_rel.py`) counts where
 true or false was predicted rightly, also by relation. The InstructBLIP paper ranks the words yes and
 true against no and false, and does not say how two words make one class. Here a class has the
@@ -21,6 +25,7 @@ from numpy.typing import ArrayLike
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.base import Mean, Scored
 from trainer.evaluation.metrics.log_probs import (
+    equal_to_right,
     lacks_classes,
     lacks_correct_choice,
     log_odds,
@@ -62,11 +67,14 @@ class ChoiceAccuracy:
         chosen: list[str] = []
         wanted: list[tuple[str, ...]] = []
         tags: list[Mapping[str, str] | None] = []
+        num_repeated = 0
         for prediction in predictions:
             candidates, answer = prediction.candidates, prediction.correct_choice
             assert candidates is not None and answer is not None  # it lacks nothing
             choice = choose(log_probs_of(prediction))
-            right.append(choice == answer)
+            equal = equal_to_right(prediction)
+            right.append(choice in equal)
+            num_repeated += len(equal) > 1
             chosen.append(candidates[choice])
             wanted.append((candidates[answer],))
             tags.append(prediction.tags)
@@ -76,8 +84,16 @@ class ChoiceAccuracy:
             scores=scores,
             normalised=chosen,
             normalised_references=wanted,
+            notes=_repeated(num_repeated),
             by=means_by_tag(("subject", "grade"), tags, scores),
         )
+
+
+def _repeated(num_records: int) -> tuple[str, ...]:
+    if not num_records:
+        return ()
+    have = "record has" if num_records == 1 else "records have"
+    return (f"{num_records:,} {have} several candidates of the right one's text; each is right",)
 
 
 class YesNoAccuracy:

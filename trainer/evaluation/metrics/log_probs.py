@@ -28,7 +28,27 @@ def lacks_correct_choice(prediction: Prediction) -> str | None:
         return "no correct_choice"
     if not 0 <= right < num_candidates:
         return f"correct_choice {right} is none of {num_candidates} candidates"
+    if num_candidates == 1:
+        return "only one candidate, there is nothing to choose"
+    if len(equal_to_right(prediction)) == num_candidates:
+        return f"all {num_candidates} candidates are equal ({_right_text(prediction)!r}), there is nothing to choose"
     return None
+
+
+def equal_to_right(prediction: Prediction) -> tuple[int, ...]:
+    """The places of candidates whose text is the right one's, which no model can tell apart.
+
+    Blanks at the ends do not count.
+    """
+    text = _right_text(prediction)
+    found = enumerate(prediction.candidates or ())
+    return tuple(place for place, candidate in found if candidate.strip() == text)
+
+
+def _right_text(prediction: Prediction) -> str:
+    candidates, right = prediction.candidates, prediction.correct_choice
+    assert candidates is not None and right is not None  # asked for where there are both
+    return candidates[right].strip()
 
 
 def lacks_classes(prediction: Prediction) -> str | None:

@@ -5,6 +5,8 @@ The rule is that of batra-mlp-lab/visdial-challenge-starter-pytorch, `visdialch/
 - Candidates are sorted by falling score; of equal scores the first candidate comes first, as PyTorch
   sorts on the CPU. Ranks count from 1.
 - MRR is the mean of 1/rank, R@k the part of rounds whose rank is k or better, over all rounds.
+- Where other candidates have the right one's text, only the right one's own place counts, as there; the
+  notes say of how many rounds.
 - NDCG is of the rounds with dense annotation. k is the number of candidates whose relevance is not
   zero: the relevance of the k best ranked, discounted by log2(rank + 1), over that of the k most
   relevant. A round without a relevant candidate has none (0/0 there).
@@ -12,13 +14,18 @@ The rule is that of batra-mlp-lab/visdial-challenge-starter-pytorch, `visdialch/
 Numbers may differ from the official ones in the eighth digit, which are computed in single precision.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trainer.evaluation.metrics.base import Floats, Mean, Measure, Scored
-from trainer.evaluation.metrics.log_probs import lacks_correct_choice, log_probs_of
+from trainer.evaluation.metrics.log_probs import (
+    equal_to_right,
+    lacks_correct_choice,
+    log_probs_of,
+)
 from trainer.evaluation.prediction import Prediction
 
 RECALLS = (1, 5, 10)
@@ -68,15 +75,19 @@ class VisdialMetric:
         relevance, num_candidates = prediction.relevance, len(prediction.candidates or ())
         if relevance is not None and len(relevance) != num_candidates:
             return f"{len(relevance)} relevances for {num_candidates} candidates"
+        for place, value in enumerate(relevance or ()):
+            if not (math.isfinite(value) and value >= 0):
+                return f"the relevance of candidate {place} is {value}, not a number of 0 or more"
         return None
 
     def score(self, predictions: Iterable[Prediction]) -> Scored:
         ranks: list[int] = []
         dense: list[float] = []
-        num_dense = 0
+        num_dense = num_repeated = 0
         for prediction in predictions:
             log_probs = log_probs_of(prediction)
             ranks.append(int(ranks_of(log_probs)[prediction.correct_choice]))
+            num_repeated += len(equal_to_right(prediction)) > 1
             relevance = prediction.relevance
             num_dense += relevance is not None
             dense.append(float("nan") if relevance is None else ndcg(log_probs, relevance))
@@ -90,7 +101,10 @@ class VisdialMetric:
             scores=1 / places,
             normalised=[None] * len(ranks),
             normalised_references=[None] * len(ranks),
-            notes=_notes(num_dense, int(np.count_nonzero(~np.isnan(dense)))),
+            notes=(
+                *_notes(num_dense, int(np.count_nonzero(~np.isnan(dense)))),
+                *_repeated(num_repeated),
+            ),
         )
 
 
@@ -103,3 +117,12 @@ def _notes(num_dense: int, num_relevant: int) -> tuple[str, ...]:
             f"ndcg leaves out {num_dense - num_relevant:,} rounds without a relevant answer"
         )
     return tuple(notes)
+
+
+def _repeated(num_rounds: int) -> tuple[str, ...]:
+    if not num_rounds:
+        return ()
+    have = "round has" if num_rounds == 1 else "rounds have"
+    return (
+        f"{num_rounds:,} {have} the right answer's text at other places too; only the right place counts",
+    )

@@ -80,7 +80,10 @@ def _group(key: str, problems: Iterable[Problem]) -> tuple[Callable[[Problem], b
 
 
 def _chosen(case: Case, name: str, problem: Problem, choice: Any) -> Prediction:
-    """A prediction that ranks the chosen candidate first; a place that does not exist is its own candidate."""
+    """A prediction that ranks the chosen candidate first; a place that does not exist is its own candidate.
+
+    Candidates are named by their places, which are all that the official script compares.
+    """
     choices, answer = problem.get("choices"), problem.get("answer")
     if not isinstance(choices, list) or not isinstance(answer, int) or not isinstance(choice, int):
         raise case.wrong(f"problem {name!r} lacks its choices, answer or place in `pred_index`")
@@ -93,7 +96,7 @@ def _chosen(case: Case, name: str, problem: Problem, choice: Any) -> Prediction:
         group_id=name,
         prompt="",
         output="",
-        candidates=(*map(str, choices), "none of them"),
+        candidates=tuple(map(str, range(len(choices) + 1))),
         log_probs=tuple(0.0 if each == place else -1.0 for each in range(len(choices) + 1)),
         correct_choice=answer,
     )

@@ -38,6 +38,17 @@ _FACTORIES: Mapping[str, Callable[[str | None], Metric]] = {
 METRICS = tuple(_FACTORIES)
 
 
+def resolved_captions(captions: str | None) -> str:
+    """The backend that caption metrics will really use for this choice: `own` or `pycocoevalcap`.
+
+    Raises:
+        EvaluationError: the chosen one is unknown, or cannot be used here.
+    """
+    from trainer.evaluation.metrics.backends import resolved
+
+    return resolved(captions)
+
+
 def metric(name: str, captions: str | None = None) -> Metric:
     """The metric of a name; `captions` chooses the backend of caption metrics.
 

@@ -10,7 +10,7 @@ import pytest
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics import pycoco
 from trainer.evaluation.metrics.captions import CiderMetric, score_corpus
-from trainer.evaluation.metrics.table import metric
+from trainer.evaluation.metrics.table import metric, resolved_captions
 from trainer.evaluation.prediction import Prediction
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
@@ -162,15 +162,58 @@ def test_references_are_needed(references, lacking):
     assert found is None if lacking is None else lacking in found
 
 
-def test_no_predictions_are_an_error():
-    with pytest.raises(EvaluationError, match="no captions"):
-        CiderMetric(backend="own").score(iter(()))
+BACKENDS = [
+    "own",
+    pytest.param(
+        "pycocoevalcap",
+        marks=pytest.mark.skipif(bool(pycoco.unavailable()), reason=f"{pycoco.unavailable()}"),
+    ),
+]
+
+
+@pytest.mark.parametrize("blank", ["", " \n", "\u200b\ufeff", "...", " - "])
+def test_references_without_a_word_are_lacking_and_one_among_others_is_not(blank):
+    lacks = CiderMetric(backend="own").lacks
+    assert "none of its references holds a word" in lacks(predicted(0, "a dog", [blank, "."]))
+    assert lacks(predicted(0, "a dog", [blank, "a dog"])) is None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_without_captions_there_are_no_numbers(backend):
+    scored = CiderMetric(backend=backend).score(iter(()))
+    assert list(scored.measures) == ["cider", *(f"bleu_{n}" for n in range(1, 5)), "rouge_l"]
+    assert all(math.isnan(measure.value()) for measure in scored.measures.values())
+    assert len(scored.scores) == 0 and not scored.by
+    assert scored.notes[-1] == "no caption was scored: there are no numbers"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_domain_whose_references_hold_no_word_has_no_number_and_the_others_theirs(backend):
+    made = [*predictions(("in-domain",) * 3), predicted(3, "a dog", ["..."], "near-domain")]
+    scored = CiderMetric(backend=backend).score(made)
+    alone = CiderMetric(backend=backend).score(made[:3])
+    found = scored.by["domain"]
+    assert math.isnan(found["near-domain"].value())
+    assert math.isnan(found["near-domain"].value(np.ones(4)))
+    assert found["in-domain"].value() == alone.by["domain"]["in-domain"].value() > 0
+    assert scored.measures["cider"].value() > 0
+    assert "domain near-domain: no reference holds a word, it has no number" in scored.notes
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_set_whose_references_hold_no_word_has_no_numbers(backend):
+    scored = CiderMetric(backend=backend).score([predicted(0, "a dog", ["..."])])
+    assert all(math.isnan(measure.value()) for measure in scored.measures.values())
+    assert np.isnan(scored.scores).all()
+    assert "no reference of any picture holds a word: there are no numbers" in scored.notes
 
 
 def test_without_a_choice_it_is_pycocoevalcap_where_that_can_be_used(monkeypatch):
     monkeypatch.setattr(pycoco, "unavailable", lambda: "no java")
-    assert metric("cider").backend == "own"
-    with pytest.raises(EvaluationError, match="no java"):
-        metric("cider", captions="pycocoevalcap")
+    assert metric("cider").backend == resolved_captions(None) == resolved_captions("own") == "own"
+    for chosen in (resolved_captions, lambda name: metric("cider", captions=name)):
+        with pytest.raises(EvaluationError, match=r"no java.* or score with --captions own"):
+            chosen("pycocoevalcap")
     monkeypatch.setattr(pycoco, "unavailable", lambda: None)
-    assert metric("cider").backend == "pycocoevalcap"
+    assert metric("cider").backend == resolved_captions(None) == "pycocoevalcap"
+    assert resolved_captions("own") == "own"

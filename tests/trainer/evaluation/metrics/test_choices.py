@@ -157,7 +157,32 @@ def test_a_log_probability_that_is_no_number_names_the_record(metric):
 def test_what_a_prediction_lacks_is_said():
     assert ChoiceAccuracy().lacks(prediction([0.0, 1.0], correct_choice=1)) is None
     assert "no correct_choice" in ChoiceAccuracy().lacks(prediction([0.0, 1.0]))
+    lacks = ChoiceAccuracy().lacks
+    assert "correct_choice -1 is none of 2" in lacks(prediction([0.0, 1.0], correct_choice=-1))
+    assert "correct_choice 2 is none of 2" in lacks(prediction([0.0, 1.0], correct_choice=2))
+    assert lacks(prediction([0.0], correct_choice=0)) == (
+        "only one candidate, there is nothing to choose"
+    )
+    same = prediction([0.0, 0.0], correct_choice=1, candidates=("cat", "cat "))
+    assert lacks(same) == "all 2 candidates are equal ('cat'), there is nothing to choose"
     generated = replace(prediction([0.0]), log_probs=None)
     assert "no log_probs" in ChoiceAccuracy().lacks(generated)
     assert YesNoAccuracy().lacks(statement((0.1, 0.2, 0.3, 0.4), False)) is None
     assert "no label" in YesNoAccuracy().lacks(statement((0.1, 0.2, 0.3, 0.4), None))
+
+
+def test_a_right_choice_that_is_there_twice_is_right_at_either_place():
+    """As in three questions of A-OKVQA, whose script compares texts."""
+    twice = ("none", "four", "none")
+    made = [
+        prediction([-1.0, -2.0, -1.0], correct_choice=2, candidates=twice),
+        prediction([-1.0, -2.0, -1.0], correct_choice=0, candidates=twice),
+        prediction([-2.0, -1.0, -2.0], correct_choice=0, candidates=twice),
+        prediction([-1.0, -2.0, -1.0], correct_choice=1, candidates=twice),
+    ]
+    assert {ChoiceAccuracy().lacks(each) for each in made} == {None}
+    scored = ChoiceAccuracy().score(made)
+    assert scored.scores.tolist() == [1, 1, 0, 0]
+    assert scored.notes == (
+        "3 records have several candidates of the right one's text; each is right",
+    )

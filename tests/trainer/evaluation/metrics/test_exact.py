@@ -72,3 +72,12 @@ def test_an_empty_output_is_wrong_and_counted():
 def test_hidden_answers_are_lacking():
     hidden = Prediction(record_id="r", number=0, group_id="r", prompt="", output="left")
     assert "no references" in (metric("exact_match").lacks(hidden) or "")
+
+
+@pytest.mark.parametrize("blank", ["", " \t\u3000", "\u200b", "\ufeff \u2060"])
+@pytest.mark.parametrize("name", ["exact_match", "exact_match_lavis", "ivqa", "vqa_lavis"])
+def test_references_that_are_all_blank_are_lacking_and_one_among_others_is_not(name, blank):
+    lacks = metric(name).lacks
+    assert "all its references are blank" in (lacks(predicted("left", blank, "")) or "")
+    assert "its only reference is blank" in (lacks(predicted("left", blank)) or "")
+    assert lacks(predicted("left", blank, "left")) is None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.ranks import VisdialMetric, ndcg, ranks_of, visdial_scores
@@ -116,4 +117,18 @@ def test_what_a_prediction_lacks_is_said():
     assert "2 log_probs for 0 candidates" in lacks(candidates=None)
     assert "no correct_choice" in lacks(correct_choice=None)
     assert "correct_choice 2 is none of 2" in lacks(correct_choice=2)
+    assert "correct_choice -1 is none of 2" in lacks(correct_choice=-1)
+    assert "only one candidate" in lacks(log_probs=(0.0,), candidates=("a",), correct_choice=0)
     assert "3 relevances for 2 candidates" in lacks(relevance=(0.0, 1.0, 1.0))
+    for bad in (math.nan, math.inf, -0.5):
+        assert f"the relevance of candidate 1 is {bad}" in lacks(relevance=(0.0, bad))
+
+
+def test_the_right_answers_text_at_other_places_is_counted_and_not_refused():
+    repeated = replace(prediction([2, 1, 0], 1), candidates=("yes", "yes", "no"))
+    assert METRIC.lacks(repeated) is None
+    scored = METRIC.score([repeated, prediction([2, 1, 0], 1)])
+    assert scored.scores.tolist() == [0.5, 0.5]
+    assert scored.notes == (
+        "1 round has the right answer's text at other places too; only the right place counts",
+    )
