@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,9 +58,11 @@ def _repeated(table: pa.Table, rows: int) -> Iterator[pa.Table]:
         simplejpeg.encode_jpeg(generator.integers(0, 255, (SIDE, SIDE, 3), np.uint8), 50)
         for _ in range(8)
     ]
+    first = table.to_pylist()
     done = 0
     while done < rows:
-        part = table.slice(0, min(len(table), rows - done)).to_pylist()
+        part = [row for _ in range(-(-ROWS_A_GROUP // len(table))) for row in deepcopy(first)]
+        part = part[: rows - done]
         for number, row in enumerate(part, start=done):
             row["record_id"] = f"{row['record_id']}-{number}"
             row["group_id"] = f"{row['group_id']}-{number // 10}"

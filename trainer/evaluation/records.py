@@ -58,6 +58,7 @@ class SplitRecords:
         identity = "".join(f"{shard.sha256} {shard.rows}\n" for shard in entry.shards)
         self.sha256 = hashlib.sha256(identity.encode()).hexdigest()
         self._groups: list[_Group] = []
+        self._footers: dict[str, pq.FileMetaData] = {}
         for shard in entry.shards:
             path = f"{directory.rstrip('/')}/{shard.path}"
             self._check(shard, path, verify)
@@ -143,6 +144,7 @@ class SplitRecords:
         try:
             with self._files.open_ranges(path) as file:
                 footer = pq.ParquetFile(file).metadata
+            self._footers[path] = footer
         except (OSError, pa.ArrowException) as error:
             raise EvaluationError(f"{self.name}: cannot read {path}: {error}; {_REMEDY}") from None
         counts = [footer.row_group(n).num_rows for n in range(footer.num_row_groups)]
@@ -156,7 +158,8 @@ class SplitRecords:
     def _read(self, group: _Group, columns: list[str] | None) -> pa.Table:
         try:
             with self._files.open_ranges(group.path) as file:
-                return pq.ParquetFile(file).read_row_group(group.number, columns=columns)
+                parquet = pq.ParquetFile(file, metadata=self._footers[group.path])
+                return parquet.read_row_group(group.number, columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise EvaluationError(
                 f"{self.name}: cannot read row group {group.number} of {group.path}: {error}; {_REMEDY}"
