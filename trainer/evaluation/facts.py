@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from pydantic import ValidationError
 
-from datagen.files import LocalFiles
 from templates.evaluation import Evaluation
 from trainer.errors import EvaluationError
+from trainer.evaluation.json_files import Versioned, read_json
 
 RUN_FILE = "evaluation.json"
 VERSION = 1
@@ -56,10 +55,10 @@ class TaskFacts(Struct, frozen=True, kw_only=True):
             ) from None
 
 
-class RunFacts(Struct, frozen=True, kw_only=True):
+class RunFacts(Versioned, frozen=True, kw_only=True):
     """The evaluation: model, dataset, and options that change answers; then its tasks."""
 
-    version: int = VERSION
+    schema_version: int = VERSION
     name: str
     model: Mapping[str, Any]
     dataset: Mapping[str, Any]
@@ -80,31 +79,13 @@ def read_run_facts(folder: Path) -> RunFacts:
     Raises:
         EvaluationError: there is none, or it is damaged or of another version.
     """
-    path = folder / RUN_FILE
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise EvaluationError(
-            f"{folder} holds no evaluation: it has no {RUN_FILE}; give the --output of one"
-        ) from None
-    try:
-        facts = msgspec.json.decode(data, type=RunFacts)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EvaluationError(
-            f"{path} is damaged: {error}; evaluate again into a new folder"
-        ) from None
-    if facts.version != VERSION:
-        raise EvaluationError(
-            f"{path} is of version {facts.version}, this visinstruct reads {VERSION}"
-        )
-    return facts
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A file that appears whole or not at all."""
-    encoded = msgspec.json.format(msgspec.json.encode(value), indent=1)
-    with LocalFiles().create(str(path)) as file:
-        file.write(encoded + b"\n")
+    return read_json(
+        folder / RUN_FILE,
+        RunFacts,
+        VERSION,
+        absent=f"{folder} holds no evaluation: it has no {RUN_FILE}; give the --output of one",
+        remedy="evaluate again into a new folder",
+    )
 
 
 def check_goes_on(before: RunFacts, now: RunFacts, folder: Path) -> None:

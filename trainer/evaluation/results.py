@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
-from trainer.errors import EvaluationError
+from trainer.evaluation.json_files import Versioned, read_json
 
 RESULTS_FILE = "results.json"
 SCHEMA_VERSION = 1
@@ -78,7 +77,7 @@ class Average(Struct, frozen=True, kw_only=True):
     paper: Mapping[str, float | None]
 
 
-class Results(Struct, frozen=True, kw_only=True):
+class Results(Versioned, frozen=True, kw_only=True):
     """All tasks of an evaluation by name, in the order in which they were asked.
 
     `left_out` says why tasks of a group were not asked, `failed` why asked ones have no score.
@@ -106,21 +105,11 @@ def read_results(folder: Path) -> Results:
     Raises:
         EvaluationError: there are none, or they are damaged or of another version.
     """
-    path = folder / RESULTS_FILE
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise EvaluationError(
-            f"{folder} holds no {RESULTS_FILE}; `visinstruct score {folder}` makes it of the samples"
-        ) from None
-    try:
-        results = msgspec.json.decode(data, type=Results)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EvaluationError(
-            f"{path} is damaged: {error}; `visinstruct score {folder}` makes it again"
-        ) from None
-    if results.schema_version != SCHEMA_VERSION:
-        raise EvaluationError(
-            f"{path} has schema version {results.schema_version}, this visinstruct reads {SCHEMA_VERSION}"
-        )
-    return results
+    again = f"`visinstruct score {folder}` makes it"
+    return read_json(
+        folder / RESULTS_FILE,
+        Results,
+        SCHEMA_VERSION,
+        absent=f"{folder} holds no {RESULTS_FILE}; {again} of the samples",
+        remedy=f"{again} again",
+    )

@@ -24,8 +24,8 @@ from trainer.evaluation.facts import (
     TaskFacts,
     check_goes_on,
     read_run_facts,
-    write_json,
 )
+from trainer.evaluation.json_files import write_json
 from trainer.evaluation.loading import load_answerer
 from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.metrics.table import resolved_captions

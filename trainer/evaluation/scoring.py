@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.bootstrap import errors_by, standard_errors
-from trainer.evaluation.facts import RunFacts, TaskFacts, read_run_facts, write_json
+from trainer.evaluation.facts import RunFacts, TaskFacts, read_run_facts
+from trainer.evaluation.json_files import write_json
 from trainer.evaluation.metrics.base import Metric, Scored
 from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.paper import (
