@@ -99,8 +99,12 @@ def _evaluate(
     facts = replace(facts, tasks={name: replace(each, num_cut=n) for (name, each), n in tasks})
     _begin(options, facts, world)
     progress = Progress(world.is_first)
+    finished = [task.name for task in chosen.tasks if _is_finished(options.output, task)]
+    finished = world.broadcast(
+        finished
+    )  # the first process has finished them, others may not see it yet
     for number, task in enumerate(chosen.tasks):
-        if samples_file(options.output, task.name).is_file():
+        if task.name in finished:
             continue
         asking = Asking(
             task=task,
@@ -120,6 +124,10 @@ def _evaluate(
     _submit(options, chosen.tasks)
     world.wait()
     return results
+
+
+def _is_finished(output: Path, task: Task) -> bool:
+    return samples_file(output, task.name).is_file()
 
 
 def _open(
