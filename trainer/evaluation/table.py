@@ -9,6 +9,8 @@ from rich.text import Text
 from trainer.evaluation.results import Average, Results, TaskResult, Value
 
 WIDTH_OFF_TERMINAL = 120
+MOST_PARTS = 6
+"""Parts of a set that the table tells of; all are in the results."""
 
 METRICS: Mapping[str, str] = {
     "cider": "CIDEr",
@@ -105,6 +107,10 @@ def _error(value: Value | None) -> str:
     return "" if value is None or value.stderr is None else f"{value.stderr:.1f}"
 
 
+def _with_error(value: Value) -> str:
+    return _number(value) if value.stderr is None else f"{_number(value)} ± {value.stderr:.1f}"
+
+
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
@@ -126,6 +132,10 @@ def _remarks(results: Results) -> Iterator[str]:
         ]
         if beside:
             lines.append(f"beside it: {', '.join(beside)}")
+        for tag, parts in task.by.items():
+            if 0 < len(parts) <= MOST_PARTS:
+                listed = (f"{part} {_with_error(value)}" for part, value in parts.items())
+                lines.append(f"by {tag.replace('_', ' ')}: {', '.join(listed)}")
         if lines:
             yield f"\n{number} {name}"
             yield from (f"  - {line}" for line in lines)
