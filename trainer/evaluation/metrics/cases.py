@@ -103,11 +103,16 @@ ALIASES: Mapping[str, str] = {
     "aokvqa": "aokvqa_direct",
     "aokvqa_direct_lavis": "aokvqa_direct",
     "captions": "caption",
+    "gqa": "exact_match_lavis",
     "hateful_memes": "auroc",
     "hatefulmemes": "auroc",
     "hatefulmemes_auroc": "auroc",
     "iconqa_choose_txt": "iconqa",
+    "lavis": "vqa_lavis",
+    "evalai": "vqa_evalai",
     "mrr": "visdial",
+    "msrvtt_qa": "exact_match_lavis",
+    "msvd_qa": "exact_match_lavis",
     "ndcg": "visdial",
     "ptb": "ptb_tokenizer",
     "roc_auc": "auroc",
@@ -172,7 +177,7 @@ def _reasons(unchecked: Iterable[Unchecked]) -> str:
 
 
 def _format(name: str) -> Format:
-    known = ALIASES.get(name, name)
+    known = ALIASES.get(name.lower(), name.lower())
     if known not in _FORMATS:
         everything = (*NAMES, *ALIASES)
         raise EvaluationError(
