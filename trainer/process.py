@@ -59,6 +59,7 @@ def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
         world = World(launch, choose_device(plan.device, launch))
         set_variables(launch, world.device)  # before deepspeed is imported, which reads them
         watchdog = _join(world, plan)
+        speaks = world.is_first  # and says what failed elsewhere
         status = plan.work(world)
         watchdog.stop()
         _leave(world, plan)
@@ -74,22 +75,16 @@ def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
 
 
 def _failed(error: BaseException, speaks: bool, watchdog: Watchdog | None, what_stays: str) -> int:
-    """Say why this process fails, to the user and the other processes; returns the exit status.
-
-    Of processes that have joined, the first that fails tells a user's mistake: others may have the same,
-    or be ended before they can tell.
-    """
+    """Say why this process fails, to the user and the other processes; returns the exit status."""
     sentence = _sentence(error, what_stays)
-    if sentence is None and watchdog and is_lost_peer(error):
-        watchdog.suspect()
-    if watchdog:
-        speaks = watchdog.fail(sentence or f"{type(error).__name__}: {error}")
     if sentence is None:
+        if watchdog and is_lost_peer(error):
+            watchdog.suspect()
         tell("".join(traceback.format_exception(error)))
     elif speaks:
         tell(f"visinstruct: {sentence}")
     if watchdog:
-        watchdog.leave()
+        watchdog.fail(sentence or f"{type(error).__name__}: {error}")
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return EXIT_MISTAKE if sentence else 1

@@ -59,23 +59,23 @@ class Watchdog:
             self._watch_thread.join()
             self._leave(self._limit)
 
-    def fail(self, reason: str) -> bool:
-        """Tell the others that this process ends, and why; returns whether it is the first that does.
-
-        `leave` comes next, when the user has been told.
-        """
+    def fail(self, reason: str) -> None:
+        """Tell the others that this process ends, and why."""
         store = self._store
-        if store is None or self._done.is_set():
-            return True
-        self._done.set()
-        text = f"process {self._rank} failed: {reason}"
-        first = _try(lambda: store.compare_set(_FAILURE, "", text))
-        return not isinstance(first, bytes) or first.decode(errors="replace") == text
-
-    def leave(self) -> None:
-        """The last word after `fail`: let the others read it."""
-        if self._store is not None:
+        if store is not None and not self._done.is_set():
+            self._done.set()
+            text = f"process {self._rank} failed: {reason}"
+            _try(lambda: store.compare_set(_FAILURE, "", text))
+            self._let_first_speak(store)
             self._leave(_PATIENCE_SECONDS)
+
+    def _let_first_speak(self, store: Store) -> None:
+        """The first process tells what failed here; a launcher may end it as soon as this process is gone."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while self._rank and time.monotonic() < until:
+            if _try(lambda: store.check(["left/0"])) is not False:
+                return
+            time.sleep(0.1)
 
     def suspect(self) -> None:
         """A collective has failed: find out who is gone. Does not return if somebody is.
