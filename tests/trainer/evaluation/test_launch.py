@@ -18,7 +18,7 @@ def command(data: Path, output: Path, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "pipelines.cli", "evaluate", "--model", "nano"),
         *("--data", str(data), "--tasks", TASKS, "--output", str(output)),
-        *("--batch-size", "4", "--captions", "own", "--device", "cpu", *more),
+        *("--batch-size", "8", "--captions", "own", "--device", "cpu", *more),
     ]
 
 
