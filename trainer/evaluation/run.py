@@ -280,7 +280,8 @@ def _submit(options: EvaluationOptions, tasks: Sequence[Task]) -> None:
     files: dict[str, list[Task]] = {}
     for task in tasks:
         if task.hidden:
-            name = task.source if task.source in TWO_FORMS else task.name
+            whole = task.source in TWO_FORMS
+            name = task.source if whole else task.name.removesuffix(f".{task.split}")
             files.setdefault(f"{name}_{task.split}", []).append(task)
     for name, asked in files.items():
         path = options.output / "submission" / f"{name}.json"
