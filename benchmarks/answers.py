@@ -18,9 +18,9 @@ from benchmarks.answering.models import KINDS, MOST_TOKENS, NUM_CANDIDATES, PROM
 from benchmarks.answering.questions import build_sample, record_questions
 from benchmarks.measure import Case, Measured, measure
 from benchmarks.report import RESULTS, Column, Goal, Results
-from trainer.evaluation.loading import find
-from trainer.model.architecture import model_config
+from trainer.evaluation.inference.loading import find
 from trainer.model.parts import vision_part
+from trainer.model.starts.architecture import model_config
 
 NAME = "answers"
 QUESTION = "How fast are answers: 64 candidates ranked, and texts written in batches?"

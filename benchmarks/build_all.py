@@ -14,13 +14,13 @@ from benchmarks.generate import write_captions
 from benchmarks.inflate import inflate
 from benchmarks.measure import Case, Cost, Measured, measure_once
 from benchmarks.report import RESULTS, Column, Goal, Results
-from datagen.manifest import Manifest
-from datagen.options import make_options
+from datagen.build.options import make_options
 from datagen.sample.write import write_sample
-from datagen.source import Source
+from datagen.schema.adapter import Source
+from datagen.schema.manifest import Manifest
 from datagen.sources import SOURCE_IDS, load_source
-from pipelines.beam_options import beam_options
-from pipelines.build import build
+from pipelines.build.beam_options import beam_options
+from pipelines.build.run import build
 
 QUESTION = (
     "How long do all 26 sources take at their published sizes, text only, one after the other?"

@@ -1,4 +1,4 @@
-"""How fast are pictures embedded, beside plain pyarrow writing the same bytes?
+"""How fast are images embedded, beside plain pyarrow writing the same bytes?
 
 `python -m benchmarks.build_images [--rows N] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 """
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.generate import write_pictures
+from benchmarks.generate import write_images
 from benchmarks.measure import Case, Cost, Measured, measure
 from benchmarks.report import RESOURCES, Column, Goal, Results, cpu, wall
 from benchmarks.settings import settings
@@ -22,7 +22,7 @@ PACKAGES = ("apache-beam", "pyarrow", "simplejpeg", "pillow")
 OURS = Case(
     "our Beam build",
     "images.embed_beam",
-    "`pipelines.build.build` with `--images embed` on the embedded engine, all of it: index and hash the "
+    "`pipelines.build.run.build` with `--images embed` on the embedded engine, all of it: index and hash the "
     "captions, check each picture's header and end, render, stage, order, write shards of 4 MB row "
     "groups with all columns, fsync, hash the shards, finish, publish.",
 )
@@ -48,9 +48,9 @@ CASES = (OURS, LOOP, PLAIN, FLOOR, SHUFFLED)
 
 def main() -> None:
     with settings(NAME, QUESTION, rows=20_000) as chosen:
-        write_pictures(chosen.source, chosen.rows)
+        write_images(chosen.source, chosen.rows)
         sizes = [path.stat().st_size for path in chosen.source.rglob("*.jpg")]
-        same = SamePictures()
+        same = SameImages()
         measured = measure(CASES, chosen.source, chosen.scratch, chosen.repetitions, same)
         results = Results(
             title="Embedding pictures",
@@ -93,8 +93,8 @@ def goals(measured: Mapping[str, Measured]) -> Sequence[Goal]:
     )
 
 
-class SamePictures:
-    """Stops the benchmark if two contestants wrote other pictures, their order put aside."""
+class SameImages:
+    """Stops the benchmark if two contestants wrote other images, their order put aside."""
 
     def __init__(self) -> None:
         self.expected: pa.Table | None = None

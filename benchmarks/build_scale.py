@@ -9,7 +9,7 @@ from benchmarks.generate import write_captions
 from benchmarks.measure import Case, Cost, Measured, measure_once
 from benchmarks.report import Column, Goal, Results
 from benchmarks.settings import settings
-from datagen.options import parse_size
+from datagen.build.options import parse_size
 
 NAME = "build_scale"
 QUESTION = "Does the build keep its rate, and its memory, from 200,000 to 14 million rows?"

@@ -26,7 +26,7 @@ COMPARED = ["record_id", "template_id", "instruction", "target", "references", "
 OURS = Case(
     "our Beam build",
     "text.beam_build",
-    "`pipelines.build.build` on the embedded engine (FnApiRunner), all of it: index, plan, join, check, "
+    "`pipelines.build.run.build` on the embedded engine (FnApiRunner), all of it: index, plan, join, check, "
     "render, stage, shuffle into a keyed order, write and fsync shards, hash, finish, publish.",
 )
 LOOP = Case(

@@ -1,6 +1,6 @@
 """How fast are captions scored, beside pycocoevalcap, and are the scores the same?
 
-`python -m benchmarks.captions [--rows PICTURES] [--repetitions R] [--scratch DIR] [--out FILE.json]`
+`python -m benchmarks.captions [--rows IMAGES] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 
 pycocoevalcap 1.2 and Java are needed for the comparison; without them only ours is measured.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.captioning.inputs import PER_PICTURE_FILE, REFERENCES, write_inputs
+from benchmarks.captioning.inputs import PER_IMAGE_FILE, REFERENCES, write_inputs
 from benchmarks.measure import Case, Measured, measure, measure_once
 from benchmarks.report import RESOURCES, Column, Goal, Results, wall
 from benchmarks.settings import settings
@@ -46,10 +46,10 @@ def main() -> None:
     with settings(NAME, QUESTION, rows=5_000) as chosen:
         write_inputs(chosen.source, chosen.rows, MANY * chosen.rows)
         cases = (OURS,) if missing else (OURS, THEIRS)
-        per_picture: dict[str, Floats] = {}
+        per_image: dict[str, Floats] = {}
 
         def keep(case: Case, output: Path) -> None:
-            per_picture[case.name] = np.load(output / PER_PICTURE_FILE)
+            per_image[case.name] = np.load(output / PER_IMAGE_FILE)
 
         measured = measure(cases, chosen.source, chosen.scratch, chosen.repetitions, keep)
         measured[LARGE.name] = measure_once(LARGE, chosen.source, chosen.scratch)
@@ -61,7 +61,7 @@ def main() -> None:
             cases={case.name: case.what for case in (*cases, LARGE)},
             measured=measured,
             columns=(Column("seconds", lambda m: m.middle(wall)), *RESOURCES),
-            goals=goals(measured, per_picture),
+            goals=goals(measured, per_image),
             notes=[f"Not compared with pycocoevalcap: {missing}."] if missing else [],
         )
         print(results.table(), *results.goals, *results.notes, sep="\n")
@@ -72,7 +72,7 @@ def says(measured: Measured) -> Mapping[str, Any]:
     return measured.costs[0].says
 
 
-def goals(measured: Mapping[str, Measured], per_picture: Mapping[str, Floats]) -> Sequence[Goal]:
+def goals(measured: Mapping[str, Measured], per_image: Mapping[str, Floats]) -> Sequence[Goal]:
     ours, large = measured[OURS.name], measured[LARGE.name]
     pictures = says(large)["pictures"]
     memory = Goal(f"resident MB, {pictures:,} pictures", large.peak_resident_bytes / 1e6)
@@ -80,7 +80,7 @@ def goals(measured: Mapping[str, Measured], per_picture: Mapping[str, Floats]) -
         return (memory,)
     theirs = measured[THEIRS.name]
     mine, official = says(ours), says(theirs)
-    apart = np.abs(per_picture[OURS.name] - per_picture[THEIRS.name])
+    apart = np.abs(per_image[OURS.name] - per_image[THEIRS.name])
     bleu = max(abs(a - b) for a, b in zip(mine["bleu"], official["bleu"], strict=True))
     return (
         Goal(

@@ -1,4 +1,4 @@
-"""Writes large official files of made-up text, for benchmarks only: no pictures, no sense, fixed seed."""
+"""Writes large official files of made-up text, for benchmarks only: no images, no sense, fixed seed."""
 
 import io
 import json
@@ -130,17 +130,17 @@ def write_capfilt(path: Path, num_bytes: int) -> None:
         file.write("]")
 
 
-def write_pictures(raw: Path, num_pictures: int, num_distinct: int = 200) -> None:
-    """COCO training pictures of noise, about 47 KB each, and a caption for each in LAVIS's layout.
+def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
+    """COCO training images of noise, about 47 KB each, and a caption for each in LAVIS's layout.
 
     `num_distinct` of them are drawn; the others differ from those in a comment only.
     """
     pictures = raw / "images" / "coco" / "train2014"
     pictures.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    drawn = [_picture(rng) for _ in range(min(num_distinct, num_pictures))]
+    drawn = [_image(rng) for _ in range(min(num_distinct, num_images))]
     rows = []
-    for number in range(1, num_pictures + 1):
+    for number in range(1, num_images + 1):
         comment = b"%012d" % number + rng.bytes(int(rng.integers(0, 2_000)))
         jpeg = drawn[number % len(drawn)]
         marked = jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
@@ -155,7 +155,7 @@ def write_pictures(raw: Path, num_pictures: int, num_distinct: int = 200) -> Non
     (folder / "coco_karpathy_train.json").write_text(json.dumps(rows))
 
 
-def _picture(rng: np.random.Generator) -> bytes:
+def _image(rng: np.random.Generator) -> bytes:
     """A 640x480 JPEG of smooth colours under noise."""
     rows, columns = np.mgrid[0:480, 0:640]
     waves = rng.integers(20, 80, size=(3, 2))

@@ -1,6 +1,6 @@
 """Official files of published size: the sample's rows, copied with new ids.
 
-Only what makes a row another one changes: ids, and what joins files by them. Pictures are not copied.
+Only what makes a row another one changes: ids, and what joins files by them. Images are not copied.
 """
 
 import csv
@@ -32,7 +32,7 @@ class Inflated:
 
 _VQA = {"questions": ("question_id", "image_id"), "annotations": ("question_id", "image_id")}
 _KARPATHY = Inflated(("cocoid", "filename"), ("images",), {"sentences": "sentid"})
-_BY_PICTURE = Inflated(("image_id",), ("data",))
+_BY_IMAGE = Inflated(("image_id",), ("data",))
 
 FILES: Mapping[str, tuple[Inflated, ...]] = {
     r"(vqav2|okvqa)/.*_questions\.json": (Inflated(_VQA["questions"], ("questions",)),),
@@ -44,7 +44,7 @@ FILES: Mapping[str, tuple[Inflated, ...]] = {
     r"aokvqa/.*\.json": (Inflated(("question_id", "image_id")),),
     r"textcaps/TextCaps.*\.json": (Inflated(("caption_id", "image_id"), ("data",)),),
     r"textvqa/TextVQA_0.*\.json": (Inflated(("question_id", "image_id"), ("data",)),),
-    r"text(caps|vqa)/TextVQA_Rosetta.*\.json": (_BY_PICTURE,),
+    r"text(caps|vqa)/TextVQA_Rosetta.*\.json": (_BY_IMAGE,),
     r"vizwiz/.*\.json": (Inflated(("image",)),),
     r"gqa/.*\.json": (Inflated(()),),
     r"nocaps/.*\.json": (
@@ -91,7 +91,7 @@ def _json(path: Path, target: Path, parts: tuple[Inflated, ...], copies: int) ->
         *names, last = ("", *part.path)
         for name in names:
             holder = holder[name]
-        if last in holder:  # the pictures of a test split have no annotations
+        if last in holder:  # the images of a test split have no annotations
             containers.append((part, holder[last]))
             holder[last] = "@rows@"
     before, *between = json.dumps(document[""]).split('"@rows@"')

@@ -5,7 +5,7 @@
 Table 2: is the instruction read by the Q-Former (with a bottleneck, one query, and without); are the
 training sets balanced by the square root of their sizes. Figure 4: instructions, or the same data with
 bare inputs or with a task and dataset prefix. What is measured is exact match of greedy decoding on
-validation pictures, of held-in sources and of held-out ones, beside the majority answer, other pictures,
+validation images, of held-in sources and of held-out ones, beside the majority answer, other images,
 and a guesser that binds nothing. Finished runs in `--work` are not repeated.
 """
 
@@ -18,9 +18,9 @@ from statistics import mean
 
 import torch
 
-from benchmarks.nano.guess import expected, scenes_of
-from benchmarks.nano.questions import Asked, majority
-from benchmarks.nano.runs import (
+from benchmarks.ablations.guess import expected, scenes_of
+from benchmarks.ablations.questions import Asked, majority
+from benchmarks.ablations.runs import (
     in_words_of,
     read_all,
     scores,
@@ -28,12 +28,12 @@ from benchmarks.nano.runs import (
     train,
     trained_model,
 )
-from benchmarks.nano.tables import Comparison, Document, Numbers
+from benchmarks.ablations.tables import Comparison, Document, Numbers
 from benchmarks.report import RESULTS
+from datagen.dataset import BuiltDataset, open_dataset
 from datagen.sample.world import World
 from datagen.sample.write import write_sample
-from datagen.shards import BuiltDataset, open_dataset
-from pipelines.cli import main as visinstruct
+from pipelines.cli.main import main as visinstruct
 from pipelines.nano.make import with_other_queries
 from templates.library import load_templates
 
@@ -49,7 +49,7 @@ QUESTION = (
 class Setting:
     """What is changed of the shipped configuration. `one_query` starts from a stage 2 of one query.
 
-    `wordings` names the template set that the questions are put with as well, beside the protocols.
+    `templates` names the template set that the questions are put with as well, beside the protocols.
     """
 
     name: str
@@ -197,7 +197,7 @@ def _run(
     asked: Mapping[str, Sequence[Asked]],
     dataset: BuiltDataset,
 ) -> dict[str, Numbers]:
-    """Scores by source of one run, put by protocol, and put by its own wordings if it has some."""
+    """Scores by source of one run, put by protocol, and put by its own templates if it has some."""
     folder = work / f"{setting.name}-{seed}"
     kept = folder / "scores.json"
     if not kept.exists():

@@ -17,9 +17,9 @@ QUESTION = "How fast, and in how much memory, are the rows of a large JSON docum
 PACKAGES = ("msgspec", "orjson", "ijson", "numpy")
 
 WHAT = {
-    "our index": "`datagen.json_index.index_json`, as the build calls it: one pass in windows that proves "
+    "our index": "`datagen.raw.json_index.index_json`, as the build calls it: one pass in windows that proves "
     "the text to be JSON, hashes it (sha256) and counts the rows of every window.",
-    "our index and keys": "then `datagen.lookup.index_keys`: a second pass that keeps key, place and "
+    "our index and keys": "then `datagen.raw.lookup.index_keys`: a second pass that keeps key, place and "
     "length of every row.",
     "json": "`json.load`.",
     "orjson": "`orjson.loads` of the whole file.",

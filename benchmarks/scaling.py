@@ -15,10 +15,10 @@ from benchmarks.report import Column, Goal, Results
 from benchmarks.settings import settings
 from benchmarks.step.models import has_nano, save_config
 from benchmarks.step.tokens import save_tokenizers
-from datagen.options import make_options
+from datagen.build.options import make_options
 from datagen.sample.write import write_sample
-from pipelines.beam_options import beam_options
-from pipelines.build import build
+from pipelines.build.beam_options import beam_options
+from pipelines.build.run import build
 
 NAME = "scaling"
 QUESTION = "Do two processes train twice as fast as one, and what do a start, a checkpoint and a resume cost?"

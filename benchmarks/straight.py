@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO
 
+from datagen.build.finish import finish, mixture_of, trained_splits
+from datagen.build.options import BuildOptions
+from datagen.build.plan import BuildPlan, SplitPlan, choose_splits, media_roots
+from datagen.build.planner import index_files, input_files, make_plan
+from datagen.build.shard_writer import ShardWriter, StagedPlace
+from datagen.build.stage import SplitStager
+from datagen.build.staging import RangeReport, Staging
+from datagen.build.totals import SplitWork
 from datagen.files import Files, LocalFiles
-from datagen.finish import finish, mixture_of, trained_splits
-from datagen.manifest import Manifest
-from datagen.media import MediaRoots
-from datagen.options import BuildOptions
-from datagen.plan import BuildPlan, SplitPlan, choose_splits, media_roots
-from datagen.planner import index_files, input_files, make_plan
-from datagen.shard_writer import ShardWriter, StagedPlace
-from datagen.stage import SplitStager
-from datagen.staging import RangeReport, Staging
-from datagen.totals import SplitWork
-from pipelines.fingerprint import identify
+from datagen.media.media import MediaRoots
+from datagen.schema.manifest import Manifest
+from pipelines.build.fingerprint import identify
 
 
 def straight_build(options: BuildOptions, files: Files, staging: Staging) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from benchmarks.streaming.inputs import BATCH, SHAPE, write_inputs
 NAME = "stream"
 QUESTION = "How fast does the stream feed a trainer, beside the Hugging Face processor?"
 PACKAGES = ("torch", "transformers", "tokenizers", "pyarrow", "simplejpeg", "pillow", "msgspec")
-QUESTIONS_A_PICTURE = 20
+QUESTIONS_A_IMAGE = 20
 
 OURS = Case(
     "our stream",
@@ -58,7 +58,7 @@ ONCE = (SEEK, SHARED, ALONE)
 
 def main() -> None:
     with settings(NAME, QUESTION, rows=3_000) as chosen:
-        questions = QUESTIONS_A_PICTURE * chosen.rows
+        questions = QUESTIONS_A_IMAGE * chosen.rows
         facts = write_inputs(chosen.source, chosen.rows, questions)
         measured = measure(CASES, chosen.source, chosen.scratch, chosen.repetitions)
         measured |= {case.name: measure_once(case, chosen.source, chosen.scratch) for case in ONCE}
@@ -67,7 +67,7 @@ def main() -> None:
             title="The training stream",
             question=QUESTION,
             input=f"{chosen.rows:,} made-up JPEG pictures of {width}x{height}, "
-            f"{facts['picture_bytes'] / 1e3:.0f} KB each, embedded, one caption each; {questions:,} "
+            f"{facts['image_bytes'] / 1e3:.0f} KB each, embedded, one caption each; {questions:,} "
             "made-up VQAv2 questions. Tokenizers of BERT's and T5's kind, trained on these texts. One "
             "thread, page cache warm.",
             cases={case.name: case.what for case in (*CASES, *ONCE)},

@@ -21,9 +21,9 @@ import torch
 from benchmarks.measure import Case, Measured, measure, measure_once
 from benchmarks.report import RESULTS, Column, Goal, Results
 from benchmarks.step.models import NAMES, PAPER_SIZES, has_nano
+from benchmarks.step.report import CACHED_TOLERANCE, NUM_LOSSES, TOLERANCE
 from benchmarks.step.settings import COMPUTE, NUM_BATCHES, Setting, Shape
 from benchmarks.step.tokens import Lengths
-from benchmarks.step.told import CACHED_TOLERANCE, NUM_LOSSES, TOLERANCE
 
 NAME = "train_step"
 QUESTION = "How fast is our optimizer step, beside a plain Hugging Face loop on the same weights and batches?"

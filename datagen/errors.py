@@ -40,7 +40,7 @@ class Reason(StrEnum):
     MEDIA_TRUNCATED = "media_truncated"
     MEDIA_UNREADABLE = "media_unreadable"
     MEDIA_TOO_LARGE = "media_too_large"
-    NO_TEMPLATE = "no_template"  # no wording fits the fields that the example has
+    NO_TEMPLATE = "no_template"  # no template fits the fields that the example has
     UNKNOWN_SPLIT = "unknown_split"
 
 

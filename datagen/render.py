@@ -1,6 +1,6 @@
 """Draws: one rendering of an example, as a pure function of (example, templates, seed, number).
 
-Which form, wording and answer a draw has follows from a hash of the seed, its number and the example's
+Which form, template and answer a draw has follows from a hash of the seed, its number and the example's
 id, never from a random generator, worker or time. The build stores draw 0; a trainer renders further
 draws itself from the record's typed fields.
 """
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Answer, Example
+from datagen.schema.example import Answer, Example
 from templates.catalog import SOURCES, TASKS
 from templates.errors import RenderError
 from templates.language import Template
@@ -48,11 +48,11 @@ def chance(seed: int, number: int, example_id: str) -> Chance:
 def draw(example: Example, templates: TemplateSet, seed: int, number: int = 0) -> Draw:
     """Draw `number` of a training example.
 
-    The form is uniform over the source's forms that fit the example, the wording uniform over the
-    form's wordings that fit, the answer by the annotators' frequency.
+    The form is uniform over the source's forms that fit the example, the template uniform over the
+    form's templates that fit, the answer by the annotators' frequency.
 
     Raises:
-        RowRejectedError: no wording fits, or the text is too long.
+        RowRejectedError: no template fits, or the text is too long.
     """
     return draw_by_chance(example, templates, chance(seed, number, example.example_id))
 
@@ -62,7 +62,7 @@ def draw_by_chance(example: Example, templates: TemplateSet, chances: Chance) ->
     forms = _fitting(templates, example.source, _absent(example))
     if not forms:
         raise RowRejectedError(
-            Reason.NO_TEMPLATE, f"no wording for {example.source} fits this example's fields"
+            Reason.NO_TEMPLATE, f"no template for {example.source} fits this example's fields"
         )
     form = forms[chances.form % len(forms)] if len(forms) > 1 else forms[0]
     wording = form.wordings[chances.wording % len(form.wordings)]
@@ -110,7 +110,7 @@ def _target(example: Example, task: str, fields: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=4096)
 def _fitting(templates: TemplateSet, source: str, absent: tuple[bool, ...]) -> tuple[Form, ...]:
-    """The forms and wordings of `source` for examples that lack some of `_OPTIONAL_FIELDS`."""
+    """The forms and templates of `source` for examples that lack some of `_OPTIONAL_FIELDS`."""
     lacking = {name for name, lacks in zip(_OPTIONAL_FIELDS, absent, strict=True) if lacks}
     forms = []
     for form in templates.forms(source):

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines.cli import main
+from pipelines.cli.main import main
 from trainer.config.shipped import shipped_configs
 
 FOLDER = Path("data/demo")

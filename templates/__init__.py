@@ -1,1 +1,1 @@
-"""The wordings of the instructions, and the little code that loads, checks and renders them."""
+"""The templates of the instructions, and the little code that loads, checks and renders them."""

@@ -15,7 +15,7 @@ def find_blanks(
     for present, when in ((True, ""), (False, f" without {', '.join(sorted(task.optional))}")):
         fields = _probe(task, with_optional=present or not task.optional)
         if any(fields[name] is None for name in template.required):
-            continue  # the wording is never chosen for such an example
+            continue  # the template is never chosen for such an example
         try:
             blank = not template.render(fields).strip()
         except RenderError as error:

@@ -1,7 +1,7 @@
 """The closed vocabularies of the template files: the eleven tasks, their fields, the 26 sources.
 
-A *task* says what is asked of the model and therefore which fields a wording may use. It is not the
-paper's category: GQA, VSR and IconQA share the category "visual reasoning" but need the wordings of
+A *task* says what is asked of the model and therefore which fields a template may use. It is not the
+paper's category: GQA, VSR and IconQA share the category "visual reasoning" but need the templates of
 `vqa`, `statement` and `multiple_choice`.
 """
 
@@ -25,7 +25,7 @@ TURN_KEYS = ("question", "answer")
 
 @dataclass(frozen=True)
 class Task:
-    """One of the eleven kinds of wording.
+    """One of the eleven kinds of template.
 
     `fields` are always filled, `optional` ones only in some examples, and `target` fields belong to
     what the model must say: an instruction that shows one gives the answer away.
@@ -131,4 +131,4 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "ivqa": "iVQA",
     }
 )
-"""The 26 source ids of InstructBLIP and the dataset's name that a wording may show."""
+"""The 26 source ids of InstructBLIP and the dataset's name that a template may show."""

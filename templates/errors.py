@@ -23,7 +23,7 @@ class RenderError(ValueError):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One mistake: in which file, wording and field, what is wrong, and what to do."""
+    """One mistake: in which file, template and field, what is wrong, and what to do."""
 
     file: str
     rule: str

@@ -1,6 +1,6 @@
 """Template sets: folders of YAML files, one a task, and the protocol prompts beside them.
 
-A task file names its task, the sources that use it and its wordings:
+A task file names its task, the sources that use it and its templates:
 
     task: vqa
     sources: [vqav2, okvqa]
@@ -38,7 +38,7 @@ SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
 
 
-class _WordingEntry(Strict):
+class _TemplateEntry(Strict):
     id: Identifier
     instruction: str
     target: str | None = None
@@ -51,7 +51,7 @@ class _TaskFile(Strict):
     target: str
     prefix: str = ""
     allow_blank: bool = False
-    templates: list[_WordingEntry] = Field(min_length=1)
+    templates: list[_TemplateEntry] = Field(min_length=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Wording:
 
 @dataclass(frozen=True)
 class Form:
-    """The wordings of one task that a source may be rendered with."""
+    """The templates of one task that a source may be rendered with."""
 
     task: str
     wordings: tuple[Wording, ...]
@@ -82,7 +82,7 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class TemplateSet:
-    """All wordings, and all protocols by name, of one folder.
+    """All templates, and all protocols by name, of one folder.
 
     `hash` is of the content, not of the layout, of all that builds render: not of protocols that are
     another choice, which change nothing that is stored. The protocols that builds ask with are the
@@ -104,7 +104,7 @@ class TemplateSet:
         return self._forms[source]
 
     def sources(self) -> tuple[str, ...]:
-        """Every source that some wording names, sorted."""
+        """Every source that some template names, sorted."""
         return tuple(sorted({source for wording in self.wordings for source in wording.sources}))
 
 
@@ -200,27 +200,27 @@ def _nothing_in(folder: Path, remedy: str) -> Iterator[Finding]:
 
 
 def read_templates(
-    folder: Path, *, needs_wordings: bool = True
+    folder: Path, *, needs_templates: bool = True
 ) -> tuple[TemplateSet, list[Finding]]:
     """What can be read of `folder`, and every finding that keeps the rest from being used."""
     remedy = "write one file a task, such as vqa.yaml"
     if has_only_protocols(folder):
         remedy += "; protocol/ alone is enough to evaluate, not to build"
-    findings = list(_nothing_in(folder, remedy)) if needs_wordings else []
+    findings = list(_nothing_in(folder, remedy)) if needs_templates else []
     wordings: list[Wording] = []
     content: list[Any] = []
     for path in sorted(folder.glob("*.yaml")):
         parsed = parse(path, _TaskFile, findings)
         if parsed is not None:
             content.append(parsed.model_dump())
-            wordings.extend(_wordings(path.name, parsed, findings))
+            wordings.extend(_templates(path.name, parsed, findings))
     protocols = _read_protocols(folder, findings)
     content += [each.content for each in protocols.values() if each.name == each.source]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return TemplateSet(folder.name, tuple(wordings), protocols, digest), findings
 
 
-def _wordings(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator[Wording]:
+def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator[Wording]:
     task = TASKS.get(parsed.task)
     if task is None:
         message, remedy = f"unknown task {parsed.task!r}", f"use one of {', '.join(TASKS)}"

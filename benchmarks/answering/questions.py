@@ -1,4 +1,4 @@
-"""Questions of a built dataset as an evaluation asks them: prompts rendered, pictures decoded."""
+"""Questions of a built dataset as an evaluation asks them: prompts rendered, images decoded."""
 
 import subprocess
 import sys
@@ -9,21 +9,21 @@ from typing import Any
 
 import torch
 
-from datagen.manifest import read_manifest
+from datagen.schema.manifest import read_manifest
 from templates.evaluation import Decoding, LanguageModel
 from templates.library import load_templates
-from trainer.data.pictures import Pictures
-from trainer.data.remote import AnyFiles
-from trainer.evaluation.answerer import Asked
-from trainer.evaluation.asking import Asking
-from trainer.evaluation.records import SplitRecords
-from trainer.evaluation.tasks import choose_tasks
+from trainer.data.reading.record_images import Images
+from trainer.data.reading.remote import AnyFiles
+from trainer.evaluation.inference.adapter import Asked
+from trainer.evaluation.inference.infer import Asking
+from trainer.evaluation.tasks.records import SplitRecords
+from trainer.evaluation.tasks.tasks import choose_tasks
 
 FILE = "questions.pt"
 
 
 def build_sample(folder: Path, scenes: int) -> Path:
-    """The drawn sample datasets, built with their pictures by a user's commands."""
+    """The drawn sample datasets, built with their images by a user's commands."""
     program = Path(sys.executable).with_name("visinstruct")
     raw, out = folder / "raw", folder / "built"
     for arguments in (
@@ -69,7 +69,7 @@ def record_questions(
             task=task,
             answers=recorder,
             records=records,
-            pictures=Pictures({}, files),
+            pictures=Images({}, files),
             vocabulary=None,
             batch_size=count,
         )

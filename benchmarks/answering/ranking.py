@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.answering.models import IMAGE_TOKEN, NUM_QUERIES, answerer, questions
-from trainer.data.collate import encode, padded
-from trainer.evaluation.answerer import Answerer, Asked
-from trainer.evaluation.prompts import read, tokenize
+from trainer.batches.collate import encode, padded
+from trainer.evaluation.inference.adapter import Answerer, Asked
+from trainer.evaluation.inference.prompts import read, tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
 IGNORED = -100
@@ -49,7 +49,7 @@ def one_by_one(
 
 @torch.no_grad()
 def batched(model: Answerer, asked: list[Asked], candidates: list[list[str]]) -> list[list[float]]:
-    """One forward for each question: picture and prompt repeated for every candidate, targets padded."""
+    """One forward for each question: image and prompt repeated for every candidate, targets padded."""
     return [_whole_model(model, each, texts) for each, texts in zip(asked, candidates, strict=True)]
 
 
@@ -57,7 +57,7 @@ def batched(model: Answerer, asked: list[Asked], candidates: list[list[str]]) ->
 def language_model_batched(
     model: Answerer, asked: list[Asked], candidates: list[list[str]]
 ) -> list[list[float]]:
-    """Picture and queries once; queries and prompt repeated in the language model alone."""
+    """Image and queries once; queries and prompt repeated in the language model alone."""
     found = []
     language_model = model.model.hf.language_model
     for each, texts in zip(asked, candidates, strict=True):

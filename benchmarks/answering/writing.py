@@ -14,10 +14,10 @@ from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from benchmarks.answering.questions import recorded_questions
 from templates.evaluation import Decoding
-from trainer.evaluation.answerer import Answerer, Asked
-from trainer.evaluation.generation import settings
-from trainer.evaluation.loading import load_answerer
-from trainer.evaluation.prompts import tokenize
+from trainer.evaluation.inference.adapter import Answerer, Asked
+from trainer.evaluation.inference.generation import settings
+from trainer.evaluation.inference.loading import load_answerer
+from trainer.evaluation.inference.prompts import tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
 

@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainer.evaluation.prediction import Prediction, write_predictions
+from trainer.evaluation.predictions.prediction import Prediction, write_predictions
 
 REFERENCES = 5
-PICTURES_FILE, MANY_FILE = "pictures.jsonl", "many.jsonl"
-PER_PICTURE_FILE = "cider_per_picture.npy"
+IMAGES_FILE, MANY_FILE = "pictures.jsonl", "many.jsonl"
+PER_IMAGE_FILE = "cider_per_picture.npy"
 SEED = 0
 
 
@@ -30,8 +30,8 @@ ENDS = (".",) * 8 + ("", "!", " .", "..")
 
 
 def write_inputs(folder: Path, pictures: int, many: int) -> None:
-    """Predictions of `pictures` pictures and, in a file of its own, of `many`."""
-    write_predictions(folder / PICTURES_FILE, predictions(pictures))
+    """Predictions of `images` images and, in a file of its own, of `many`."""
+    write_predictions(folder / IMAGES_FILE, predictions(pictures))
     write_predictions(folder / MANY_FILE, predictions(many))
 
 
@@ -54,7 +54,7 @@ def predictions(pictures: int) -> Iterator[Prediction]:
 
 
 def _caption(chance: random.Random, subjects: list[str]) -> str:
-    """About ten words, of which some are the picture's."""
+    """About ten words, of which some are the image's."""
     length = max(7, round(chance.gauss(10.5, 2)))
     words = [
         chance.choice(subjects) if chance.random() < 0.4 else chance.choice(COMMON)

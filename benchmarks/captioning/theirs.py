@@ -9,12 +9,12 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from benchmarks.captioning.inputs import PER_PICTURE_FILE, PICTURES_FILE
-from trainer.evaluation.prediction import read_predictions
+from benchmarks.captioning.inputs import IMAGES_FILE, PER_IMAGE_FILE
+from trainer.evaluation.predictions.prediction import read_predictions
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    predictions = list(read_predictions(Path(source, PICTURES_FILE)))
+    predictions = list(read_predictions(Path(source, IMAGES_FILE)))
     tokenizer = PTBTokenizer()
     truth = tokenizer.tokenize(
         {
@@ -23,10 +23,10 @@ def run(source: str, output: str) -> dict[str, Any]:
         }
     )
     found = tokenizer.tokenize({each.record_id: [{"caption": each.output}] for each in predictions})
-    cider, per_picture = Cider().compute_score(truth, found)
+    cider, per_image = Cider().compute_score(truth, found)
     bleu, _ = Bleu().compute_score(truth, found, verbose=0)
     rouge_l, _ = Rouge().compute_score(truth, found)
-    np.save(Path(output, PER_PICTURE_FILE), per_picture)
+    np.save(Path(output, PER_IMAGE_FILE), per_image)
     return {
         "cider": float(cider),
         "bleu": [float(each) for each in bleu],

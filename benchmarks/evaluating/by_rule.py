@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from templates.evaluation import Decoding
-from trainer.distributed import Launch, World
 from trainer.evaluation import run as evaluation
-from trainer.evaluation.answerer import Asked
-from trainer.evaluation.options import EvaluationOptions
-from trainer.evaluation.output import tell_results
+from trainer.evaluation.inference.adapter import Asked
+from trainer.evaluation.report.output import tell_results
+from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.distributed import Launch, World
 
 
 class ByRule:

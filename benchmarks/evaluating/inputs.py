@@ -14,9 +14,9 @@ import simplejpeg
 from msgspec.structs import replace
 
 from datagen.files import LocalFiles
-from datagen.manifest import encode_manifest, read_manifest
 from datagen.sample.write import write_sample
-from pipelines.cli import main as visinstruct
+from datagen.schema.manifest import encode_manifest, read_manifest
+from pipelines.cli.main import main as visinstruct
 
 SPLITS = {"gqa": "test_dev", "visdial": "val"}
 ROWS_A_GROUP = 256
@@ -52,7 +52,7 @@ def _write(path: Path, table: pa.Table, rows: int) -> None:
 
 
 def _repeated(table: pa.Table, rows: int) -> Iterator[pa.Table]:
-    """The rows again and again, each with an id and a picture of its own."""
+    """The rows again and again, each with an id and an image of its own."""
     generator = np.random.default_rng(0)
     pictures = [
         simplejpeg.encode_jpeg(generator.integers(0, 255, (SIDE, SIDE, 3), np.uint8), 50)

@@ -1,1 +1,1 @@
-"""Who writes pictures into Parquet."""
+"""Who writes images into Parquet."""

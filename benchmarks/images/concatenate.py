@@ -1,14 +1,14 @@
-"""The floor: each picture read and written to one file, fsync."""
+"""The floor: each image read and written to one file, fsync."""
 
 import os
 from pathlib import Path
 from typing import Any
 
-from benchmarks.images.options import picture_paths
+from benchmarks.images.options import image_paths
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    pictures = picture_paths(source)
+    pictures = image_paths(source)
     with open(f"{output}/all", "wb") as file:
         for _, path in pictures:
             file.write(Path(path).read_bytes())

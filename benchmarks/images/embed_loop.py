@@ -4,8 +4,8 @@ from typing import Any
 
 from benchmarks.images.options import image_options
 from benchmarks.straight import straight_build
+from datagen.build.staging import Staging
 from datagen.files import LocalFiles
-from datagen.staging import Staging
 
 
 def run(source: str, output: str) -> dict[str, Any]:

@@ -1,17 +1,17 @@
-"""What all picture builds are asked for, and which pictures the others write."""
+"""What all image builds are asked for, and which images the others write."""
 
 from pathlib import Path
 
 import msgspec
 
-from datagen.options import BuildOptions, make_options
+from datagen.build.options import BuildOptions, make_options
 
 SOURCE = "coco_caption"
 COLLECTION = "coco"
 
 
 def image_options(source: str, output: str) -> BuildOptions:
-    """Captions in LAVIS's layout, one a picture, pictures embedded as they are."""
+    """Captions in LAVIS's layout, one an image, images embedded as they are."""
     return make_options(
         raw=source,
         out=f"{output}/dataset",
@@ -27,8 +27,8 @@ class Row(msgspec.Struct):
     image: str
 
 
-def picture_paths(source: str) -> list[tuple[str, str]]:
-    """(media path, file) of each picture, in the order of the annotation file."""
+def image_paths(source: str) -> list[tuple[str, str]]:
+    """(media path, file) of each image, in the order of the annotation file."""
     data = Path(source, SOURCE, "coco_karpathy_train.json").read_bytes()
     rows = msgspec.json.decode(data, type=list[Row])
     return [

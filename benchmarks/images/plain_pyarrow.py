@@ -1,4 +1,4 @@
-"""pyarrow alone: read each picture, write bytes and paths to Parquet, uncompressed, fsync."""
+"""pyarrow alone: read each image, write bytes and paths to Parquet, uncompressed, fsync."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.images.options import picture_paths
-from datagen.record import SCHEMA
-from datagen.shard_writer import ROW_GROUP_BYTES
+from benchmarks.images.options import image_paths
+from datagen.build.shard_writer import ROW_GROUP_BYTES
+from datagen.schema.record import SCHEMA
 
 IMAGES = pa.schema([SCHEMA.field("images")])
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    pictures = picture_paths(source)
+    pictures = image_paths(source)
     write(f"{output}/images.parquet", ((path, Path(file).read_bytes()) for path, file in pictures))
     return {"rows": len(pictures)}
 

@@ -1,4 +1,4 @@
-"""Beam with pictures as elements: read, shuffle the bytes, write each group with pyarrow."""
+"""Beam with images as elements: read, shuffle the bytes, write each group with pyarrow."""
 
 import zlib
 from collections.abc import Iterable
@@ -8,30 +8,30 @@ from typing import Any, TypeAlias
 
 import apache_beam as beam
 
-from benchmarks.images.options import picture_paths
+from benchmarks.images.options import image_paths
 from benchmarks.images.plain_pyarrow import write
-from pipelines.beam_options import beam_options
+from pipelines.build.beam_options import beam_options
 
-Picture: TypeAlias = tuple[str, bytes]
+Image: TypeAlias = tuple[str, bytes]
 NUM_SHARDS = 8
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    pictures = picture_paths(source)
+    pictures = image_paths(source)
     with beam.Pipeline(options=beam_options([], [])) as pipeline:
         _ = (
             pipeline
             | beam.Create(pictures, reshuffle=True)
-            | "Read" >> beam.MapTuple(read).with_output_types(tuple[int, Picture])
+            | "Read" >> beam.MapTuple(read).with_output_types(tuple[int, Image])
             | beam.GroupByKey()
             | "Write" >> beam.MapTuple(partial(write_shard, output))
         )
     return {"rows": len(pictures)}
 
 
-def read(path: str, file: str) -> tuple[int, Picture]:
+def read(path: str, file: str) -> tuple[int, Image]:
     return zlib.crc32(path.encode()) % NUM_SHARDS, (path, Path(file).read_bytes())
 
 
-def write_shard(output: str, shard: int, pictures: Iterable[Picture]) -> None:
+def write_shard(output: str, shard: int, pictures: Iterable[Image]) -> None:
     write(f"{output}/{shard}.parquet", sorted(pictures))

@@ -9,10 +9,10 @@ from benchmarks.launches.whole import size
 from benchmarks.step.ours import run_config
 from benchmarks.step.settings import Setting, Shape, make_batches
 from benchmarks.step.tokens import Lengths
-from trainer import checkpoint
-from trainer.distributed import World, read_launch, set_variables
-from trainer.engine import Engine, join, leave
+from trainer.launch.distributed import World, read_launch, set_variables
 from trainer.model.trained import parameter_groups, trained_parameters
+from trainer.run import checkpoint
+from trainer.run.engine import Engine, join, leave
 
 
 def run(source: str, output: str, model_name: str) -> dict[str, Any]:

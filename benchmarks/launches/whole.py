@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.launches.launch import events, finished, kill, started, wait_for
-from trainer import checkpoint
+from trainer.run import checkpoint
 
 NUM_LOGGED = 6
 """Times that a run says how fast it is; the first one, when caches are empty, is left out."""

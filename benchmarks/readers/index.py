@@ -4,9 +4,9 @@ import os
 from typing import Any
 
 from benchmarks.readers.documents import DOCUMENTS
-from datagen.json_index import index_json
-from datagen.lookup import index_keys
-from datagen.options import BuildOptions
+from datagen.build.options import BuildOptions
+from datagen.raw.json_index import index_json
+from datagen.raw.lookup import index_keys
 
 
 def run(source: str, output: str, rows: str, keys: str = "") -> dict[str, Any]:

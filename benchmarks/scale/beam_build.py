@@ -6,9 +6,9 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.straight import told
-from datagen.options import make_options
-from pipelines.beam_options import beam_options
-from pipelines.build import build
+from datagen.build.options import make_options
+from pipelines.build.beam_options import beam_options
+from pipelines.build.run import build
 
 
 def run(source: str, output: str, rows: str, workers: str, max_memory: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A plain loop over Hugging Face's model, as its documentation shows: forward with labels, backward, AdamW.
 
-It is spared what ours does besides: its pictures are normalised before the clock starts, it never asks
+It is spared what ours does besides: its images are normalised before the clock starts, it never asks
 for the loss, and in bf16 its optimizer keeps neither fp32 weights nor fp32 moments.
 """
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.step.clock import Clock
+from benchmarks.step.report import NUM_LOSSES, steps_of
 from benchmarks.step.settings import WARM_UP, Setting, Shape, in_turn, make_batches
-from benchmarks.step.told import NUM_LOSSES, steps_of
-from trainer.data.batch import Batch
+from trainer.model.batch import Batch
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 from trainer.model.trained import parameter_groups
 

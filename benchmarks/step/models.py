@@ -11,14 +11,14 @@ from typing import Any, get_args
 import torch
 from transformers import InstructBlipConfig
 
+from trainer.config.model import ModelOptions, Size
 from trainer.errors import ModelError
-from trainer.model.architecture import paper_config
-from trainer.model.build import wrap
 from trainer.model.model import Model
-from trainer.model.nano import nano_files, nano_model
-from trainer.model.options import ModelOptions, Size
 from trainer.model.parts import is_encoder_decoder, qformer_part, text_part
-from trainer.model.random_weights import random_model
+from trainer.model.starts.architecture import paper_config
+from trainer.model.starts.build import wrap
+from trainer.model.starts.nano import nano_files, nano_model
+from trainer.model.starts.random_weights import random_model
 
 SEED = 0
 PAPER_SIZES: tuple[Size, ...] = get_args(Size)

@@ -8,19 +8,19 @@ from typing import Any
 import torch
 
 from benchmarks.step.clock import Clock
+from benchmarks.step.report import NUM_LOSSES, steps_of
 from benchmarks.step.settings import WARM_UP, Setting, Shape, in_turn, make_batches, step_data
-from benchmarks.step.told import NUM_LOSSES, steps_of
+from trainer.batches.loader import Step, load_steps
 from trainer.config.run import RunConfig
-from trainer.data.batch import Batch
-from trainer.data.loader import Step, load_steps
-from trainer.distributed import World, read_launch, set_variables
-from trainer.engine import Engine, join, leave
-from trainer.loop import Progress, Run, train
+from trainer.launch.distributed import World, read_launch, set_variables
+from trainer.launch.stop import StopSignal
+from trainer.model.batch import Batch
 from trainer.model.model import Model, Output
 from trainer.model.trained import parameter_groups, trained_parameters
-from trainer.setup import Setup
-from trainer.stop import StopSignal
-from trainer.throughput import Meter
+from trainer.run.engine import Engine, join, leave
+from trainer.run.loop import Progress, Run, train
+from trainer.run.setup import Setup
+from trainer.run.throughput import Meter
 
 NEVER = 1 << 30
 
@@ -64,7 +64,7 @@ def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> 
 
 
 def with_features(model: Model, batch: Batch, device: torch.device) -> Batch:
-    """What the loader hands on where the feature cache has every picture."""
+    """What the loader hands on where the feature cache has every image."""
     assert batch.pixels is not None
     features = model.encode_pixels(batch.pixels.to(device)).half().cpu()
     cached = replace(batch, pixels=None, features=features)

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from trainer.data.images import decode
-from trainer.data.resize import prepare
-from trainer.data.sample import Place, Sample
+from trainer.data.order.sample import Place, Sample
+from trainer.data.reading.images import decode
+from trainer.data.reading.resize import prepare
 
-NUM_PICTURES = 16
+NUM_IMAGES = 16
 LONG = 400
 """Letters of a text: more tokens than any length that is measured."""
 
 
 class MadeUp:
-    """What a stream is to the loader: sample k is a function of k. Pictures are `side` x `side`."""
+    """What a stream is to the loader: sample k is a function of k. Images are `side` x `side`."""
 
     def __init__(self, side: int) -> None:
         self.side = side
-        self._jpegs = [_jpeg(number) for number in range(NUM_PICTURES)]
+        self._jpegs = [_jpeg(number) for number in range(NUM_IMAGES)]
 
     def samples(self, ks: Sequence[int]) -> list[Sample]:
         return [self._sample(k) for k in ks]
@@ -33,7 +33,7 @@ class MadeUp:
     def _sample(self, k: int) -> Sample:
         letters = random.Random(k)
         instruction, target = (_text(letters) for _ in range(2))
-        picture = decode(self._jpegs[k % NUM_PICTURES])
+        picture = decode(self._jpegs[k % NUM_IMAGES])
         return Sample(
             place=Place(k, "made_up", k, 0, k, 0, 0),
             record_id=f"made_up/train/{k}",

@@ -11,10 +11,10 @@ from transformers import InstructBlipConfig
 from benchmarks.step.models import make_model, model_options, step_config
 from benchmarks.step.samples import MadeUp
 from benchmarks.step.tokens import Lengths, byte_tokenizers
-from trainer.data.assign import BatchShape
-from trainer.data.batch import Batch
-from trainer.data.collate import Collator
-from trainer.data.loader import StepData
+from trainer.batches.collate import Collator
+from trainer.batches.loader import StepData
+from trainer.data.order.assign import BatchShape
+from trainer.model.batch import Batch
 from trainer.model.model import Model
 from trainer.model.parts import vision_part
 

@@ -8,9 +8,9 @@ dataset.
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from benchmarks.streaming.inputs import PICTURES, data_options
-from trainer.data.assign import BatchShape, assign
-from trainer.data.remote import AnyFiles
+from benchmarks.streaming.inputs import IMAGES, data_options
+from trainer.data.order.assign import BatchShape, assign
+from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
 
 NUM_NODES, NUM_RANKS, NUM_WORKERS = 2, 16, 4
@@ -81,11 +81,11 @@ def _reader(
 ) -> Stream:
     node = rank * NUM_NODES // NUM_RANKS
     cache = f"{output}/node{node}" if sharing == "node" else f"{output}/{rank}-{worker}"
-    options = data_options(source, PICTURES, cache)
+    options = data_options(source, IMAGES, cache)
     bounded = options.model_copy(update={"cache_bytes": shard_bytes // 10})
     return Stream.open(bounded, seed=0, files=files)
 
 
 def _shard_bytes(source: str, output: str) -> int:
-    folder = Path(source, PICTURES, "data")
+    folder = Path(source, IMAGES, "data")
     return sum(path.stat().st_size for path in folder.rglob("train-*.parquet"))

@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from transformers import BlipImageProcessorPil, InstructBlipProcessor
 
-from benchmarks.streaming.inputs import PICTURES, SIDE, batches, data_options
+from benchmarks.streaming.inputs import IMAGES, SIDE, batches, data_options
 from benchmarks.streaming.tokens import NUM_QUERY_TOKENS, tokenizers
 from trainer.data.stream import Stream
 
 
 def run(source: str, output: str) -> dict[str, Any]:
     torch.set_num_threads(1)
-    stream = Stream.open(data_options(source, PICTURES, output), seed=0)
+    stream = Stream.open(data_options(source, IMAGES, output), seed=0)
     tokens = tokenizers(source)
     processor = InstructBlipProcessor(
         BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}),
@@ -30,7 +30,7 @@ def run(source: str, output: str) -> dict[str, Any]:
     for ks in batches(total):
         samples = stream.texts(ks)
         pictures = [
-            Image.open(io.BytesIO(stream.embedded_pictures(sample.place)[0])) for sample in samples
+            Image.open(io.BytesIO(stream.embedded_images(sample.place)[0])) for sample in samples
         ]
         batch = processor(
             images=pictures,

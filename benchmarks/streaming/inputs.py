@@ -19,11 +19,11 @@ from tokenizers import (
     trainers,
 )
 
-from benchmarks.generate import write_pictures, write_vqav2
-from datagen.options import make_options
-from trainer.data.options import DataOptions
+from benchmarks.generate import write_images, write_vqav2
+from datagen.build.options import make_options
+from trainer.config.data import DataOptions
 
-PICTURES, TEXTS = "pictures", "texts"
+IMAGES, TEXTS = "pictures", "texts"
 SIDE = 224
 BATCH = 32
 QFORMER_TOKENIZER, LANGUAGE_TOKENIZER = "qformer.json", "language.json"
@@ -31,28 +31,28 @@ JPEG_QUALITY = 90
 SHAPE = (480, 640)
 
 
-def write_inputs(folder: Path, num_pictures: int, num_questions: int) -> dict[str, Any]:
+def write_inputs(folder: Path, num_images: int, num_questions: int) -> dict[str, Any]:
     """Both datasets and the tokenizers in `folder`; returns facts of them."""
     raw = folder / "raw"
-    write_pictures(raw, num_pictures, num_distinct=1)
-    sizes = _overwrite_pictures(sorted((raw / "images").rglob("*.jpg")))
+    write_images(raw, num_images, num_distinct=1)
+    sizes = _overwrite_images(sorted((raw / "images").rglob("*.jpg")))
     write_vqav2(raw, num_questions)
-    _build(raw, folder / PICTURES, sources=("coco_caption",), images="embed")
+    _build(raw, folder / IMAGES, sources=("coco_caption",), images="embed")
     _build(raw, folder / TEXTS, sources=("vqav2",), missing_images="keep")
     _write_tokenizers(folder)
     return {"picture_bytes": sum(sizes) / len(sizes), "num_pictures": len(sizes)}
 
 
-def _overwrite_pictures(paths: list[Path]) -> list[int]:
-    """Pictures of coarse shapes under noise, as large as photographs: 64 different ones."""
+def _overwrite_images(paths: list[Path]) -> list[int]:
+    """Images of coarse shapes under noise, as large as photographs: 64 different ones."""
     rng = np.random.default_rng(0)
-    drawn = [_picture(rng) for _ in range(64)]
+    drawn = [_image(rng) for _ in range(64)]
     for number, path in enumerate(paths):
         path.write_bytes(drawn[number % len(drawn)])
     return [path.stat().st_size for path in paths]
 
 
-def _picture(rng: np.random.Generator) -> bytes:
+def _image(rng: np.random.Generator) -> bytes:
     coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     shapes = Image.fromarray(coarse).resize(SHAPE[::-1], Image.Resampling.BICUBIC)
     noisy = np.asarray(shapes, dtype=float) + rng.normal(0, 9, (*SHAPE, 3))
@@ -62,8 +62,8 @@ def _picture(rng: np.random.Generator) -> bytes:
 
 
 def _build(raw: Path, out: Path, **changes: Any) -> None:
-    from pipelines.beam_options import beam_options
-    from pipelines.build import build
+    from pipelines.build.beam_options import beam_options
+    from pipelines.build.run import build
 
     options = make_options(raw=str(raw), out=str(out), splits=("train",), **changes)
     build(options, beam_options([], []), Console(file=io.StringIO()))

@@ -1,4 +1,4 @@
-"""Without pictures: order, row and rendering. One pass that reads the shards, one that finds rows cached."""
+"""Without images: order, row and rendering. One pass that reads the shards, one that finds rows cached."""
 
 import time
 from typing import Any

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from benchmarks.straight import told
 from benchmarks.text.options import text_options
-from pipelines.beam_options import beam_options
-from pipelines.build import build
+from pipelines.build.beam_options import beam_options
+from pipelines.build.run import build
 
 
 def run(source: str, output: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import datasets
 
 from benchmarks.text.rows import ANNOTATIONS, JOINED, QUESTIONS, joined, record_of
-from datagen.record import SCHEMA
+from datagen.schema.record import SCHEMA
 
 Batch: TypeAlias = dict[str, list[Any]]
 

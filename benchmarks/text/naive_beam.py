@@ -9,8 +9,8 @@ import apache_beam as beam
 import msgspec
 
 from benchmarks.text.rows import ANNOTATIONS, JOINED, QUESTIONS, Joined, joined, record_of
-from datagen.record import SCHEMA
-from pipelines.beam_options import beam_options
+from datagen.schema.record import SCHEMA
+from pipelines.build.beam_options import beam_options
 
 DECODER = msgspec.json.Decoder(Joined)
 

@@ -1,12 +1,12 @@
 """What all text builds are asked for."""
 
-from datagen.options import BuildOptions, make_options
+from datagen.build.options import BuildOptions, make_options
 
 SOURCE = "vqav2"
 
 
 def text_options(source: str, output: str) -> BuildOptions:
-    """VQAv2's training questions; there are no pictures, so their references are kept."""
+    """VQAv2's training questions; there are no images, so their references are kept."""
     return make_options(
         raw=source,
         out=f"{output}/dataset",

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from datagen.example import Example
-from datagen.record import SCHEMA
 from datagen.render import draw
-from datagen.source import RowContext
+from datagen.schema.adapter import RowContext
+from datagen.schema.example import Example
+from datagen.schema.record import SCHEMA
 from datagen.sources.vqav2 import CARD, AnnotatorAnswer, examples
 from templates.library import load_templates
 

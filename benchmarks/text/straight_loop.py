@@ -4,8 +4,8 @@ from typing import Any
 
 from benchmarks.straight import MemoryFiles, straight_build
 from benchmarks.text.options import text_options
+from datagen.build.staging import Staging
 from datagen.files import LocalFiles
-from datagen.staging import Staging
 
 
 def run(source: str, output: str, blocks: str) -> dict[str, Any]:

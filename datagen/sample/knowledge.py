@@ -1,4 +1,4 @@
-"""True questions about a scene that cannot be answered from the picture alone."""
+"""True questions about a scene that cannot be answered from the image alone."""
 
 from collections.abc import Iterator
 from random import Random

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 from datagen.sample.draw import SIDE, word_box
 from datagen.sample.scenes import Scene, Word
-from datagen.sample.world import World, write_json, write_picture
+from datagen.sample.world import World, write_image, write_json
 
 FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
-_SCENES_PER_PICTURE = 2
+_SCENES_PER_IMAGE = 2
 _UNREAD_SHARE = 1 / 8
 
 
 class Photo(NamedTuple):
-    """A scene with words, and which of them were read: none at all in some pictures."""
+    """A scene with words, and which of them were read: none at all in some images."""
 
     number: int
     split: str
@@ -26,7 +26,7 @@ class Photo(NamedTuple):
 def photos(world: World, source: str, num_words: Sequence[int]) -> list[Photo]:
     """The photos of a source; how many words one has is drawn from `num_words`."""
     found = []
-    for index in range(world.num_scenes // _SCENES_PER_PICTURE):
+    for index in range(world.num_scenes // _SCENES_PER_IMAGE):
         random = world.random(source, index, "photo")
         scene = world.scene(source, index, num_words=random.choice(num_words))
         read = () if random.random() < _UNREAD_SHARE else scene.words
@@ -38,7 +38,7 @@ def photos(world: World, source: str, num_words: Sequence[int]) -> list[Photo]:
 def write_photos(raw: Path, photos: Iterable[Photo]) -> None:
     for photo in photos:
         folder = raw / "images" / "textvqa" / FOLDERS[photo.split]
-        write_picture(folder / f"{photo.image_id}.jpg", photo.scene)
+        write_image(folder / f"{photo.image_id}.jpg", photo.scene)
 
 
 def write_document(
@@ -55,7 +55,7 @@ def write_document(
 
 
 def rosetta_row(image_id: str, words: Sequence[Word]) -> dict[str, Any]:
-    """The words that were read in one picture; boxes are in shares of its sides."""
+    """The words that were read in one image; boxes are in shares of its sides."""
     return {
         "image_id": image_id,
         "ocr_tokens": [word.text for word in words],

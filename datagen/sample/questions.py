@@ -34,7 +34,7 @@ class Question:
 def ask(scene: Scene, random: Random) -> list[Question]:
     """Questions of every kind that the scene allows, in random order.
 
-    Of each kind and object there is one, with a wording of its own. Objects are named by no more
+    Of each kind and object there is one, with a template of its own. Objects are named by no more
     than is needed, so with one object `the object` or `the star` will do.
     """
     questions = [question for make in _KINDS for question in make(scene, random)]

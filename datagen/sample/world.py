@@ -1,4 +1,4 @@
-"""What the writers share: which scene is which picture, and how files are written."""
+"""What the writers share: which scene is which image, and how files are written."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -41,8 +41,8 @@ _COCO_FOLDERS = {
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A scene and the picture of it. `role` is the split, or the part of COCO (see `World.coco`)."""
+class Image:
+    """A scene and the image of it. `role` is the split, or the part of COCO (see `World.coco`)."""
 
     role: str
     image_id: int
@@ -94,12 +94,12 @@ class World:
         """Of five scenes in a row three are for training, one each for validation and test."""
         return ("train", "train", "train", "val", "test")[index % 5]
 
-    def coco(self, *roles: str, release: int = 2014) -> list[Picture]:
-        """COCO's pictures in these roles: all if none is named.
+    def coco(self, *roles: str, release: int = 2014) -> list[Image]:
+        """COCO's images in these roles: all if none is named.
 
         `train` is train2014. val2014 is divided as Karpathy did: `restval` is for training, `val`
         and `test` are for evaluation only. `hidden` is test2015, whose answers no file tells. In
-        release 2017 the same pictures with the same ids have other folders and names.
+        release 2017 the same images with the same ids have other folders and names.
         """
         pictures = []
         for index in range(self.num_scenes):
@@ -111,7 +111,7 @@ class World:
             prefix = f"COCO_{folder}_" if release == 2014 else ""
             name = f"{prefix}{image_id:012d}.jpg"
             pictures.append(
-                Picture(role, image_id, f"coco/{folder}", name, self.scene("coco", index))
+                Image(role, image_id, f"coco/{folder}", name, self.scene("coco", index))
             )
         return pictures
 
@@ -124,7 +124,7 @@ class World:
         return ("val", "test", "restval", "val", "test")[index // 5 % 5]
 
     def own_image_id(self, index: int) -> int:
-        """Ids in the manner of COCO for other collections; none of them is a COCO picture's."""
+        """Ids in the manner of COCO for other collections; none of them is a COCO image's."""
         return _image_id(MAX_SCENES + index)
 
     def open_images_id(self, collection: str, index: int) -> str:
@@ -149,13 +149,13 @@ def _image_id(index: int) -> int:
     return 9 + index * _IMAGE_ID_STEP % _MAX_IMAGE_ID
 
 
-def write_pictures(raw: Path, pictures: Iterable[Picture]) -> None:
+def write_images(raw: Path, pictures: Iterable[Image]) -> None:
     """Draws what another source has not drawn yet."""
     for picture in pictures:
-        write_picture(raw / picture.path, picture.scene)
+        write_image(raw / picture.path, picture.scene)
 
 
-def write_picture(path: Path, scene: Scene) -> None:
+def write_image(path: Path, scene: Scene) -> None:
     """As JPEG or PNG by the path's suffix, unless the file is there."""
     if not path.exists():
         encode = {".jpg": encode_jpeg, ".png": encode_png}[path.suffix]

@@ -24,7 +24,7 @@ _ABOUT = "Drawn scenes in the publishers' file formats, made by visinstruct samp
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What lies in `folder`. `files` counts by folder, pictures and videos by collection.
+    """What lies in `folder`. `files` counts by folder, images and videos by collection.
 
     `unchanged` if the same sample was there already.
     """
@@ -44,7 +44,7 @@ def write_sample(
     """Writes a raw folder for `sources` (all, if None) that appears whole or not at all.
 
     The same arguments give the same bytes, and a source's files do not depend on which others are
-    written. Collections grow with `num_scenes`: there are as many COCO pictures, and fewer dialogs
+    written. Collections grow with `num_scenes`: there are as many COCO images, and fewer dialogs
     and clips. A larger sample begins with the scenes of a smaller one.
 
     Raises:

@@ -4,7 +4,7 @@ from functools import cache
 from importlib import import_module
 
 from datagen.errors import OptionError, nearest
-from datagen.source import Source
+from datagen.schema.adapter import Source
 
 SOURCE_IDS = (
     "coco_caption",

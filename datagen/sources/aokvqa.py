@@ -3,7 +3,7 @@
 Schwenk et al., "A-OKVQA: A Benchmark for Visual Question Answering using World Knowledge", ECCV
 2022. Home: https://github.com/allenai/aokvqa.
 
-Files, in `RAW/aokvqa/`: `aokvqa_v1p0_{train,val,test}.json`. Pictures: those of the same split of
+Files, in `RAW/aokvqa/`: `aokvqa_v1p0_{train,val,test}.json`. Images: those of the same split of
 COCO 2017, `RAW/images/coco/{train2017,val2017,test2017}/`.
 
 | field | from |
@@ -15,7 +15,7 @@ COCO 2017, `RAW/images/coco/{train2017,val2017,test2017}/`.
 | tags | `difficult_direct_answer`: where true, the official direct-answer score leaves it out |
 | images | `image_id`, as `coco/train2017/000000299207.jpg` |
 
-The wordings of two tasks name this source, so a draw asks the open question or shows the choices.
+The templates of two tasks name this source, so a draw asks the open question or shows the choices.
 A wrong choice that is blank (val has one) is left out: an empty text would rank above all others.
 Equal choices stay. Rationales are not used. In test the direct answers and the correct choice are
 hidden.
@@ -27,10 +27,18 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, counted, present, required_text
-from datagen.source import Examples, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import Examples, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
+    FileCard,
+    HubMirror,
+    MediaCard,
+    SourceCard,
+    SplitCard,
+    unverified,
+    verified,
+)
+from datagen.schema.example import Example, counted, present, required_text
 from datagen.text import clean_line
 
 
@@ -141,7 +149,7 @@ CARD = SourceCard(
     ),
     home=unverified("https://github.com/allenai/aokvqa"),
     licence=unverified("Apache-2.0"),
-    media_licence=unverified("Flickr terms, per picture"),
+    media_licence=unverified("Flickr terms, per image"),
     non_commercial=unverified(False),
     citation=unverified(
         "Schwenk, Khandelwal, Clark, Marino, Mottaghi. A-OKVQA: A Benchmark for Visual Question "

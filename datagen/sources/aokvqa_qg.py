@@ -1,4 +1,4 @@
-"""Question generation on A-OKVQA: given a picture and an answer, ask the question.
+"""Question generation on A-OKVQA: given an image and an answer, ask the question.
 
 InstructBLIP makes this set of A-OKVQA's questions (section 2.1 of the paper). Origin, licence,
 files and counts are those of `aokvqa.py`; its test split, whose answers are hidden, is left out.
@@ -9,8 +9,8 @@ them here.
 
 from dataclasses import replace
 
-from datagen.question_generation import question_generation
 from datagen.sources import aokvqa
+from datagen.sources.shared.question_generation import question_generation
 
 _OPEN = replace(aokvqa.SOURCE, splits=aokvqa.split_files(aokvqa.open_questions))
 

@@ -1,39 +1,37 @@
-"""COCO Caption: five or more human captions a picture.
+"""COCO Caption: five or more human captions an image.
 
 Chen et al., "Microsoft COCO Captions", 2015; splits of Karpathy and Fei-Fei, 2015.
 
 Files, in `RAW/coco_caption/`, any of three layouts, the first complete one is read:
 
-- `karpathy`: `dataset_coco.json`; its `restval` pictures belong to train;
+- `karpathy`: `dataset_coco.json`; its `restval` images belong to train;
 - `lavis`: `coco_karpathy_{train,val,test}.json`, the same splits as LAVIS and BLIP distribute them;
-- `captions_2014`: COCO's own `captions_{train,val}2014.json`, which is another split of the pictures.
+- `captions_2014`: COCO's own `captions_{train,val}2014.json`, which is another split of the images.
 
-Pictures: `RAW/images/coco/{train2014,val2014}/`.
+Images: `RAW/images/coco/{train2014,val2014}/`.
 
 In train one record is one caption (`sentid`, annotation id, or row number as its id); in val and test
-one record is one picture with all its captions (COCO picture id).
+one record is one image with all its captions (COCO image id).
 
 | field | from |
 |---|---|
 | captions | `sentences[].raw`, or `caption` |
 | images | `filepath` and `filename`, or `image`, or `file_name` |
-| group_id | the picture's COCO id, in the file name |
+| group_id | the image's COCO id, in the file name |
 
-Counts: Karpathy train 566,747 captions of 113,287 pictures, val and test 5,000 pictures each.
+Counts: Karpathy train 566,747 captions of 113,287 images, val and test 5,000 images each.
 """
 
-import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, required_text
-from datagen.source import Lookup, Outcome, Rejected, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import Lookup, Outcome, Rejected, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
+from datagen.schema.example import Example, required_text
+from datagen.sources.shared.coco import coco_id
 from datagen.text import clean_line
-
-COCO_ID = re.compile(r"(?:^|_)(\d{12})\.jpg$")
 
 
 class Sentence(Struct, gc=False):
@@ -41,7 +39,7 @@ class Sentence(Struct, gc=False):
     sentid: int
 
 
-class KarpathyPicture(Struct, gc=False):
+class KarpathyImage(Struct, gc=False):
     filename: str
     cocoid: int
     split: str
@@ -54,12 +52,12 @@ class LavisCaption(Struct, gc=False):
     caption: str
 
 
-class LavisPicture(Struct, gc=False):
+class LavisImage(Struct, gc=False):
     image: str
     caption: list[str]
 
 
-class Picture(Struct, gc=False):
+class Image(Struct, gc=False):
     id: int
     file_name: str
 
@@ -68,14 +66,6 @@ class Caption(Struct, gc=False):
     id: int
     image_id: int
     caption: str
-
-
-def coco_id(path: str) -> int:
-    """The picture's id, which COCO writes as twelve digits at the end of the file name."""
-    match = COCO_ID.search(path)
-    if match is None:
-        raise RowRejectedError(Reason.MALFORMED_ROW, f"no COCO picture id in {path!r}")
-    return int(match[1])
 
 
 def _example(
@@ -95,9 +85,9 @@ def _example(
 def _captions(
     context: RowContext, path: str, picture: int, captions: list[tuple[object, str]]
 ) -> Iterator[Outcome]:
-    """One example a caption in train, one a picture elsewhere."""
+    """One example a caption in train, one an image elsewhere."""
     if not captions:
-        raise RowRejectedError(Reason.NO_ANSWERS, f"picture {picture} has no captions")
+        raise RowRejectedError(Reason.NO_ANSWERS, f"image {picture} has no captions")
     if context.split != "train":
         yield _example(context, picture, path, picture, [text for _, text in captions])
         return
@@ -108,7 +98,7 @@ def _captions(
             yield Rejected(error.reason, f"caption {native_id}: {error.message}")
 
 
-def karpathy(row: KarpathyPicture, context: RowContext) -> Iterator[Outcome]:
+def karpathy(row: KarpathyImage, context: RowContext) -> Iterator[Outcome]:
     path = f"{row.filepath}/{row.filename}"
     yield from _captions(context, path, row.cocoid, [(s.sentid, s.raw) for s in row.sentences])
 
@@ -117,23 +107,23 @@ def lavis_train(row: LavisCaption, context: RowContext) -> Iterator[Outcome]:
     yield _example(context, context.row_number, row.image, coco_id(row.image), [row.caption])
 
 
-def lavis_evaluation(row: LavisPicture, context: RowContext) -> Iterator[Outcome]:
+def lavis_evaluation(row: LavisImage, context: RowContext) -> Iterator[Outcome]:
     captions: list[tuple[object, str]] = [(None, text) for text in row.caption]
     yield from _captions(context, row.image, coco_id(row.image), captions)
 
 
 def captions_2014_train(row: Caption, context: RowContext) -> Iterator[Outcome]:
-    picture: Picture = context.one("pictures", Reason.INCONSISTENT_ROW)
+    picture: Image = context.one("pictures", Reason.INCONSISTENT_ROW)
     path = f"train2014/{picture.file_name}"
     yield _example(context, row.id, path, row.image_id, [row.caption])
 
 
-def captions_2014_val(row: Picture, context: RowContext) -> Iterator[Outcome]:
+def captions_2014_val(row: Image, context: RowContext) -> Iterator[Outcome]:
     captions = [(each.id, each.caption) for each in context.many("captions")]
     yield from _captions(context, f"val2014/{row.file_name}", row.id, captions)
 
 
-def _karpathy_split(row: KarpathyPicture) -> str | None:
+def _karpathy_split(row: KarpathyImage) -> str | None:
     return {"train": "train", "restval": "train", "val": "val", "test": "test"}.get(row.split)
 
 
@@ -141,7 +131,7 @@ SPLITS = (
     *(
         SplitFiles(
             split,
-            Rows("dataset_coco.json", KarpathyPicture, path=("images",), split_of=_karpathy_split),
+            Rows("dataset_coco.json", KarpathyImage, path=("images",), split_of=_karpathy_split),
             karpathy,
             spelling="karpathy",
         )
@@ -153,7 +143,7 @@ SPLITS = (
     *(
         SplitFiles(
             split,
-            Rows(f"coco_karpathy_{split}.json", LavisPicture),
+            Rows(f"coco_karpathy_{split}.json", LavisImage),
             lavis_evaluation,
             spelling="lavis",
         )
@@ -165,14 +155,14 @@ SPLITS = (
         captions_2014_train,
         lookups={
             "pictures": Lookup(
-                "captions_train2014.json", Picture, path=("images",), key="id", by="image_id"
+                "captions_train2014.json", Image, path=("images",), key="id", by="image_id"
             )
         },
         spelling="captions_2014",
     ),
     SplitFiles(
         "val",
-        Rows("captions_val2014.json", Picture, path=("images",)),
+        Rows("captions_val2014.json", Image, path=("images",)),
         captions_2014_val,
         lookups={
             "captions": Lookup(
@@ -207,7 +197,7 @@ CARD = SourceCard(
                 "karpathy": unverified(566_747, "LAVIS projects/xinstruct_blip image_train.yaml"),
                 "captions_2014": unverified(414_113),
             },
-            note="counts captions; Karpathy's train and restval, 113,287 pictures",
+            note="counts captions; Karpathy's train and restval, 113,287 images",
         ),
         "val": SplitCard(
             used_in_paper=True,
@@ -215,7 +205,7 @@ CARD = SourceCard(
                 "karpathy": verified(5_000, "coco_karpathy_val.json"),
                 "captions_2014": unverified(40_504),
             },
-            note="counts pictures; ten pictures of Karpathy's val have six captions",
+            note="counts images; ten images of Karpathy's val have six captions",
         ),
         "test": SplitCard(used_in_paper=True, counts={"karpathy": unverified(5_000)}),
     },
@@ -254,7 +244,7 @@ CARD = SourceCard(
     ),
     home=unverified("https://cocodataset.org"),
     licence=unverified("CC BY 4.0"),
-    media_licence=unverified("Flickr terms, per picture"),
+    media_licence=unverified("Flickr terms, per image"),
     non_commercial=unverified(False),
     citation=unverified(
         "Chen, Fang, Lin, Vedantam, Gupta, Dollar, Zitnick. Microsoft COCO Captions: Data Collection "

@@ -1,4 +1,4 @@
-"""Flickr30K: five human captions each for pictures of people in everyday scenes.
+"""Flickr30K: five human captions each for images of people in everyday scenes.
 
 Young et al., "From image descriptions to visual denotations", TACL 2014; splits of Karpathy and
 Fei-Fei, 2015. Home: https://shannon.cs.illinois.edu/DenotationGraph.
@@ -8,19 +8,19 @@ Files, in `RAW/flickr30k/`, either of two layouts, the first complete one is rea
 - `karpathy`: `dataset_flickr30k.json`;
 - `lavis`: `flickr30k_{train,val,test}.json`, the same splits as LAVIS and BLIP distribute them.
 
-Pictures, which are given out on request: `RAW/images/flickr30k/`; the folder `flickr30k-images` that
+Images, which are given out on request: `RAW/images/flickr30k/`; the folder `flickr30k-images` that
 LAVIS's paths begin with is left out.
 
 As in `coco_caption`, one record is one caption in train (`sentid` or row number as its id), and one
-picture with all its captions in val and test (the name of its file, without suffix).
+image with all its captions in val and test (the name of its file, without suffix).
 
 | field | from |
 |---|---|
 | captions | `sentences[].raw`, or `caption` |
 | images | `filename`, or `image` |
-| group_id | the name of the picture's file, without suffix |
+| group_id | the name of the image's file, without suffix |
 
-Counts: train 145,000 captions of 29,000 pictures, val 1,014 and test 1,000 pictures.
+Counts: train 145,000 captions of 29,000 images, val 1,014 and test 1,000 images.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,9 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from datagen.card import (
+from datagen.errors import Reason, RowRejectedError
+from datagen.schema.adapter import Outcome, Rejected, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
     FileCard,
     HubMirror,
     MediaCard,
@@ -37,16 +39,14 @@ from datagen.card import (
     unverified,
     verified,
 )
-from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, required_text
-from datagen.source import Outcome, Rejected, RowContext, Rows, Source, SplitFiles
-from datagen.sources.coco_caption import LavisCaption, LavisPicture, Sentence
+from datagen.schema.example import Example, required_text
+from datagen.sources.coco_caption import LavisCaption, LavisImage, Sentence
 from datagen.text import clean_line
 
 LAVIS_FOLDER = "flickr30k-images/"
 
 
-class KarpathyPicture(Struct, gc=False):
+class KarpathyImage(Struct, gc=False):
     filename: str
     split: str
     sentences: list[Sentence]
@@ -67,19 +67,19 @@ def _example(context: RowContext, native_id: object, path: str, captions: list[s
 def _stem(path: str) -> str:
     stem = PurePosixPath(path).stem
     if not stem:
-        raise RowRejectedError(Reason.MALFORMED_ROW, f"no picture's name in {path!r}")
+        raise RowRejectedError(Reason.MALFORMED_ROW, f"no image's name in {path!r}")
     return stem
 
 
-def _picture(context: RowContext, path: str, captions: list[str]) -> Example:
+def _image(context: RowContext, path: str, captions: list[str]) -> Example:
     if not captions:
-        raise RowRejectedError(Reason.NO_ANSWERS, f"picture {path} has no captions")
+        raise RowRejectedError(Reason.NO_ANSWERS, f"image {path} has no captions")
     return _example(context, _stem(path), path, captions)
 
 
-def karpathy(row: KarpathyPicture, context: RowContext) -> Iterator[Outcome]:
+def karpathy(row: KarpathyImage, context: RowContext) -> Iterator[Outcome]:
     if context.split != "train" or not row.sentences:
-        yield _picture(context, row.filename, [each.raw for each in row.sentences])
+        yield _image(context, row.filename, [each.raw for each in row.sentences])
         return
     for each in row.sentences:
         try:
@@ -93,11 +93,11 @@ def lavis_train(row: LavisCaption, context: RowContext) -> Iterator[Outcome]:
     yield _example(context, context.row_number, path, [row.caption])
 
 
-def lavis_evaluation(row: LavisPicture, context: RowContext) -> Iterator[Outcome]:
-    yield _picture(context, row.image.removeprefix(LAVIS_FOLDER), row.caption)
+def lavis_evaluation(row: LavisImage, context: RowContext) -> Iterator[Outcome]:
+    yield _image(context, row.image.removeprefix(LAVIS_FOLDER), row.caption)
 
 
-def _split_of(row: KarpathyPicture) -> str | None:
+def _split_of(row: KarpathyImage) -> str | None:
     return row.split if row.split in ("train", "val", "test") else None
 
 
@@ -107,7 +107,7 @@ SPLITS = (
     *(
         SplitFiles(
             split,
-            Rows(_KARPATHY_FILE, KarpathyPicture, path=("images",), split_of=_split_of),
+            Rows(_KARPATHY_FILE, KarpathyImage, path=("images",), split_of=_split_of),
             karpathy,
             spelling="karpathy",
         )
@@ -116,7 +116,7 @@ SPLITS = (
     SplitFiles("train", Rows("flickr30k_train.json", LavisCaption), lavis_train, spelling="lavis"),
     *(
         SplitFiles(
-            split, Rows(f"flickr30k_{split}.json", LavisPicture), lavis_evaluation, spelling="lavis"
+            split, Rows(f"flickr30k_{split}.json", LavisImage), lavis_evaluation, spelling="lavis"
         )
         for split in ("val", "test")
     ),
@@ -137,13 +137,13 @@ CARD = SourceCard(
         "train": SplitCard(
             used_in_paper=False,
             counts={"karpathy": unverified(145_000)},
-            note="counts captions, of 29,000 pictures",
+            note="counts captions, of 29,000 images",
         ),
         "val": SplitCard(used_in_paper=False, counts={"karpathy": unverified(1_014)}),
         "test": SplitCard(
             used_in_paper=True,
             counts={"karpathy": verified(1_000, "Flickr30k Entities test.txt")},
-            note="counts pictures; Flickr30k Entities has the same test, and other train and val",
+            note="counts images; Flickr30k Entities has the same test, and other train and val",
         ),
     },
     files=(
@@ -165,7 +165,7 @@ CARD = SourceCard(
     ),
     media=(MediaCard(kind="images", collection="flickr30k", download=unverified(_HOME)),),
     home=unverified(_HOME),
-    media_licence=unverified("Flickr terms, per picture"),
+    media_licence=unverified("Flickr terms, per image"),
     non_commercial=unverified(True),
     citation=unverified(
         "Young, Lai, Hodosh, Hockenmaier. From image descriptions to visual denotations: New "

@@ -1,10 +1,10 @@
-"""GQA: questions made from scene graphs of Visual Genome's pictures, the balanced selection.
+"""GQA: questions made from scene graphs of Visual Genome's images, the balanced selection.
 
 Hudson and Manning, "GQA: A New Dataset for Real-World Visual Reasoning and Compositional Question
 Answering", CVPR 2019. Home: https://cs.stanford.edu/people/dorarad/gqa.
 
 Files, in `RAW/gqa/`, each an object of questions by id:
-`{train,val,testdev,test}_balanced_questions.json`. Pictures: `RAW/images/gqa/<imageId>.jpg`.
+`{train,val,testdev,test}_balanced_questions.json`. Images: `RAW/images/gqa/<imageId>.jpg`.
 
 | field | from |
 |---|---|
@@ -15,7 +15,7 @@ Files, in `RAW/gqa/`, each an object of questions by id:
 
 Rows that are not of the balanced selection are filtered as `not_balanced`. Our `test_dev` is the
 publisher's `testdev`. In test the answers are hidden. LAVIS's copies have the same file names but
-are lists whose ids are numbers, without the leading zeros; they are refused. Many of the pictures are COCO's too, which their ids
+are lists whose ids are numbers, without the leading zeros; they are refused. Many of the images are COCO's too, which their ids
 do not tell. Counts: train 943,000, val 132,062, test-dev 12,578, test 95,336.
 """
 
@@ -24,10 +24,10 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, counted, present, required_text
-from datagen.source import Filtered, Outcome, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import Filtered, Outcome, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, counted, present, required_text
 from datagen.text import clean_line
 
 
@@ -134,7 +134,7 @@ CARD = SourceCard(
     hub=HubMirror(
         repository=unverified("lmms-lab/GQA", "its card on the Hugging Face Hub"),
         config="testdev_balanced_instructions",
-        lacks=("pictures, which another config holds",),
+        lacks=("images, which another config holds",),
     ),
 )
 

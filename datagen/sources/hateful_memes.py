@@ -1,17 +1,17 @@
-"""Hateful Memes: pictures with a text on them, hateful or not, often only both together.
+"""Hateful Memes: images with a text on them, hateful or not, often only both together.
 
 Kiela et al., "The Hateful Memes Challenge", NeurIPS 2020.
 Home: https://ai.meta.com/tools/hatefulmemes.
 
 Files, in `RAW/hateful_memes/`: `train.jsonl`, `{dev,test}_seen.jsonl` of the challenge's first
-phase, `{dev,test}_unseen.jsonl` of its second, and the pictures in `img/`. The paper evaluates on
+phase, `{dev,test}_unseen.jsonl` of its second, and the images in `img/`. The paper evaluates on
 `dev_seen`.
 
 | field | from |
 |---|---|
 | example_id | `id`, a number or its text, without leading zeros: 1743 and `"01743"` are one meme |
 | images, group_id | `img`, such as `img/01743.png` |
-| text | `text`, as it stands on the picture |
+| text | `text`, as it stands on the image |
 | label | `label`: 1 is hateful |
 
 | split | file | memes |
@@ -31,10 +31,10 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, required_text
-from datagen.source import RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, required_text
 from datagen.text import clean_line
 
 OFFICIAL_NAMES = {

@@ -9,7 +9,7 @@ Files, in `RAW/iconqa/`, the unpacked `iconqa_data.zip`, in either of two layout
   whose list `choose_txt_train` holds the ids of the training split, and so on;
 - `folders`: `iconqa_data/iconqa/<split>/choose_txt/<problem id>/data.json`, one file a problem.
 
-Pictures lie in these folders in both: `.../<problem id>/image.png`.
+Images lie in these folders in both: `.../<problem id>/image.png`.
 
 | field | from |
 |---|---|
@@ -18,7 +18,7 @@ Pictures lie in these folders in both: `.../<problem id>/image.png`.
 | context | `hint`, where there is one |
 | tags | `grade`, `label` (a code of the skill) |
 
-InstructBLIP uses multi-text-choice. Problems of the other tasks, whose choices are pictures or
+InstructBLIP uses multi-text-choice. Problems of the other tasks, whose choices are images or
 whose answer is written, are filtered and counted as `other_task`. Counts: train 18,946, val 6,316,
 test 6,316.
 """
@@ -28,10 +28,18 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, present, required_text
-from datagen.source import Filtered, Outcome, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.adapter import Filtered, Outcome, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.card import (
+    FileCard,
+    HubMirror,
+    MediaCard,
+    SourceCard,
+    SplitCard,
+    unverified,
+    verified,
+)
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line, clean_paragraphs
 
 SPLIT_NAMES = ("train", "val", "test")

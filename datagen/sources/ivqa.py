@@ -26,10 +26,10 @@ from math import isfinite
 
 from msgspec import Struct
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, counted, required_text
-from datagen.source import RowContext, Rows, Source, SplitFiles, Vocabulary
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles, Vocabulary
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, counted, required_text
 from datagen.text import clean_line
 
 

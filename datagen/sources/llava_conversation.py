@@ -1,10 +1,10 @@
-"""LLaVA-Instruct conversations: several questions and answers about a picture.
+"""LLaVA-Instruct conversations: several questions and answers about an image.
 
 File, in `RAW/llava_instruct/`: `conversation_58k.json`, 58 thousand dialogs. Origin, licence, field map
-and what is rejected are told in `datagen/llava_instruct.py`.
+and what is rejected are told in `datagen/sources/shared/llava_instruct.py`.
 """
 
-from datagen.llava_instruct import llava_instruct
+from datagen.sources.shared.llava_instruct import llava_instruct
 
 SOURCE = llava_instruct(
     "llava_conversation",

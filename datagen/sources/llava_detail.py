@@ -1,11 +1,11 @@
-"""LLaVA-Instruct detailed descriptions: one request to describe a picture, one long answer.
+"""LLaVA-Instruct detailed descriptions: one request to describe an image, one long answer.
 
 File, in `RAW/llava_instruct/`: `detail_23k.json`, 23 thousand dialogs of one turn. Origin, licence,
-field map and what is rejected are told in `datagen/llava_instruct.py`.
+field map and what is rejected are told in `datagen/sources/shared/llava_instruct.py`.
 """
 
-from datagen.card import unverified
-from datagen.llava_instruct import llava_instruct
+from datagen.schema.card import unverified
+from datagen.sources.shared.llava_instruct import llava_instruct
 
 SOURCE = llava_instruct(
     "llava_detail",

@@ -26,10 +26,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
-from datagen.example import Example
-from datagen.source import RowContext, Rows, Source, SplitFiles
-from datagen.video_questions import (
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
+from datagen.schema.example import Example
+from datagen.sources.shared.video_questions import (
     CITATION,
     RELEASE,
     SPLIT_NAMES,

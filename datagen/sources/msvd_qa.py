@@ -18,11 +18,11 @@ LAVIS's copy). Counts: train 30,933, val 6,415, test 13,157.
 
 from collections.abc import Iterator
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example
-from datagen.source import RowContext, Rows, Source, SplitFiles, Table
-from datagen.video_questions import (
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
+from datagen.schema.example import Example
+from datagen.sources.shared.video_questions import (
     CITATION,
     RELEASE,
     SPLIT_NAMES,

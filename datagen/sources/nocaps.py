@@ -1,13 +1,13 @@
-"""NoCaps: captions of Open Images pictures, many of objects that COCO's captions never name.
+"""NoCaps: captions of Open Images images, many of objects that COCO's captions never name.
 
 Agrawal et al., "nocaps: novel object captioning at scale", ICCV 2019. Home: https://nocaps.org.
 
 Files, in `RAW/nocaps/`: `nocaps_val_4500_captions.json`, in the layout of COCO's captions, and
-`nocaps_test_image_info.json`, the pictures of test, whose captions are hidden. The older
-`nocaps_val_image_info.json` lists val's pictures without captions and domains; nothing can be scored
-with it, so it is not read. Pictures: `RAW/images/nocaps/{val,test}/`.
+`nocaps_test_image_info.json`, the images of test, whose captions are hidden. The older
+`nocaps_val_image_info.json` lists val's images without captions and domains; nothing can be scored
+with it, so it is not read. Images: `RAW/images/nocaps/{val,test}/`.
 
-One record is one picture with all its captions.
+One record is one image with all its captions.
 
 | field | from |
 |---|---|
@@ -17,7 +17,7 @@ One record is one picture with all its captions.
 | group_id | `open_images_id`, or the name of the file without its suffix |
 | tags | `domain`: in-domain, near-domain or out-domain |
 
-Counts: val 4,500 pictures with ten captions each, test 10,600 pictures.
+Counts: val 4,500 images with ten captions each, test 10,600 images.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,9 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from datagen.card import (
+from datagen.errors import Reason, RowRejectedError
+from datagen.schema.adapter import Lookup, Outcome, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
     FileCard,
     HubMirror,
     MediaCard,
@@ -34,13 +36,11 @@ from datagen.card import (
     unverified,
     verified,
 )
-from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, present, required_text
-from datagen.source import Lookup, Outcome, RowContext, Rows, Source, SplitFiles
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
 
-class Picture(Struct, gc=False):
+class Image(Struct, gc=False):
     id: int
     file_name: str
     open_images_id: str | None = None
@@ -51,12 +51,12 @@ class Caption(Struct, gc=False):
     caption: str
 
 
-def examples(row: Picture, context: RowContext) -> Iterator[Outcome]:
+def examples(row: Image, context: RowContext) -> Iterator[Outcome]:
     captions = None
     if not context.hidden_answers:
         found: list[Caption] = list(context.many("captions"))
         if not found:
-            raise RowRejectedError(Reason.NO_ANSWERS, f"picture {row.id} has no captions")
+            raise RowRejectedError(Reason.NO_ANSWERS, f"image {row.id} has no captions")
         captions = tuple([required_text(clean_line(each.caption), "caption") for each in found])
     name = row.open_images_id or PurePosixPath(row.file_name).stem
     yield Example(
@@ -77,7 +77,7 @@ _TEST_FILE = "nocaps_test_image_info.json"
 SPLITS = (
     SplitFiles(
         "val",
-        Rows(_VAL_FILE, Picture, path=("images",)),
+        Rows(_VAL_FILE, Image, path=("images",)),
         examples,
         lookups={
             "captions": Lookup(
@@ -91,7 +91,7 @@ SPLITS = (
             )
         },
     ),
-    SplitFiles("test", Rows(_TEST_FILE, Picture, path=("images",)), examples, hidden_answers=True),
+    SplitFiles("test", Rows(_TEST_FILE, Image, path=("images",)), examples, hidden_answers=True),
 )
 
 _DOWNLOADS = "https://nocaps.s3.amazonaws.com/"

@@ -4,7 +4,7 @@ Mishra et al., "OCR-VQA: Visual Question Answering by Reading Text in Images", I
 Home: https://ocr-vqa.github.io.
 
 Files, in `RAW/ocr_vqa/`: `dataset.json` (book id -> cover, with all its questions), and the
-pictures, `images/<book id><file extension of imageURL>`, which the release names but does not hold.
+images, `images/<book id><file extension of imageURL>`, which the release names but does not hold.
 It has no OCR tokens either: where a file `ocr_tokens.jsonl` lies beside it, with lines
 `{"image_id": "<book id>", "ocr_tokens": [..]}`, these are used, else there are none.
 
@@ -29,7 +29,9 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from datagen.card import (
+from datagen.errors import Reason, RowRejectedError
+from datagen.schema.adapter import Outcome, Rejected, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.card import (
     Fact,
     FileCard,
     HubMirror,
@@ -38,9 +40,7 @@ from datagen.card import (
     SplitCard,
     unverified,
 )
-from datagen.errors import Reason, RowRejectedError
-from datagen.example import Answer, Example, present, required_text
-from datagen.source import Outcome, Rejected, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.example import Answer, Example, present, required_text
 from datagen.text import clean_line
 
 SPLIT_NUMBERS = {1: "train", 2: "val", 3: "test"}

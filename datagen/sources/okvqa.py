@@ -1,10 +1,10 @@
-"""OK-VQA: questions about COCO pictures that ask for knowledge from outside the picture.
+"""OK-VQA: questions about COCO images that ask for knowledge from outside the image.
 
 Marino et al., "OK-VQA: A Visual Question Answering Benchmark Requiring External Knowledge", CVPR
 2019. Home: https://okvqa.allenai.org.
 
 Files, in `RAW/okvqa/`, in the layout of VQA: `OpenEnded_mscoco_{train,val}2014_questions.json` with
-`mscoco_{train,val}2014_annotations.json`. Pictures: `RAW/images/coco/{train2014,val2014}/`.
+`mscoco_{train,val}2014_annotations.json`. Images: `RAW/images/coco/{train2014,val2014}/`.
 
 | field | from |
 |---|---|
@@ -26,10 +26,18 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.errors import Reason
-from datagen.example import Example, counted
-from datagen.source import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
+    FileCard,
+    HubMirror,
+    MediaCard,
+    SourceCard,
+    SplitCard,
+    unverified,
+    verified,
+)
+from datagen.schema.example import Example, counted
 from datagen.sources import vqav2
 
 
@@ -112,7 +120,7 @@ CARD = SourceCard(
     ),
     home=unverified("https://okvqa.allenai.org"),
     licence=verified("CC BY 4.0", _VAL_QUESTIONS),
-    media_licence=unverified("Flickr terms, per picture"),
+    media_licence=unverified("Flickr terms, per image"),
     non_commercial=unverified(False),
     citation=unverified(
         "Marino, Rastegari, Farhadi, Mottaghi. OK-VQA: A Visual Question Answering Benchmark "

@@ -1,8 +1,8 @@
-"""ScienceQA: school questions with choices, some with a picture and a textual context.
+"""ScienceQA: school questions with choices, some with an image and a textual context.
 
 Lu et al., "Learn to Explain", NeurIPS 2022. Home: https://scienceqa.github.io.
 
-Files, in `RAW/scienceqa/`: `problems.json` (problem id -> problem) and `pid_splits.json`. Pictures lie
+Files, in `RAW/scienceqa/`: `problems.json` (problem id -> problem) and `pid_splits.json`. Images lie
 in the same folder, `{train,val,test}/<problem id>/image.png`.
 
 | field | from |
@@ -12,8 +12,8 @@ in the same folder, `{train,val,test}/<problem id>/image.png`.
 | context | `hint`, absent where it is blank |
 | tags | `subject`, `topic`, `category`, `skill`, `grade`, `task` |
 
-InstructBLIP uses the problems that have a picture ("ScienceQA IMG"); the others are filtered and
-counted as `no_picture`. Counts with picture: train 6,218, val 2,097, test 2,017.
+InstructBLIP uses the problems that have an image ("ScienceQA IMG"); the others are filtered and
+counted as `no_image`. Counts with image: train 6,218, val 2,097, test 2,017.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, present, required_text
-from datagen.source import Filtered, Outcome, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.adapter import Filtered, Outcome, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line, clean_paragraphs
 
 SPLIT_NAMES = ("train", "val", "test")
@@ -108,7 +108,7 @@ CARD = SourceCard(
         "test": SplitCard(
             used_in_paper=True,
             counts={"1.0": unverified(2_017, _IMG_COUNTS)},
-            note="problems with a picture; pid_splits.json lists 4,241",
+            note="problems with an image; pid_splits.json lists 4,241",
         ),
     },
     files=tuple(

@@ -1,37 +1,35 @@
-"""TextCaps: captions of pictures with text in them, which cannot be written without reading it.
+"""TextCaps: captions of images with text in them, which cannot be written without reading it.
 
 Sidorov et al., "TextCaps: a Dataset for Image Captioning with Reading Comprehension", ECCV 2020.
 Home: https://textvqa.org/textcaps.
 
 Files, in `RAW/textcaps/`: `TextCaps_0.1_{train,val,test}.json`, whose rows lie under `data`. Optional,
 and the same as TextVQA's: `TextVQA_Rosetta_OCR_v0.2_{train,val,test}.json`, the words that an OCR
-program read in each picture. Pictures: `RAW/images/textvqa/{train_images,test_images}/`, shared with
+program read in each image. Images: `RAW/images/textvqa/{train_images,test_images}/`, shared with
 TextVQA; those of val are among the first.
 
-In train one record is one caption. In val one record is one picture with all its captions, in test one
-picture, whose captions are hidden. The publisher writes one row a caption and repeats all captions of
-the picture in each: in val the row with the smallest `caption_id` of its picture makes the record, and
-the others are filtered as `same_picture`.
+In train one record is one caption. In val one record is one image with all its captions, in test one
+image, whose captions are hidden. The publisher writes one row a caption and repeats all captions of
+the image in each: in val the row with the smallest `caption_id` of its image makes the record, and
+the others are filtered as `same_image`.
 
 | field | from |
 |---|---|
 | example_id | `caption_id` in train, `image_id` elsewhere |
 | captions | `caption_str` in train, `reference_strs` in val |
-| ocr_tokens | `ocr_tokens` of the picture's OCR row, all of them; absent where there are none |
+| ocr_tokens | `ocr_tokens` of the image's OCR row, all of them; absent where there are none |
 | images | `image_id`, as `textvqa/train_images/<image_id>.jpg` |
 | group_id | the same Open Images id |
 
-Counts: train 109,765 captions of 21,953 pictures, val 3,166 pictures, test 3,289.
+Counts: train 109,765 captions of 21,953 images, val 3,166 images, test 3,289.
 """
 
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, required_text
-from datagen.source import (
+from datagen.schema.adapter import (
     Filtered,
     Lookup,
     Outcome,
@@ -41,6 +39,8 @@ from datagen.source import (
     Source,
     SplitFiles,
 )
+from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, required_text
 from datagen.text import clean_line
 
 
@@ -50,8 +50,8 @@ class Caption(Struct, gc=False):
     caption_str: str
 
 
-class PictureCaptions(Struct, gc=False):
-    """A row of val: one caption, of which only the id is used, and all captions of its picture."""
+class ImageCaptions(Struct, gc=False):
+    """A row of val: one caption, of which only the id is used, and all captions of its image."""
 
     image_id: str
     caption_id: int
@@ -62,7 +62,7 @@ class CaptionId(Struct, gc=False):
     caption_id: int
 
 
-class Picture(Struct, gc=False):
+class Image(Struct, gc=False):
     image_id: str
 
 
@@ -93,7 +93,7 @@ def _example(
 
 
 def _ocr_tokens(context: RowContext) -> tuple[str, ...] | None:
-    """The words that were read in the picture, if any; a picture may lack its OCR row."""
+    """The words that were read in the image, if any; an image may lack its OCR row."""
     if not context.found["ocr"]:
         return None
     ocr: Ocr = context.one("ocr")
@@ -104,17 +104,17 @@ def train_captions(row: Caption, context: RowContext) -> Iterator[Outcome]:
     yield _example(context, row.caption_id, row.image_id, [row.caption_str])
 
 
-def val_pictures(row: PictureCaptions, context: RowContext) -> Iterator[Outcome]:
+def val_images(row: ImageCaptions, context: RowContext) -> Iterator[Outcome]:
     usable = (each for each in context.found["same_picture"] if not isinstance(each, Rejected))
     if any(each.caption_id < row.caption_id for each in usable):
         yield Filtered("same_picture")
         return
     if not row.reference_strs:
-        raise RowRejectedError(Reason.NO_ANSWERS, f"picture {row.image_id} has no captions")
+        raise RowRejectedError(Reason.NO_ANSWERS, f"image {row.image_id} has no captions")
     yield _example(context, row.image_id, row.image_id, row.reference_strs)
 
 
-def test_pictures(row: Picture, context: RowContext) -> Iterator[Outcome]:
+def test_pictures(row: Image, context: RowContext) -> Iterator[Outcome]:
     yield _example(context, row.image_id, row.image_id, None)
 
 
@@ -133,7 +133,7 @@ def _ocr(split: str) -> Lookup:
     )
 
 
-_SAME_PICTURE = Lookup(
+_SAME_IMAGE = Lookup(
     "TextCaps_0.1_val.json",
     CaptionId,
     path=("data",),
@@ -146,13 +146,13 @@ SPLITS = (
     SplitFiles("train", _rows("train", Caption), train_captions, lookups={"ocr": _ocr("train")}),
     SplitFiles(
         "val",
-        _rows("val", PictureCaptions),
-        val_pictures,
-        lookups={"same_picture": _SAME_PICTURE, "ocr": _ocr("val")},
+        _rows("val", ImageCaptions),
+        val_images,
+        lookups={"same_picture": _SAME_IMAGE, "ocr": _ocr("val")},
     ),
     SplitFiles(
         "test",
-        _rows("test", Picture),
+        _rows("test", Image),
         test_pictures,
         lookups={"ocr": _ocr("test")},
         hidden_answers=True,
@@ -173,12 +173,12 @@ CARD = SourceCard(
         "train": SplitCard(
             used_in_paper=True,
             counts={"0.1": unverified(109_765)},
-            note="counts captions, of 21,953 pictures",
+            note="counts captions, of 21,953 images",
         ),
         "val": SplitCard(
             used_in_paper=True,
             counts={"0.1": unverified(3_166, _HUB_CARD)},
-            note="counts pictures; the publisher's rows are captions",
+            note="counts images; the publisher's rows are captions",
         ),
         "test": SplitCard(used_in_paper=False, counts={"0.1": unverified(3_289, _HUB_CARD)}),
     },

@@ -1,10 +1,10 @@
-"""TextVQA: questions whose answers stand in the picture, each with the answers of ten annotators.
+"""TextVQA: questions whose answers stand in the image, each with the answers of ten annotators.
 
 Singh et al., "Towards VQA Models That Can Read", CVPR 2019. Home: https://textvqa.org.
 
 Files, in `RAW/textvqa/`: `TextVQA_0.5.1_{train,val,test}.json`, and, if they are there,
 `TextVQA_Rosetta_OCR_v0.2_{train,val,test}.json` with the words that the Rosetta system read in each
-picture. Pictures come from Open Images and are shared with TextCaps:
+image. Images come from Open Images and are shared with TextCaps:
 `RAW/images/textvqa/train_images/` for train and val, `test_images/` for test.
 
 | field | from |
@@ -12,12 +12,12 @@ picture. Pictures come from Open Images and are shared with TextCaps:
 | example_id | `question_id` |
 | question | `question` |
 | answers | `answers`, all ten |
-| ocr_tokens | `ocr_tokens` of the question if it has them, else those of its picture (Rosetta) |
+| ocr_tokens | `ocr_tokens` of the question if it has them, else those of its image (Rosetta) |
 | tags | `image_classes` |
 | images, group_id | `image_id` |
 
 All tokens are kept, in Rosetta's order, less blank ones; prompts show the first 30. A question
-whose picture has no tokens has no `ocr_tokens`. The answers of test are hidden.
+whose image has no tokens has no `ocr_tokens`. The answers of test are hidden.
 
 Counts: train 34,602, val 5,000, test 5,734.
 """
@@ -26,9 +26,17 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified, verified
-from datagen.example import Example, counted, present, required_text
-from datagen.source import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
+    FileCard,
+    HubMirror,
+    MediaCard,
+    SourceCard,
+    SplitCard,
+    unverified,
+    verified,
+)
+from datagen.schema.example import Example, counted, present, required_text
 from datagen.text import clean_line
 
 
@@ -41,7 +49,7 @@ class Question(Struct, gc=False):
     ocr_tokens: list[str] | None = None
 
 
-class PictureTokens(Struct, gc=False):
+class ImageTokens(Struct, gc=False):
     image_id: str
     ocr_tokens: list[str]
 
@@ -49,7 +57,7 @@ class PictureTokens(Struct, gc=False):
 def examples(row: Question, context: RowContext) -> Iterator[Example]:
     tokens = row.ocr_tokens
     if tokens is None:
-        read: list[PictureTokens] = list(context.many("ocr"))
+        read: list[ImageTokens] = list(context.many("ocr"))
         tokens = read[0].ocr_tokens if read else []
     folder = "test_images" if context.split == "test" else "train_images"
     picture = required_text(clean_line(row.image_id), "image_id")
@@ -70,7 +78,7 @@ def examples(row: Question, context: RowContext) -> Iterator[Example]:
 def _split(split: str) -> SplitFiles:
     tokens = Lookup(
         f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-        PictureTokens,
+        ImageTokens,
         path=("data",),
         key="image_id",
         by="image_id",

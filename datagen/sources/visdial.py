@@ -1,13 +1,13 @@
-"""Visual Dialog v1.0: ten rounds of questions about a picture, each answer among 100 candidates.
+"""Visual Dialog v1.0: ten rounds of questions about an image, each answer among 100 candidates.
 
 Das et al., "Visual Dialog", CVPR 2017. Home: https://visualdialog.org.
 
 Files, in `RAW/visdial/`: `visdial_1.0_{train,val,test}.json`, whose questions and answers are tables
 of strings that the dialogs point into, and, for NDCG, `visdial_1.0_val_dense_annotations.json`.
-Pictures: train `RAW/images/coco/{train2014,val2014}/`, val and test
+Images: train `RAW/images/coco/{train2014,val2014}/`, val and test
 `RAW/images/visdial/VisualDialog_{val2018,test2018}/`.
 
-One record is one round, with the rounds before it and the picture's caption.
+One record is one round, with the rounds before it and the image's caption.
 
 | field | from |
 |---|---|
@@ -27,10 +27,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Answer, Example, Turn, required_text
-from datagen.source import (
+from datagen.schema.adapter import (
     Filtered,
     Lookup,
     Outcome,
@@ -41,6 +39,8 @@ from datagen.source import (
     SplitFiles,
     Table,
 )
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Answer, Example, Turn, required_text
 from datagen.text import clean_line
 
 
@@ -74,7 +74,7 @@ def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
         else:
             yield fault
     caption = clean_line(row.caption)
-    picture = _picture(row.image_id, context)
+    picture = _image(row.image_id, context)
     history: list[Turn] = []
     broken = ""
     for number, each in enumerate(row.dialog, start=1):
@@ -174,8 +174,8 @@ def _group(image_id: int, context: RowContext) -> str:
     return f"{'coco' if context.split == 'train' else 'visdial'}:{image_id}"
 
 
-def _picture(image_id: int, context: RowContext) -> str:
-    """Train rows do not say which COCO folder their picture is in: it is looked for in both."""
+def _image(image_id: int, context: RowContext) -> str:
+    """Train rows do not say which COCO folder their image is in: it is looked for in both."""
     if context.split == "train":
         return context.media.first_existing(
             f"coco/train2014/COCO_train2014_{image_id:012d}.jpg",
@@ -260,7 +260,7 @@ CARD = SourceCard(
     ),
     home=unverified("https://visualdialog.org"),
     licence=unverified("CC BY 4.0"),
-    media_licence=unverified("COCO and Flickr terms, per picture"),
+    media_licence=unverified("COCO and Flickr terms, per image"),
     non_commercial=unverified(False),
     citation=unverified(
         "Das, Kottur, Gupta, Singh, Yadav, Moura, Parikh, Batra. Visual Dialog. CVPR 2017."

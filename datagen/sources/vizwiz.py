@@ -1,21 +1,21 @@
-"""VizWiz-VQA: pictures that blind people took, and what they asked about them.
+"""VizWiz-VQA: images that blind people took, and what they asked about them.
 
 Gurari et al., "VizWiz Grand Challenge: Answering Visual Questions from Blind People", CVPR 2018.
 Home: https://vizwiz.org/tasks-and-datasets/vqa/.
 
-Files, in `RAW/vizwiz/`: `{train,val,test}.json`. Pictures, of all splits in one folder:
+Files, in `RAW/vizwiz/`: `{train,val,test}.json`. Images, of all splits in one folder:
 `RAW/images/vizwiz/`.
 
 | field | from |
 |---|---|
-| example_id | `image` without its suffix: a picture has one question |
+| example_id | `image` without its suffix: an image has one question |
 | question | `question`, as it was spoken |
 | answers | `answers[].answer`, all ten; they have no `answer_id` |
 | tags | `answer_type`, `answerable` (1 or 0) |
 | images | `image`, as `vizwiz/VizWiz_val_00000001.jpg` |
 
 Questions that cannot be answered stay, with the answer `unanswerable` as annotators gave it. In
-test the answers are hidden. An earlier release has fewer rows (3,172 in val) and other picture
+test the answers are hidden. An earlier release has fewer rows (3,172 in val) and other image
 names. Counts: 20,523 / 4,319 / 8,000 questions.
 """
 
@@ -23,9 +23,17 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified, verified
-from datagen.example import Example, counted, present, required_text
-from datagen.source import RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
+    FileCard,
+    HubMirror,
+    MediaCard,
+    SourceCard,
+    SplitCard,
+    unverified,
+    verified,
+)
+from datagen.schema.example import Example, counted, present, required_text
 from datagen.text import clean_line
 
 

@@ -1,10 +1,10 @@
-"""VQAv2: questions about COCO pictures, each with the answers of ten annotators.
+"""VQAv2: questions about COCO images, each with the answers of ten annotators.
 
 Goyal et al., "Making the V in VQA Matter", CVPR 2017. Home: https://visualqa.org.
 
 Files, in `RAW/vqav2/`: `v2_OpenEnded_mscoco_{train,val}2014_questions.json` with
 `v2_mscoco_{train,val}2014_annotations.json`, and the questions of the test splits, whose answers are
-hidden. Pictures: `RAW/images/coco/{train2014,val2014,test2015}/`.
+hidden. Images: `RAW/images/coco/{train2014,val2014,test2015}/`.
 
 | field | from |
 |---|---|
@@ -22,10 +22,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, counted, present, required_text
-from datagen.source import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, counted, present, required_text
 from datagen.text import clean_line
 
 
@@ -47,7 +47,7 @@ class Annotation(Struct, gc=False):
     answer_type: str | None = None
 
 
-PICTURES = {"train": "train2014", "val": "val2014", "test_dev": "test2015", "test": "test2015"}
+IMAGES = {"train": "train2014", "val": "val2014", "test_dev": "test2015", "test": "test2015"}
 
 
 def examples(row: Question, context: RowContext) -> Iterator[Example]:
@@ -57,11 +57,11 @@ def examples(row: Question, context: RowContext) -> Iterator[Example]:
         if annotation.image_id != row.image_id:
             raise RowRejectedError(
                 Reason.INCONSISTENT_ROW,
-                f"question names picture {row.image_id}, its annotation {annotation.image_id}",
+                f"question names image {row.image_id}, its annotation {annotation.image_id}",
             )
         answers = counted([each.answer for each in annotation.answers])
         tags = present(question_type=annotation.question_type, answer_type=annotation.answer_type)
-    folder = PICTURES[context.split]
+    folder = IMAGES[context.split]
     yield Example(
         example_id=context.example_id(row.question_id),
         source=context.source,
@@ -147,7 +147,7 @@ CARD = SourceCard(
     ),
     home=unverified("https://visualqa.org"),
     licence=unverified("CC BY 4.0"),
-    media_licence=unverified("Flickr terms, per picture"),
+    media_licence=unverified("Flickr terms, per image"),
     non_commercial=unverified(False),
     citation=unverified(
         "Goyal, Khot, Summers-Stay, Batra, Parikh. Making the V in VQA Matter: Elevating the Role of "

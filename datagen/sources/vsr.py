@@ -1,4 +1,4 @@
-"""VSR: statements on how two things in a COCO picture lie to each other, true or false.
+"""VSR: statements on how two things in a COCO image lie to each other, true or false.
 
 Liu, Emerson, Collier, "Visual Spatial Reasoning", TACL 2023.
 Home: https://github.com/cambridgeltl/visual-spatial-reasoning.
@@ -6,7 +6,7 @@ Home: https://github.com/cambridgeltl/visual-spatial-reasoning.
 Files, in `RAW/vsr/`, the official `data/splits/` folder: `zeroshot/{train,dev,test}.jsonl`, whose
 test statements are about things that training never names, and `random/{train,dev,test}.jsonl`. The
 paper evaluates on the zero-shot test split, so `zeroshot` is read where it is there, else `random`;
-a split's layout is in the manifest. Pictures: `RAW/images/coco/{train2017,val2017}/`.
+a split's layout is in the manifest. Images: `RAW/images/coco/{train2017,val2017}/`.
 
 | field | from |
 |---|---|
@@ -32,7 +32,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import (
+from datagen.errors import Reason, RowRejectedError
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import (
     Fact,
     FileCard,
     HubMirror,
@@ -42,9 +44,7 @@ from datagen.card import (
     unverified,
     verified,
 )
-from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example, present, required_text
-from datagen.source import RowContext, Rows, Source, SplitFiles
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
 SPELLINGS = ("zeroshot", "random")
@@ -70,7 +70,7 @@ def examples(row: Judgement, context: RowContext) -> Iterator[Example]:
     link = LINK.search(row.image_link)
     if link is None:
         raise RowRejectedError(
-            Reason.MALFORMED_ROW, f"image_link {row.image_link!r} names no picture of COCO 2017"
+            Reason.MALFORMED_ROW, f"image_link {row.image_link!r} names no image of COCO 2017"
         )
     folder, name, number = link.groups()
     if name != row.image:
@@ -172,7 +172,7 @@ CARD = SourceCard(
     ),
     home=verified(_HOME, _README),
     licence=verified("Apache-2.0", _README),
-    media_licence=unverified("Flickr terms, per picture"),
+    media_licence=unverified("Flickr terms, per image"),
     non_commercial=unverified(False),
     citation=verified(
         "Liu, Emerson, Collier. Visual Spatial Reasoning. Transactions of the Association for "

@@ -1,4 +1,4 @@
-"""Web CapFilt: pictures of web pages with captions that BLIP wrote or filtered.
+"""Web CapFilt: images of web pages with captions that BLIP wrote or filtered.
 
 Li et al., "BLIP", ICML 2022. Home: https://github.com/salesforce/BLIP.
 
@@ -9,7 +9,7 @@ Files, in `RAW/web_capfilt/`, any of these, the first that is there is read:
   `ccs_{synthetic_filtered_large,synthetic_filtered,filtered}.json` (CC3M, CC12M and SBU), then
   `laion_{..}.json` (LAION). The size that the paper gives, 14M, fits the first family.
 
-Pictures are not released: each user fetches them from their addresses. The place of a picture follows
+Images are not released: each user fetches them from their addresses. The place of an image follows
 from its address alone. It lies at `RAW/images/web_capfilt/<hh>/<h>.jpg`, whatever its format, where
 `h` is the first 32 hexadecimal digits of the SHA-256 of the address (its UTF-8 bytes, just as the row
 gives it) and `hh` the first two of them. With LAVIS's file the rows give the paths.
@@ -22,7 +22,7 @@ gives it) and `hh` the first two of them. With LAVIS's file the rows give the pa
 | group_id | `h` of the address, or `image` |
 
 Counts: 13,873,136 rows in LAVIS's `annotation.json`. Many addresses are dead by now: up to half of the
-records may lack their picture before a build fails.
+records may lack their image before a build fails.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
-from datagen.example import Example, required_text
-from datagen.source import RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.example import Example, required_text
 from datagen.text import clean_line
 
 HASH_DIGITS = 32
@@ -48,8 +48,8 @@ class LavisCaption(Struct, gc=False):
     caption: str
 
 
-def picture_hash(url: str) -> str:
-    """The name of the picture at an address; 128 bits, so that no two of millions share one."""
+def image_hash(url: str) -> str:
+    """The name of the image at an address; 128 bits, so that no two of millions share one."""
     return hashlib.sha256(url.encode()).hexdigest()[:HASH_DIGITS]
 
 
@@ -67,7 +67,7 @@ def _example(context: RowContext, path: str, name: str, caption: str) -> Example
 
 def web(row: WebCaption, context: RowContext) -> Iterator[Example]:
     required_text(row.url.strip(), "url")
-    name = picture_hash(row.url)
+    name = image_hash(row.url)
     yield _example(context, f"{name[:2]}/{name}.jpg", name, row.caption)
 
 
@@ -107,7 +107,7 @@ CARD = SourceCard(
                     13_873_136, "LAVIS projects/xinstruct_blip image_train.yaml"
                 )
             },
-            note="pictures are fetched by their addresses to <hh>/<h>.jpg, where h is the first 32 "
+            note="images are fetched by their addresses to <hh>/<h>.jpg, where h is the first 32 "
             "hexadecimal digits of the address's SHA-256 and hh the first two of them",
         ),
     },

@@ -1,4 +1,4 @@
-"""Stage 2: the Q-Former learns to tell the frozen language model what a picture shows.
+"""Stage 2: the Q-Former learns to tell the frozen language model what an image shows.
 
 The analogue of BLIP-2's second stage, from which InstructBLIP starts: the Q-Former reads no
 instruction (only `[CLS]`), and the language model says the full caption from the queries alone.
@@ -10,9 +10,9 @@ from torch import Tensor
 from transformers import InstructBlipForConditionalGeneration
 
 from datagen.sample.scenes import make_scene
+from pipelines.nano.images import pixels
 from pipelines.nano.language import answer_loss
 from pipelines.nano.optimize import Recipe, Say, optimize
-from pipelines.nano.pictures import pixels
 from pipelines.nano.rows import Row
 from pipelines.nano.texts import full_caption
 from pipelines.nano.vision import features
@@ -25,14 +25,14 @@ def pretrain_captioning(
     model: InstructBlipForConditionalGeneration,
     tokenizer: Tokenizer,
     recipe: Recipe,
-    num_pictures: int,
+    num_images: int,
     seed: int,
     say: Say,
 ) -> float:
     """Train queries, Q-Former and projection; returns the last mean loss per token."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(TRAINED))
-    scenes = [make_scene(seed, "nano_captioning", index) for index in range(num_pictures)]
+    scenes = [make_scene(seed, "nano_captioning", index) for index in range(num_images)]
     seen = features(model.vision_model, pixels(scenes))
     targets = [tokenizer.encode(full_caption(s), add_special_tokens=False).ids for s in scenes]
     rows = [Row((), (), (*target, EOS), (True,) * (len(target) + 1)) for target in targets]

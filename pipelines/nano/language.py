@@ -7,7 +7,7 @@ and one in a bundle.
 
 Even so a model of this size answers with anything that is there for as long as one has patience, if it
 is trained on instructions alone. So it first learns to look up (drills: hardly a token that does not need
-it), then to answer bare questions (lessons), then to understand the wordings (instructions).
+it), then to answer bare questions (lessons), then to understand the templates (instructions).
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _NOISE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class LanguagePlan:
-    """The three parts of the stage: to look up, to answer, to understand the wordings."""
+    """The three parts of the stage: to look up, to answer, to understand the templates."""
 
     drills: Recipe = field(default_factory=lambda: Recipe(steps=300, batch=64, learning_rate=2e-3))
     lessons: Recipe = field(default_factory=lambda: Recipe(steps=500, batch=64, learning_rate=2e-3))

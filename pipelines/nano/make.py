@@ -41,7 +41,7 @@ class Plan:
     captioning: Recipe = field(
         default_factory=lambda: Recipe(steps=400, batch=64, learning_rate=2e-3)
     )
-    num_pictures: int = 6000
+    num_images: int = 6000
     """Drawn for the vision stage, and as many again for captioning."""
 
 
@@ -70,11 +70,11 @@ def _make(out: Path, plan: Plan, say: Say) -> dict[str, str]:
     writer = Writer(tokenizer, templates, plan.seed)
     losses = pretrain_language(model.language_model, writer, plan.language, say)
     losses["vision"] = pretrain_vision(
-        model.vision_model, plan.vision, plan.num_pictures, plan.seed, say
+        model.vision_model, plan.vision, plan.num_images, plan.seed, say
     )
     in_16_bits(model)  # what is learned from here on is learned for the weights that are shipped
     losses["captioning"] = pretrain_captioning(
-        model, tokenizer, plan.captioning, plan.num_pictures, plan.seed, say
+        model, tokenizer, plan.captioning, plan.num_images, plan.seed, say
     )
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(out / "tokenizer.json"), pretty=False)
@@ -121,7 +121,7 @@ def with_other_queries(out: Path, num_queries: int, say: Say, plan: Plan | None 
     config.num_query_tokens = num_queries
     model = make_model(config, plan.seed)
     model.load_state_dict(load_file(shipped / "frozen.safetensors"), strict=False)
-    loss = pretrain_captioning(model, tokenizer, plan.captioning, plan.num_pictures, plan.seed, say)
+    loss = pretrain_captioning(model, tokenizer, plan.captioning, plan.num_images, plan.seed, say)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     _write(out, model, plan, {"captioning": loss})

@@ -1,7 +1,7 @@
 """What the nano language model reads: what a scene holds, then our instructions about it.
 
 The instructions and targets come from the sample's own captions, questions and statements and from
-the shipped wordings, rendered as a build renders them. So the frozen model knows the language of the
+the shipped templates, rendered as a build renders them. So the frozen model knows the language of the
 sample, and answers when something in front of an instruction tells it what the scene holds.
 """
 
@@ -10,7 +10,6 @@ from random import Random
 from typing import NamedTuple
 
 from datagen.errors import RowRejectedError
-from datagen.example import Answer, Example, Turn, counted
 from datagen.render import Chance, draw_by_chance, evaluation
 from datagen.sample.knowledge import ask_with_knowledge
 from datagen.sample.questions import Question, ask, choices, varied
@@ -19,6 +18,7 @@ from datagen.sample.statements import about_objects, about_pairs
 from datagen.sample.words import captions, listed, noun, where
 from datagen.sample.writers.llava_instruct import conversation, detail, reasoning
 from datagen.sample.writers.vqav2 import annotators_answers
+from datagen.schema.example import Answer, Example, Turn, counted
 from templates.library import TemplateSet
 
 _PROTOCOL_SHARE = 0.25
@@ -45,7 +45,7 @@ def things(scene: Scene) -> list[str]:
 
 
 def full_caption(scene: Scene) -> str:
-    """All that a picture shows in one sentence, row by row: what the captioning stage learns to say."""
+    """All that an image shows in one sentence, row by row: what the captioning stage learns to say."""
     named = {
         thing.cell: f"a {noun(thing, 'size', 'color', 'shape')} {where(thing)}"
         for thing in scene.objects
@@ -72,7 +72,7 @@ def _render(example: Example, random: Random, templates: TemplateSet) -> Iterato
             drawn = evaluation(example, protocol, chance)
         else:
             drawn = draw_by_chance(example, templates, chance)
-    except RowRejectedError:  # no wording fits
+    except RowRejectedError:  # no template fits
         return
     if drawn.target is not None:
         yield Text(example.source, drawn.instruction, drawn.target)

@@ -1,4 +1,4 @@
-"""Stage 1: the picture encoder learns to say of every patch what lies in it and where it is.
+"""Stage 1: the image encoder learns to say of every patch what lies in it and where it is.
 
 Without the place as a label it forgets where a patch is: attributes alone do not need it.
 """
@@ -9,15 +9,15 @@ from torch.nn import functional
 from transformers import InstructBlipVisionModel
 
 from datagen.sample.scenes import make_scene
+from pipelines.nano.images import NUM_KINDS, labels, normalized, pixels
 from pipelines.nano.optimize import Recipe, Say, optimize
-from pipelines.nano.pictures import NUM_KINDS, labels, normalized, pixels
 
 
 def pretrain_vision(
-    model: InstructBlipVisionModel, recipe: Recipe, num_pictures: int, seed: int, say: Say
+    model: InstructBlipVisionModel, recipe: Recipe, num_images: int, seed: int, say: Say
 ) -> float:
     """Train all of the encoder; returns the last mean loss, summed over the labels."""
-    scenes = [make_scene(seed, "nano_vision", index) for index in range(num_pictures)]
+    scenes = [make_scene(seed, "nano_vision", index) for index in range(num_images)]
     pictures, answers = pixels(scenes), labels(scenes)
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
@@ -46,6 +46,6 @@ def patch_loss(logits: Tensor, answers: Tensor) -> Tensor:
 
 @torch.no_grad()
 def features(model: InstructBlipVisionModel, pictures: Tensor) -> Tensor:
-    """The encoder's last states, [pictures, 1 + patches, width], of uint8 pictures."""
+    """The encoder's last states, [images, 1 + patches, width], of uint8 images."""
     parts = [model(normalized(some)).last_hidden_state for some in torch.split(pictures, 256)]
     return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""The nano model's one tokenizer: the words of the sample and of the shipped wordings, in lower case."""
+"""The nano model's one tokenizer: the words of the sample and of the shipped templates, in lower case."""
 
 import string
 from collections import Counter

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.nano.guess import expected, kind, scenes_of
+from benchmarks.ablations.guess import expected, kind, scenes_of
 from datagen.sample.knowledge import ask_with_knowledge
 from datagen.sample.questions import ask
 from datagen.sample.scenes import Object, Scene, Word, make_scene, random_for

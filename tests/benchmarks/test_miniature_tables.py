@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.nano.runs import HELD_IN, HELD_OUT
-from benchmarks.nano.tables import Comparison, Document, Mean
+from benchmarks.ablations.runs import HELD_IN, HELD_OUT
+from benchmarks.ablations.tables import Comparison, Document, Mean
 
 
 def numbers(held_in, held_out):

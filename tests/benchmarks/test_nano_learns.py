@@ -4,20 +4,20 @@ from collections import defaultdict
 
 import pytest
 
-from benchmarks.nano.guess import kind
-from benchmarks.nano.questions import exact, majority, read_asked, share, with_other_pictures
-from benchmarks.nano.runs import train, trained_model
-from datagen.options import make_options
+from benchmarks.ablations.guess import kind
+from benchmarks.ablations.questions import exact, majority, read_asked, share, with_other_images
+from benchmarks.ablations.runs import train, trained_model
+from datagen.build.options import make_options
+from datagen.dataset import open_dataset
 from datagen.sample.write import write_sample
-from datagen.shards import open_dataset
-from pipelines.beam_options import beam_options
-from pipelines.build import build
+from pipelines.build.beam_options import beam_options
+from pipelines.build.run import build
 
 KINDS = ("color", "shape", "size", "place")
 
 
 @pytest.mark.slow
-def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_picture(tmp_path):
+def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_image(tmp_path):
     write_sample(tmp_path / "raw", num_scenes=300)
     out = tmp_path / "instruct"
     options = make_options(raw=str(tmp_path / "raw"), out=str(out), images="embed")
@@ -33,7 +33,7 @@ def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_picture(t
         questions = asked[name]
         assert len(questions) > 40, name
         answered = share(exact(model, collator, questions))
-        blind = share(exact(model, collator, with_other_pictures(questions, 0)))
+        blind = share(exact(model, collator, with_other_images(questions, 0)))
         commonest = majority(questions)
         assert answered > commonest + 0.2, (name, answered, commonest)
         assert blind < commonest + 0.1, (name, blind, commonest)

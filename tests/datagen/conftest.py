@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datagen.example import Example
+from datagen.build.finish import finish, mixture_of, trained_splits
+from datagen.build.options import make_options
+from datagen.build.plan import BuildPlan, SplitPlan, choose_splits, media_roots
+from datagen.build.planner import index_files, input_files, make_plan
+from datagen.build.shard_writer import ShardWriter, StagedPlace
+from datagen.build.stage import SplitStager
+from datagen.build.staging import RangeReport, ShardReport, Staging
+from datagen.build.totals import SplitWork
+from datagen.dataset import BuiltDataset
 from datagen.files import LocalFiles
-from datagen.finish import finish, mixture_of, trained_splits
-from datagen.manifest import Manifest
-from datagen.media import MediaRoots
-from datagen.options import make_options
-from datagen.plan import BuildPlan, SplitPlan, choose_splits, media_roots
-from datagen.planner import index_files, input_files, make_plan
-from datagen.record import Record
-from datagen.rejects import Rejection, decode_rejections
-from datagen.shard_writer import ShardWriter, StagedPlace
-from datagen.shards import BuiltDataset
-from datagen.stage import SplitStager
-from datagen.staging import RangeReport, ShardReport, Staging
-from datagen.totals import SplitWork
+from datagen.media.media import MediaRoots
+from datagen.schema.example import Example
+from datagen.schema.manifest import Manifest
+from datagen.schema.record import Record
+from datagen.schema.rejects import Rejection, decode_rejections
 
 VQA_QUESTIONS = "v2_OpenEnded_mscoco_{}_questions.json"
 VQA_ANNOTATIONS = "v2_mscoco_{}_annotations.json"
@@ -157,7 +157,7 @@ class RawFolder:
         return self.write(path, json.dumps(document, **options))
 
     def picture(self, path: str, size: tuple[int, int] = (8, 6)) -> Path:
-        """A picture of its own colour; the format is that of the path's suffix."""
+        """An image of its own colour; the format is that of the path's suffix."""
         color = tuple(hash_bytes(path)[:3])
         image = Image.new("RGB", size, color)
         encoded = io.BytesIO()
@@ -242,13 +242,13 @@ def build_in() -> Callable[..., Building]:
 
 @pytest.fixture(scope="session")
 def referenced(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Building:
-    """The sample, pictures kept by reference: to be read only."""
+    """The sample, images kept by reference: to be read only."""
     return Building(sample_raw, tmp_path_factory.mktemp("referenced")).run()
 
 
 @pytest.fixture(scope="session")
 def embedded(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Building:
-    """The sample, pictures embedded: to be read only."""
+    """The sample, images embedded: to be read only."""
     return Building(sample_raw, tmp_path_factory.mktemp("embedded"), images="embed").run()
 
 

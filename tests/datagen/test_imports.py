@@ -14,7 +14,7 @@ def imported_by(*modules: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["datagen.record", "datagen.render", "datagen.shards", "templates.library"]
+    "module", ["datagen.schema.record", "datagen.render", "datagen.dataset", "templates.library"]
 )
 def test_importing_what_reads_records_is_light(module: str) -> None:
     loaded = imported_by(module)
@@ -23,12 +23,17 @@ def test_importing_what_reads_records_is_light(module: str) -> None:
 
 
 def test_reading_records_needs_no_adapter() -> None:
-    loaded = imported_by("datagen.record", "datagen.shards", "datagen.mixture", "datagen.render")
+    loaded = imported_by(
+        "datagen.schema.record", "datagen.dataset", "datagen.mixture", "datagen.render"
+    )
     assert not [name for name in loaded if name.startswith("datagen.sources")]
 
 
 def test_the_whole_core_needs_neither_beam_nor_torch() -> None:
     loaded = imported_by(
-        "datagen.finish", "datagen.planner", "datagen.preview", "datagen.sample.write"
+        "datagen.build.finish",
+        "datagen.build.planner",
+        "datagen.build.preview",
+        "datagen.sample.write",
     )
     assert [name for name in loaded if name.split(".")[0] in HEAVY] == []

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from datagen.files import LocalFiles
-from datagen.media import MediaRoots, inspect_picture, needs_reencoding
-from datagen.record import Record
+from datagen.media.media import MediaRoots, inspect_image, needs_reencoding
+from datagen.schema.record import Record
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real"
 SOURCES = ("vqav2", "vqav2_qg", "coco_caption", "scienceqa", "visdial", "msvd_qa")
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, build_in: Callable[..., Any]) -> Any:
-    """The six sources, built without their pictures."""
+    """The six sources, built without their images."""
     out = tmp_path_factory.mktemp("real")
     return build_in(REAL, out, sources=SOURCES, missing_images="keep")
 
@@ -130,7 +130,7 @@ def test_questions_are_asked_for_with_one_of_their_answers(real: Any) -> None:
         assert any(answer.text in record.instruction for answer in parent.answers if answer.text)
 
 
-def test_captions_are_those_of_karpathys_pictures(real: Any) -> None:
+def test_captions_are_those_of_karpathys_images(real: Any) -> None:
     rows = load("coco_caption/coco_karpathy_val.json")
     records = {record.images[0].path: record for record in real.records("coco_caption", "val")}
     assert len(records) == len(rows)
@@ -167,13 +167,13 @@ def test_cocos_own_file_gives_one_record_a_caption(real: Any) -> None:
         assert record.group_id == f"coco:{row['image_id']}"
 
 
-def test_problems_with_a_picture_keep_choices_hint_and_tags(real: Any) -> None:
+def test_problems_with_a_image_keep_choices_hint_and_tags(real: Any) -> None:
     seen = Counter()
     for pid, row in load("scienceqa/problems.json").items():
         records = by_id(real, "scienceqa", row["split"])
         if not row["image"]:
             assert pid not in records
-            seen["without picture"] += 1
+            seen["without image"] += 1
             continue
         record = records[pid]
         assert same(record.question, row["question"])
@@ -192,7 +192,7 @@ def test_problems_with_a_picture_keep_choices_hint_and_tags(real: Any) -> None:
             f"scienceqa/{row['split']}/{pid}/image.png"
         ]
         seen["with hint" if row["hint"] else "without hint"] += 1
-    assert seen == {"without picture": 83, "with hint": 53, "without hint": 14}
+    assert seen == {"without image": 83, "with hint": 53, "without hint": 14}
 
 
 def test_rounds_point_into_the_tables(real: Any) -> None:
@@ -271,11 +271,11 @@ def test_every_record_names_licence_and_task(real: Any) -> None:
             assert {(record.source, record.split) for record in records} == {(source, split)}
 
 
-def test_real_pictures_are_taken_as_they_are() -> None:
+def test_real_images_are_taken_as_they_are() -> None:
     pictures = [p for p in sorted(REAL.rglob("*")) if p.suffix in (".jpg", ".jpeg", ".png")]
     assert len(pictures) > 25
     roots = MediaRoots({"real": str(REAL)}, LocalFiles())
     for path in pictures:
-        info = inspect_picture(roots, f"real/{path.relative_to(REAL).as_posix()}")
+        info = inspect_image(roots, f"real/{path.relative_to(REAL).as_posix()}")
         assert not needs_reencoding(info, None), path
         assert info.width * info.height > 100

@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import MAX_TEXT_CHARS, Answer, Example, Turn, counted
 from datagen.render import chance, draw, draw_by_chance, evaluation, fields_of, references_of
+from datagen.schema.example import MAX_TEXT_CHARS, Answer, Example, Turn, counted
 from templates.catalog import SOURCES, TASKS
 from templates.library import load_templates
 
@@ -71,7 +71,7 @@ def test_another_process_draws_the_same(referenced: Any) -> None:
     code = """
 import json, sys
 from datagen.render import draw
-from datagen.shards import open_dataset
+from datagen.dataset import open_dataset
 from templates.library import load_templates
 templates = load_templates()
 dataset = open_dataset(sys.argv[1])
@@ -104,7 +104,7 @@ def test_a_draw_is_a_function_of_its_arguments() -> None:
         assert draw(choice(), TEMPLATES, 0, number) == draw(choice(), TEMPLATES, 0, number)
 
 
-def test_draws_differ_in_wording() -> None:
+def test_draws_differ_in_template() -> None:
     wordings = Counter(draw(vqa(), TEMPLATES, 0, number).template_id for number in range(2_000))
     (form,) = TEMPLATES.forms("vqav2")
     assert set(wordings) == {wording.template_id for wording in form.wordings}
@@ -112,7 +112,7 @@ def test_draws_differ_in_wording() -> None:
     assert all(0.6 * expected < count < 1.4 * expected for count in wordings.values())
 
 
-def test_examples_differ_in_wording() -> None:
+def test_examples_differ_in_template() -> None:
     wordings = Counter(draw(vqa(number), TEMPLATES, 0).template_id for number in range(2_000))
     (form,) = TEMPLATES.forms("vqav2")
     assert set(wordings) == {wording.template_id for wording in form.wordings}
@@ -130,7 +130,7 @@ def test_answers_are_drawn_as_often_as_annotators_gave_them() -> None:
         assert chi_square < 15
 
 
-def test_wording_and_answer_are_drawn_independently() -> None:
+def test_template_and_answer_are_drawn_independently() -> None:
     answers = (Answer("red", 5), Answer("blue", 5))
     pairs = Counter()
     for number in range(7_000):
@@ -188,7 +188,7 @@ def test_an_example_without_choices_is_asked_openly() -> None:
     assert names == {"vqa"}
 
 
-def test_wordings_whose_fields_are_absent_are_not_drawn(tmp_path: Path) -> None:
+def test_templates_whose_fields_are_absent_are_not_drawn(tmp_path: Path) -> None:
     (tmp_path / "multiple_choice.yaml").write_text(
         """
 task: multiple_choice
@@ -212,16 +212,16 @@ templates:
     assert len({draw(complete, templates, 0, n).template_id for n in range(60)}) == 3
 
 
-def test_an_example_that_no_wording_fits_is_rejected(tmp_path: Path) -> None:
+def test_an_example_that_no_template_fits_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "multiple_choice.yaml").write_text(
         "task: multiple_choice\nsources: [scienceqa]\ntarget: '{{ answer }}'\ntemplates:\n"
         "  - id: one\n    instruction: '{{ context }} {{ question }} {{ choices | lettered }}'\n"
     )
     example = make("scienceqa", "multiple_choice", question="?", choices=("a",), correct_choice=0)
-    with pytest.raises(RowRejectedError, match="no wording for scienceqa fits") as caught:
+    with pytest.raises(RowRejectedError, match="no template for scienceqa fits") as caught:
         draw(example, load_templates(tmp_path), 0)
     assert caught.value.reason is Reason.NO_TEMPLATE
-    with pytest.raises(RowRejectedError, match="no wording for vqav2 fits"):
+    with pytest.raises(RowRejectedError, match="no template for vqav2 fits"):
         draw(vqa(), load_templates(tmp_path), 0)
 
 
@@ -347,7 +347,7 @@ def test_an_absent_field_and_a_text_too_long_are_told_apart() -> None:
     assert error.value.reason is Reason.TEXT_TOO_LONG
 
 
-def test_every_source_has_wordings_or_needs_none() -> None:
+def test_every_source_has_templates_or_needs_none() -> None:
     for source in SOURCES:
         forms = TEMPLATES.forms(source)
         assert forms or source.startswith("llava_")

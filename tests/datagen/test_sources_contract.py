@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from datagen.build.options import BuildOptions
+from datagen.build.plan import complete_layout, media_roots
 from datagen.errors import Reason, RowRejectedError
-from datagen.example import Example
-from datagen.media import MediaRoots
-from datagen.options import BuildOptions
-from datagen.plan import complete_layout, media_roots
+from datagen.media.media import MediaRoots
 from datagen.render import chance, draw, evaluation, fields_of, references_of
-from datagen.source import Filtered, Rejected, RowContext, Rows
+from datagen.schema.adapter import Filtered, Rejected, RowContext, Rows
+from datagen.schema.example import Example
 from datagen.sources import SOURCE_IDS, load_source
 from templates.catalog import TASKS
 from templates.library import load_templates
@@ -155,13 +155,13 @@ def test_every_record_has_an_instruction_and_what_answers_it(
 
 
 def task_of(template_id: str) -> str:
-    """The task of a wording, or of a protocol."""
+    """The task of a template, or of a protocol."""
     if template_id.startswith("protocol/"):
         return TEMPLATES.protocols[template_id.removeprefix("protocol/")].task
     return next(w.task for w in TEMPLATES.wordings if w.template_id == template_id)
 
 
-def test_training_splits_have_wordings_and_evaluation_splits_a_prompt(
+def test_training_splits_have_templates_and_evaluation_splits_a_prompt(
     referenced: Any, source_id: str
 ) -> None:
     for split in referenced.manifest.splits[source_id]:
@@ -187,7 +187,7 @@ def test_a_record_is_drawn_again_from_its_fields(referenced: Any, source_id: str
             assert draw(example, TEMPLATES, 0, 1).instruction
 
 
-def test_training_and_evaluation_share_no_picture(referenced: Any, source_id: str) -> None:
+def test_training_and_evaluation_share_no_image(referenced: Any, source_id: str) -> None:
     groups = {
         split: {record.group_id for record in referenced.records(source_id, split)}
         for split in referenced.manifest.splits[source_id]
@@ -216,7 +216,7 @@ def test_media_are_named_by_collection_and_are_there(
                     assert file.read(4)
 
 
-def test_embedded_pictures_are_there(embedded: Any, source_id: str) -> None:
+def test_embedded_images_are_there(embedded: Any, source_id: str) -> None:
     for split in embedded.manifest.splits[source_id]:
         for record in embedded.records(source_id, split):
             assert len(record.images) == (4 if record.video else len(record.images)) > 0
@@ -288,7 +288,7 @@ def rows_of_type(kind: Any) -> st.SearchStrategy[Any]:
 def test_any_row_of_the_right_types_makes_examples_or_is_rejected(
     referenced: Any, source_id: str
 ) -> None:
-    """Adapters, and the wordings after them, raise nothing but a rejection."""
+    """Adapters, and the templates after them, raise nothing but a rejection."""
     checked = 0
     for layout in load_source(source_id).splits:
         plan = referenced.split(f"{source_id}/{layout.split}")

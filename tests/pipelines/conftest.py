@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
+from datagen.dataset import open_dataset
 from datagen.files import LocalFiles
-from datagen.manifest import MANIFEST_NAME, Manifest, content_hash, read_manifest
-from datagen.rejects import decode_rejections
 from datagen.sample.write import write_sample
-from datagen.shards import open_dataset
+from datagen.schema.manifest import MANIFEST_NAME, Manifest, content_hash, read_manifest
+from datagen.schema.rejects import decode_rejections
 from datagen.sources import load_source
-from pipelines.cli import main
+from pipelines.cli.main import main
 
 NUM_SCENES = 24
 SIX = ("coco_caption", "vqav2", "vqav2_qg", "scienceqa", "visdial", "msvd_qa")
@@ -66,7 +66,7 @@ def all_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def all_embedded(all_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of all sources with its pictures, to be read only."""
+    """A dataset of all sources with its images, to be read only."""
     out = tmp_path_factory.mktemp("all embedded") / "instruct"
     assert main(["build", "--raw", str(all_raw), "--out", str(out), "--images", "embed"]) == 0
     return out
@@ -86,7 +86,7 @@ def raw_copy(raw: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def built(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with references to its pictures, to be read only."""
+    """A dataset with references to its images, to be read only."""
     out = tmp_path_factory.mktemp("built") / "instruct"
     assert main(["build", "--raw", str(raw), "--out", str(out)]) == 0
     return out
@@ -94,7 +94,7 @@ def built(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def embedded(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with its pictures, to be read only."""
+    """A dataset with its images, to be read only."""
     out = tmp_path_factory.mktemp("embedded") / "instruct"
     assert main(["build", "--raw", str(raw), "--out", str(out), "--images", "embed"]) == 0
     return out

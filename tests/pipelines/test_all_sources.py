@@ -47,7 +47,7 @@ def test_records_of_every_source_are_shown(all_embedded, run):
         assert f"{source}/" in told
 
 
-def test_wordings_of_every_source_are_previewed(all_raw, run):
+def test_templates_of_every_source_are_previewed(all_raw, run):
     for source in SOURCE_IDS:
         outcome = run("templates", "preview", "--raw", all_raw, "--source", source)
         assert outcome.status == 0, outcome.err

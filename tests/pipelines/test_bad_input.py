@@ -358,7 +358,7 @@ def test_a_dataset_of_rejections_only_is_published_if_that_is_allowed(
         assert run(*command).message
 
 
-# --- pictures
+# --- images
 
 
 def png(width, height, *, depth=8, colour=2, data=b""):
@@ -389,7 +389,7 @@ def animation(kind):
     return encoded(photograph(), kind, save_all=True, append_images=[photograph("L")])
 
 
-BAD_PICTURES = {
+BAD_IMAGES = {
     "empty": (b"", "media_empty"),
     "truncated jpeg": (encoded(photograph(), "JPEG")[:5_000], "media_truncated"),
     "truncated png": (encoded(photograph(), "PNG")[:5_000], "media_truncated"),
@@ -404,7 +404,7 @@ BAD_PICTURES = {
     "no pixels": (png(0, 10), "media_unreadable"),
     "video": (b"\0\0\0\x18ftypmp42" + b"\0" * 500, "media_unreadable"),
 }
-GOOD_PICTURES = {
+GOOD_IMAGES = {
     "16 bit": encoded(Image.fromarray(np.full((40, 60), 60_000, dtype=np.uint16)), "PNG"),
     "cmyk": encoded(photograph("CMYK"), "JPEG"),
     "grey": encoded(photograph("L"), "JPEG"),
@@ -420,8 +420,8 @@ GOOD_PICTURES = {
 }
 
 
-def a_picture(raw):
-    """A picture of VQAv2's validation set and its number of questions there."""
+def a_image(raw):
+    """An image of VQAv2's validation set and its number of questions there."""
     questions = json.loads((raw / "vqav2" / QUESTIONS.format("val2014")).read_text())["questions"]
     (image_id, number), *_ = Counter(row["image_id"] for row in questions).most_common()
     return raw / f"images/coco/val2014/COCO_val2014_{image_id:012d}.jpg", number
@@ -431,10 +431,10 @@ VAL = ("--sources", "vqav2", "--splits", "val")
 
 
 @pytest.fixture
-def replace_pictures():
-    """Puts each of some contents in the place of another training picture; returns which."""
+def replace_images():
+    """Puts each of some contents in the place of another training image; returns which."""
 
-    def replace_pictures(raw, contents):
+    def replace_images(raw, contents):
         pictures = sorted((raw / "images/coco/train2014").iterdir())
         assert len(pictures) >= len(contents)
         replaced = {}
@@ -443,27 +443,27 @@ def replace_pictures():
             replaced[f"coco/train2014/{path.name}"] = name
         return replaced
 
-    return replace_pictures
+    return replace_images
 
 
-TRAIN_PICTURES = ("--sources", "coco_caption", "--splits", "train")
+TRAIN_IMAGES = ("--sources", "coco_caption", "--splits", "train")
 
 
 @pytest.mark.parametrize("images", ["reference", "embed"])
-def test_pictures_that_cannot_be_used_cost_their_records(
-    images, raw_copy, tmp_path, build, verify, rejected, replace_pictures
+def test_images_that_cannot_be_used_cost_their_records(
+    images, raw_copy, tmp_path, build, verify, rejected, replace_images
 ):
-    contents = {name: data for name, (data, _) in BAD_PICTURES.items()}
-    replaced = replace_pictures(raw_copy, contents)
+    contents = {name: data for name, (data, _) in BAD_IMAGES.items()}
+    replaced = replace_images(raw_copy, contents)
     out = tmp_path / "out"
-    options = (*TRAIN_PICTURES, "--images", images)
+    options = (*TRAIN_IMAGES, "--images", images)
     outcome = build(raw_copy, out, *options, "--max-reject-fraction", 1)
     assert outcome.status == 0, outcome.err
     found = {}
     for line in rejected(out, "coco_caption"):
         (path,) = (path for path in replaced if path in line["message"])
         found.setdefault(replaced[path], Counter())[line["reason"]] += 1
-    assert found == {name: {reason: 5} for name, (_, reason) in BAD_PICTURES.items()}
+    assert found == {name: {reason: 5} for name, (_, reason) in BAD_IMAGES.items()}
     for reason, number in verify(out, raw_copy).split("coco_caption", "train").rejected.items():
         assert f"- coco_caption/train: {number} rejected, {reason}" in outcome.out
     message = build(raw_copy, tmp_path / "strict", *options).message
@@ -471,12 +471,12 @@ def test_pictures_that_cannot_be_used_cost_their_records(
     assert any(path in message for path in replaced)
 
 
-def test_pictures_of_every_kind_are_embedded_as_plain_ones(
-    raw_copy, tmp_path, build, verify, records_of, replace_pictures
+def test_images_of_every_kind_are_embedded_as_plain_ones(
+    raw_copy, tmp_path, build, verify, records_of, replace_images
 ):
-    replaced = replace_pictures(raw_copy, GOOD_PICTURES)
+    replaced = replace_images(raw_copy, GOOD_IMAGES)
     out = tmp_path / "out"
-    options = (*TRAIN_PICTURES, "--images", "embed", "--image-max-side", 32)
+    options = (*TRAIN_IMAGES, "--images", "embed", "--image-max-side", 32)
     assert build(raw_copy, out, *options).status == 0
     assert verify(out, raw_copy).split("coco_caption", "train").rejected == {}
     seen = Counter()
@@ -489,7 +489,7 @@ def test_pictures_of_every_kind_are_embedded_as_plain_ones(
             assert picture.mode in ("RGB", "RGBA", "L", "P"), replaced[image.path]
             assert getattr(picture, "n_frames", 1) == 1, replaced[image.path]
             assert max(picture.size) <= 32
-    assert seen == dict.fromkeys(GOOD_PICTURES, 5)
+    assert seen == dict.fromkeys(GOOD_IMAGES, 5)
 
 
 @pytest.mark.parametrize("damage", [b"", b"RIFF", b"\0" * 5_000, None])
@@ -512,14 +512,14 @@ def test_clips_that_cannot_be_used_cost_their_records(
         assert sum(entry.rejected.values()) == len(rows)
 
 
-def test_absent_pictures_have_a_limit_of_their_own(
+def test_absent_images_have_a_limit_of_their_own(
     raw_copy, tmp_path, build, reasons, records_of, verify
 ):
-    path, number = a_picture(raw_copy)
+    path, number = a_image(raw_copy)
     path.unlink()
     message = build(raw_copy, tmp_path / "out", *VAL).message
     assert "nothing was published" in message
-    assert f"{number} of 14 records lack their picture or clip" in message
+    assert f"{number} of 14 records lack their image or clip" in message
     for remedy in ("download them", "--image-root", "--missing-images keep", path.name):
         assert remedy in message
     assert build(raw_copy, tmp_path / "some", *VAL, "--max-missing-fraction", 0.9).status == 0
@@ -533,7 +533,7 @@ def test_absent_pictures_have_a_limit_of_their_own(
 def test_an_image_root_that_is_not_there_is_told(raw, tmp_path, build):
     root = tmp_path / "nowhere"
     message = build(raw, tmp_path / "out", *VAL, "--image-root", f"coco={root}").message
-    assert "14 of 14 records lack their picture" in message
+    assert "14 of 14 records lack their image" in message
     assert str(root) in message
 
 
@@ -559,7 +559,7 @@ HOSTILE_PATHS = [
 
 @pytest.mark.parametrize("images", ["reference", "embed"])
 @pytest.mark.parametrize("field", ["filename", "filepath"])
-def test_paths_of_captioned_pictures_do_not_lead_out_of_their_folder(
+def test_paths_of_captioned_images_do_not_lead_out_of_their_folder(
     field, images, raw_copy, tmp_path, build, edit_json, verify, records_of
 ):
     def spoil(document):
@@ -583,7 +583,7 @@ def test_paths_of_captioned_pictures_do_not_lead_out_of_their_folder(
 
 
 @pytest.mark.parametrize("images", ["reference", "embed"])
-def test_paths_of_school_pictures_do_not_lead_out_of_their_folder(
+def test_paths_of_school_images_do_not_lead_out_of_their_folder(
     images, raw_copy, tmp_path, build, edit_json, verify, records_of
 ):
     def spoil(document):
@@ -599,7 +599,7 @@ def test_paths_of_school_pictures_do_not_lead_out_of_their_folder(
     lost = Counter()
     for entry in splits:
         lost.update(entry.rejected)
-    assert lost.total() == len(HOSTILE_PATHS) - 1  # an empty name is no picture, and filtered
+    assert lost.total() == len(HOSTILE_PATHS) - 1  # an empty name is no image, and filtered
     assert set(lost) <= {"unsafe_path", "media_missing", "media_unreadable"}
     assert all(r.images[0].path.endswith("/image.png") for r in records_of(out))
 
@@ -611,7 +611,7 @@ def test_links_do_not_lead_out_of_their_folder(
 ):
     secret = tmp_path / "secret"
     secret.mkdir()
-    path, number = a_picture(raw_copy)
+    path, number = a_image(raw_copy)
     shutil.copy(path, secret / path.name)
     if kind == "folder":
         shutil.copytree(path.parent, secret / "val2014")
@@ -637,7 +637,7 @@ def test_links_within_a_collection_and_linked_collections_are_sound(
     disk = tmp_path / "disk"
     shutil.move(raw_copy / "images", disk)
     (raw_copy / "images").symlink_to(disk)
-    path, _ = a_picture(raw_copy)
+    path, _ = a_image(raw_copy)
     path.rename(path.parent / "real.jpg")
     path.symlink_to("real.jpg")
     out = tmp_path / "out"
@@ -646,8 +646,8 @@ def test_links_within_a_collection_and_linked_collections_are_sound(
     assert {record.record_id for record in records_of(out)} == theirs
 
 
-def test_a_folder_is_no_picture(raw_copy, tmp_path, build, reasons):
-    path, number = a_picture(raw_copy)
+def test_a_folder_is_no_image(raw_copy, tmp_path, build, reasons):
+    path, number = a_image(raw_copy)
     path.unlink()
     path.mkdir()
     out = tmp_path / "out"
@@ -655,7 +655,7 @@ def test_a_folder_is_no_picture(raw_copy, tmp_path, build, reasons):
     assert reasons(out, raw_copy, "vqav2") == {("val", "media_unreadable"): number}
 
 
-# --- wordings
+# --- templates
 
 
 HOSTILE = [
@@ -707,7 +707,7 @@ def task_file(instruction):
 
 
 @pytest.mark.parametrize("instruction", HOSTILE, ids=range(len(HOSTILE)))
-def test_wordings_that_do_more_than_word_are_refused(
+def test_templates_that_do_more_than_word_are_refused(
     instruction, wordings, raw, tmp_path, build, run
 ):
     folder = wordings(task_file(instruction))
@@ -758,13 +758,13 @@ def test_a_template_folder_that_is_not_there_is_told(raw, tmp_path, build):
     assert "no *.yaml files; write one file a task" in message
 
 
-def test_a_template_folder_without_wording_for_a_source_rejects_its_rows(
+def test_a_template_folder_without_template_for_a_source_rejects_its_rows(
     raw, tmp_path, build, wordings
 ):
     folder = wordings(task_file("See: {{ question }}"))
     message = build(raw, tmp_path / "out", "--sources", "vqav2", "--template-dir", folder).message
     assert "no_template" in message
-    assert "no wording for vqav2" in message
+    assert "no template for vqav2" in message
 
 
 # --- options

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.beam_files import BeamFiles
+from pipelines.build.beam_files import BeamFiles
 
 CLIPS = ("--sources", "msvd_qa", "--images", "embed")
 

@@ -56,7 +56,7 @@ def test_rejected_rows_do_not_change_with_the_place(
     edit_json(raw_copy / "coco_caption/dataset_coco.json", spoil)
     next((raw_copy / "images/coco/train2014").iterdir()).unlink()
     next((raw_copy / "videos/msvd").iterdir()).unlink()
-    next((raw_copy / "scienceqa/train").glob("*/image.png")).write_bytes(b"no picture")
+    next((raw_copy / "scienceqa/train").glob("*/image.png")).write_bytes(b"no image")
     other = Path(shutil.copytree(raw_copy, tmp_path / "other"))
     limits = ("--max-reject-fraction", 1, "--max-missing-fraction", 1)
     assert build(raw_copy, tmp_path / "one", *limits).status == 0

@@ -41,7 +41,7 @@ def test_another_thread_leaves_signals_alone():
 
 def test_a_build_whose_interruption_was_swallowed_stops(raw, tmp_path, monkeypatch, build):
     """As Beam does in some of its own code."""
-    from pipelines import build as module
+    from pipelines.build import run as module
 
     run = module._run
 

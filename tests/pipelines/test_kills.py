@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from datagen.sample.write import write_sample
-from pipelines.beam_files import BeamFiles
-from pipelines.cli import main
+from pipelines.build.beam_files import BeamFiles
+from pipelines.cli.main import main
 
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 LONGEST_GRPC_WAIT_SECONDS = 180
@@ -138,10 +138,10 @@ def test_what_a_stopped_build_has_done_is_not_done_again(
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("datagen.shard_writer.ShardWriter.write", stop)
+    monkeypatch.setattr("datagen.build.shard_writer.ShardWriter.write", stop)
     assert main(command) == 130
     monkeypatch.undo()
-    monkeypatch.setattr("datagen.stage.RangeWork.run", stop)
+    monkeypatch.setattr("datagen.build.stage.RangeWork.run", stop)
     assert main(command) == 0
     assert digests(out) == digests(built)
 
@@ -159,7 +159,7 @@ def test_what_a_crash_of_the_machine_cut_off_is_made_again(
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("datagen.shard_writer.ShardWriter.write", stop)
+    monkeypatch.setattr("datagen.build.shard_writer.ShardWriter.write", stop)
     assert main([*command, str(tmp_path / "out")]) == 130
     monkeypatch.undo()
     staged = list(tmp_path.glob(f"out.staging-*/ranges/*/*/0*.{what}"))

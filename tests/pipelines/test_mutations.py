@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
+from datagen.build.options import make_options
 from datagen.errors import UserError
-from datagen.options import make_options
 from datagen.sources import SOURCE_IDS, load_source
-from pipelines.beam_options import beam_options
-from pipelines.build import build
-from pipelines.work import CountShards, StageRanges, WriteShards
+from pipelines.build.beam_options import beam_options
+from pipelines.build.run import build
+from pipelines.build.work import CountShards, StageRanges, WriteShards
 
 VALUES = [
     None,
@@ -216,7 +216,7 @@ def run_plainly(work, _):
 
 @pytest.fixture
 def plainly(monkeypatch):
-    monkeypatch.setattr("pipelines.build._run", run_plainly)
+    monkeypatch.setattr("pipelines.build.run._run", run_plainly)
 
 
 def test_a_plain_loop_writes_the_same_bytes(plainly, raw, tmp_path, built, digests):

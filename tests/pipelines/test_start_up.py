@@ -10,7 +10,7 @@ HEAVY = ("apache_beam", "pydantic", "pyarrow", "numpy", "rich", "yaml", "jinja2"
 ENGINES = ("apache_beam", "datasets", "torch", "transformers", "deepspeed", "pandas")
 LOADED = """
 import json, sys
-from pipelines.cli import main
+from pipelines.cli.main import main
 try:
     status = main(sys.argv[1:])
 except SystemExit as stop:

@@ -385,7 +385,7 @@ def shipped_templates(task: str) -> dict[str, Template]:
 @pytest.mark.parametrize("task", TASKS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_every_shipped_wording_renders_as_jinja_itself_renders_it(task, data):
+def test_every_shipped_template_renders_as_jinja_itself_renders_it(task, data):
     kinds = TASKS[task].fields
     fields = data.draw(
         st.fixed_dictionaries(

@@ -49,7 +49,7 @@ def write_protocol(folder, text, name="vqav2.yaml"):
     (folder / "protocol" / name).write_text(text)
 
 
-def test_a_folder_of_task_files_becomes_wordings(folder):
+def test_a_folder_of_task_files_becomes_templates(folder):
     [wording] = load_templates(folder).wordings
     assert (wording.template_id, wording.task, wording.file) == ("vqa.bare.1", "vqa", "vqa.yaml")
     assert wording.sources == ("vqav2", "okvqa")
@@ -64,7 +64,7 @@ def test_the_prefix_stands_in_front_of_every_instruction(folder):
     assert text == "[VQA] What?"
 
 
-def test_a_wording_may_have_its_own_target_and_sources(folder):
+def test_a_template_may_have_its_own_target_and_sources(folder):
     own = '    target: "It is {{ answer }}."\n    sources: [okvqa]\n'
     (folder / "vqa.yaml").write_text(VQA + own)
     [wording] = load_templates(folder).wordings
@@ -78,7 +78,7 @@ def test_an_empty_target_is_kept_for_lint_to_find_and_not_replaced_in_silence(fo
     assert wording.target.render({}) == ""
 
 
-def test_a_wording_requires_what_its_instruction_shows_but_not_the_target(folder):
+def test_a_template_requires_what_its_instruction_shows_but_not_the_target(folder):
     (folder / "vqa.yaml").write_text(VQA.replace("{{ question }}", "{{ question }}{{ answer }}"))
     assert load_templates(folder).wordings[0].required == {"question"}
 
@@ -336,7 +336,7 @@ def test_the_hash_leaves_out_how_answers_are_scored(folder):
     ],
 )
 def test_the_shipped_sets_have_the_hashes_of_datasets_already_built(name, digest):
-    """They change only with a wording or a default prompt; built datasets then render anew."""
+    """They change only with a template or a default prompt; built datasets then render anew."""
     assert load_templates(name).hash == digest
 
 

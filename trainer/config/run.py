@@ -1,7 +1,7 @@
 """What one training run is: the sections of a configuration file.
 
-Sections of the stream and the model are declared beside their code (`trainer.data.options`,
-`trainer.model.options`); what is left is here. Unknown keys are refused everywhere.
+Sections of the stream and the model are declared beside their code (`trainer.config.data`,
+`trainer.config.model`); what is left is here. Unknown keys are refused everywhere.
 """
 
 from typing import Literal
@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from trainer.config.data import DataOptions
+from trainer.config.model import ModelOptions
 from trainer.config.shipped import shipped_folder
-from trainer.data.options import DataOptions
-from trainer.model.options import ModelOptions
 
 
 class _Section(BaseModel):
@@ -74,7 +74,7 @@ class ValidationOptions(_Section):
     validation split the run's model writes or ranks answers, which are scored as an evaluation scores
     them. They give `score` (mean over tasks) and `score.vqav2`, which the criterion may name.
 
-    `controls` tell what exact match is worth: the same with pictures of other samples, and the share of
+    `controls` tell what exact match is worth: the same with images of other samples, and the share of
     the commonest target, which a constant answer would get.
     """
 
@@ -104,7 +104,7 @@ class RunConfig(_Section):
     """One run. `output` is its folder; `deepspeed` a JSON file of DeepSpeed's own options.
 
     `seed` decides the order of the samples, augmentation, dropout and new weights. `device` is the
-    GPUs if there are any. `max_unreadable` pictures, as a share of the samples seen, may be replaced
+    GPUs if there are any. `max_unreadable` images, as a share of the samples seen, may be replaced
     before the run stops; `silence_limit` is how long a process may show no sign of life, in seconds.
     """
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from datagen.record import Record
-from trainer.data.mixing import Part
-from trainer.data.sample import Sample
+from datagen.schema.record import Record
+from trainer.data.order.mixing import Part
+from trainer.data.order.sample import Sample
 from trainer.data.stream import Stream
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Sample k: its place and texts, its record, its source's part in the mixture, its pictures' files.
+    """Sample k: its place and texts, its record, its source's part in the mixture, its images' files.
 
-    `looked_at` says whether the pictures were decoded, as in training: only then `sample.replaced`
-    tells whether it stands in for others. A file is None if the picture is embedded, or kept by
+    `looked_at` says whether the images were decoded, as in training: only then `sample.replaced`
+    tells whether it stands in for others. A file is None if the image is embedded, or kept by
     reference and nothing says where.
     """
 
@@ -24,13 +24,13 @@ class Explanation:
     looked_at: bool
 
 
-def explain(stream: Stream, k: int, look_at_pictures: bool = True) -> Explanation:
+def explain(stream: Stream, k: int, look_at_images: bool = True) -> Explanation:
     """What sample `k` is.
 
     Raises:
         DataError: it cannot be made in training either.
     """
-    sample = stream.sample(k) if look_at_pictures else stream.texts([k])[0]
+    sample = stream.sample(k) if look_at_images else stream.texts([k])[0]
     record = stream.record(sample.place)
     paths = [image.path for image in record.images or ()]
     if record.video is not None and not paths:
@@ -40,6 +40,6 @@ def explain(stream: Stream, k: int, look_at_pictures: bool = True) -> Explanatio
         sample=sample,
         record=record,
         part=stream.mixture[sample.place.source],
-        pictures=tuple((path, None if embedded else stream.picture_file(path)) for path in paths),
-        looked_at=look_at_pictures,
+        pictures=tuple((path, None if embedded else stream.image_file(path)) for path in paths),
+        looked_at=look_at_images,
     )

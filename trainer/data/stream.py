@@ -9,26 +9,26 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from datagen.record import Record
-from datagen.shards import open_dataset
-from trainer.data import mixing
-from trainer.data.images import Augmentation
-from trainer.data.mixing import Part
-from trainer.data.node_cache import NodeCache, default_folder
-from trainer.data.options import DataOptions
-from trainer.data.order import Order, SourceRows
-from trainer.data.pictures import Pictures, UnreadableError
-from trainer.data.remote import AnyFiles
-from trainer.data.row_file import RowFile
-from trainer.data.rows import BlockList, RowReader
-from trainer.data.sample import Place, Replacement, Sample
-from trainer.data.split_tree import Drift
-from trainer.data.texts import Texts, refuse_untrained, stored_sample
-from trainer.data.tree_search import Tree
+from datagen.dataset import open_dataset
+from datagen.schema.record import Record
+from trainer.config.data import DataOptions
+from trainer.data.order import mixing
+from trainer.data.order.mixing import Part
+from trainer.data.order.order import Order, SourceRows
+from trainer.data.order.sample import Place, Replacement, Sample
+from trainer.data.order.split_tree import Drift
+from trainer.data.order.tree_search import Tree
+from trainer.data.reading.images import Augmentation
+from trainer.data.reading.node_cache import NodeCache, default_folder
+from trainer.data.reading.record_images import Images, UnreadableError
+from trainer.data.reading.remote import AnyFiles
+from trainer.data.reading.row_file import RowFile
+from trainer.data.reading.rows import BlockList, RowReader
+from trainer.data.reading.texts import Texts, refuse_untrained, stored_sample
 from trainer.errors import DataError
 
 MAX_ATTEMPTS = 16
-"""Rows that are tried in place of one whose picture cannot be read."""
+"""Rows that are tried in place of one whose image cannot be read."""
 
 
 class _Sent(NamedTuple):
@@ -52,13 +52,13 @@ class Stream:
         options: DataOptions,
         seed: int,
         *,
-        hash_pictures: bool = False,
+        hash_images: bool = False,
         files: AnyFiles | None = None,
         sent: "_Sent | None" = None,
     ) -> None:
         self.options = options
         self.seed = seed
-        self._hash_pictures = hash_pictures
+        self._hash_images = hash_images
         self._files = files or AnyFiles()
         directory = options.dataset.rstrip("/")
         self.manifest = open_dataset(directory, self._files).manifest
@@ -67,7 +67,7 @@ class Stream:
         self._texts = Texts(self.manifest, options)
         cache = NodeCache(options.cache_dir or default_folder(), options.cache_bytes)
         self._rows = RowReader(directory, self._files, cache, options.verify)
-        self._pictures = Pictures(options.image_roots, self._files)
+        self._images = Images(options.image_roots, self._files)
         self._mixture_options = mixing.mixture_options(self.manifest, options)
         self.mixture: Mapping[str, Part] = mixing.parts(self.manifest, options)
         splits = {
@@ -88,23 +88,23 @@ class Stream:
         options: DataOptions,
         seed: int,
         *,
-        hash_pictures: bool = False,
+        hash_images: bool = False,
         files: AnyFiles | None = None,
     ) -> "Stream":
-        """Open a dataset; `hash_pictures` fills `Sample.picture_hashes`.
+        """Open a dataset; `hash_images` fills `Sample.image_hashes`.
 
         Raises:
             OutputError: there is no dataset, or it is of another version.
             DataError: it cannot be trained on as the options say.
         """
-        return cls(options, seed, hash_pictures=hash_pictures, files=files)
+        return cls(options, seed, hash_images=hash_images, files=files)
 
     def __reduce__(self) -> tuple[Any, ...]:
         sent = _Sent(self.manifest.content_hash, self.order.tree)
-        return _reopen, (self.options, self.seed, self._hash_pictures, self._files, sent)
+        return _reopen, (self.options, self.seed, self._hash_images, self._files, sent)
 
     def sample(self, k: int) -> Sample:
-        """Sample `k` with its pictures, or another row of its source if they cannot be read.
+        """Sample `k` with its images, or another row of its source if they cannot be read.
 
         Raises:
             DataError: neither can those of `MAX_ATTEMPTS` others, a record cannot be rendered, or a
@@ -122,9 +122,9 @@ class Stream:
                 replaced.append(Replacement(k, attempt, record.record_id, str(error)))
         first, last = replaced[0], replaced[-1]
         raise DataError(
-            f"sample {k} of {place.source}: {len(replaced)} rows in turn have pictures that cannot be "
+            f"sample {k} of {place.source}: {len(replaced)} rows in turn have images that cannot be "
             f"read, from {first.record_id} ({first.reason}) to {last.record_id} ({last.reason}); check "
-            "data.image_roots and the disk that the pictures are on"
+            "data.image_roots and the disk that the images are on"
         )
 
     def samples(self, ks: Sequence[int]) -> list[Sample]:
@@ -135,24 +135,24 @@ class Stream:
         return [made[k] for k in ks]
 
     def texts(self, ks: Sequence[int]) -> list[Sample]:
-        """The samples without pictures, as they are if all pictures can be read."""
+        """The samples without images, as they are if all images can be read."""
         return [
             self._texts.sample(place, self.record(place)) for place in map(self.order.place, ks)
         ]
 
     def record(self, place: Place) -> Record:
-        """The record at a place, without its pictures' bytes and what only scores need."""
+        """The record at a place, without its images' bytes and what only scores need."""
         rows, row = self._find(place)
         return rows.record(row)
 
-    def embedded_pictures(self, place: Place) -> list[memoryview | None]:
-        """The bytes of the pictures at a place; None for those kept by reference."""
+    def embedded_images(self, place: Place) -> list[memoryview | None]:
+        """The bytes of the images at a place; None for those kept by reference."""
         rows, row = self._find(place)
         return rows.pictures(row)
 
-    def picture_file(self, path: str) -> str | None:
-        """Where a picture kept by reference is, if `image_roots` say."""
-        return self._pictures.locate(path)
+    def image_file(self, path: str) -> str | None:
+        """Where an image kept by reference is, if `image_roots` say."""
+        return self._images.locate(path)
 
     def worst_drift(self, prefix: int = 100_000) -> Drift:
         """How far a source's count is from its share at most."""
@@ -175,7 +175,7 @@ class Stream:
         """The first rows of a source's validation split, with the texts that the build stored.
 
         Where it has no such split they are of its reserved rows: never rows that are trained on, fewer
-        than `count` if there are no more. Rows without target or readable picture are passed over, the
+        than `count` if there are no more. Rows without target or readable image are passed over, the
         latter named in the next sample's `replaced`. The samples' places have `k` = -1.
 
         Raises:
@@ -221,15 +221,15 @@ class Stream:
     def _read(
         self, sample: Sample, record: Record, rows: RowFile, row: int, how: Augmentation
     ) -> Sample:
-        """`sample` with the pictures of its record."""
-        from trainer.data.resize import prepare  # torch comes with the first picture
+        """`sample` with the images of its record."""
+        from trainer.data.reading.resize import prepare  # torch comes with the first image
 
-        pictures, hashes = self._pictures.read(record, rows.pictures(row), self._hash_pictures)
+        pictures, hashes = self._images.read(record, rows.pictures(row), self._hash_images)
         pixels = prepare(pictures, self.options.image_side, how, sample.place.chance)
-        return replace(sample, pictures=pixels, picture_hashes=hashes)
+        return replace(sample, pictures=pixels, image_hashes=hashes)
 
 
 def _reopen(
-    options: DataOptions, seed: int, hash_pictures: bool, files: AnyFiles, sent: _Sent
+    options: DataOptions, seed: int, hash_images: bool, files: AnyFiles, sent: _Sent
 ) -> Stream:
-    return Stream(options, seed, hash_pictures=hash_pictures, files=files, sent=sent)
+    return Stream(options, seed, hash_images=hash_images, files=files, sent=sent)

@@ -10,37 +10,37 @@ from typing import Any, Literal
 import torch
 from msgspec.structs import replace
 
-from datagen.manifest import Manifest, read_manifest
+from datagen.schema.manifest import Manifest, read_manifest
 from templates.errors import TemplateSetError
 from templates.library import load_protocols
-from trainer.data.pictures import Pictures
-from trainer.data.remote import AnyFiles
-from trainer.distributed import World
+from trainer.data.reading.record_images import Images
+from trainer.data.reading.remote import AnyFiles
 from trainer.errors import EvaluationError
-from trainer.evaluation.asking import Asking
-from trainer.evaluation.facts import (
+from trainer.evaluation.inference.infer import Asking
+from trainer.evaluation.inference.loading import load_answerer
+from trainer.evaluation.inference.preflight import Preflight
+from trainer.evaluation.metrics.table import metric as metric_named
+from trainer.evaluation.metrics.table import resolved_captions
+from trainer.evaluation.predictions.json_files import write_json
+from trainer.evaluation.predictions.parts import FOLDER, Parts
+from trainer.evaluation.predictions.prediction import read_predictions
+from trainer.evaluation.progress import Progress
+from trainer.evaluation.scoring.facts import (
     RUN_FILE,
     RunFacts,
     TaskFacts,
     check_goes_on,
     read_run_facts,
 )
-from trainer.evaluation.json_files import write_json
-from trainer.evaluation.loading import load_answerer
-from trainer.evaluation.metrics.table import metric as metric_named
-from trainer.evaluation.metrics.table import resolved_captions
-from trainer.evaluation.options import EvaluationOptions
-from trainer.evaluation.paper import backbone_of
-from trainer.evaluation.parts import FOLDER, Parts
-from trainer.evaluation.prediction import read_predictions
-from trainer.evaluation.preflight import Preflight
-from trainer.evaluation.progress import Progress
-from trainer.evaluation.records import SplitRecords, read_vocabulary
-from trainer.evaluation.results import Results
-from trainer.evaluation.scoring import samples_file, score_folder
-from trainer.evaluation.submission import write_submission
-from trainer.evaluation.tasks import Chosen, Task, choose_tasks
-from trainer.folder_lock import locked_folder
+from trainer.evaluation.scoring.results import Results
+from trainer.evaluation.scoring.scoring import samples_file, score_folder
+from trainer.evaluation.scoring.submission import write_submission
+from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.evaluation.tasks.paper import backbone_of
+from trainer.evaluation.tasks.records import SplitRecords, read_vocabulary
+from trainer.evaluation.tasks.tasks import Chosen, Task, choose_tasks
+from trainer.launch.distributed import World
+from trainer.launch.folder_lock import locked_folder
 
 TWO_FORMS = ("aokvqa",)
 WINDOW_BATCHES = 4
@@ -110,7 +110,7 @@ def _evaluate(
             task=task,
             answers=answerer,
             records=splits[task.name],
-            pictures=Pictures(options.image_roots, files),
+            pictures=Images(options.image_roots, files),
             vocabulary=_vocabulary(options, manifest, files, task),
             batch_size=options.batch_size,
             skip_unreadable=options.skip_unreadable,
@@ -151,7 +151,7 @@ def _preflight(
         metric_named(task.rules.metric, captions=options.captions),
         _vocabulary(options, manifest, files, task),
         options.limit,
-        Pictures(options.image_roots, files) if manifest.images == "reference" else None,
+        Images(options.image_roots, files) if manifest.images == "reference" else None,
     )
 
 

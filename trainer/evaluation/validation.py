@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from templates.errors import TemplateSetError
 from templates.library import load_protocols
 from trainer.config.run import ValidationOptions
-from trainer.data.pictures import Pictures
-from trainer.data.remote import AnyFiles
+from trainer.data.reading.record_images import Images
+from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
-from trainer.distributed import World
-from trainer.engine import Engine
 from trainer.errors import ConfigError, EvaluationError
-from trainer.evaluation.answerer import Answerer
-from trainer.evaluation.asking import Asking
+from trainer.evaluation.inference.adapter import Answerer
+from trainer.evaluation.inference.infer import Asking
+from trainer.evaluation.inference.preflight import Preflight
 from trainer.evaluation.metrics.table import metric as metric_named
-from trainer.evaluation.prediction import Prediction
-from trainer.evaluation.preflight import Preflight
-from trainer.evaluation.records import SplitRecords, read_vocabulary
-from trainer.evaluation.scoring import printed
-from trainer.evaluation.tasks import HELD_OUT, Task, choose_tasks
+from trainer.evaluation.predictions.prediction import Prediction
+from trainer.evaluation.scoring.scoring import printed
+from trainer.evaluation.tasks.records import SplitRecords, read_vocabulary
+from trainer.evaluation.tasks.tasks import HELD_OUT, Task, choose_tasks
+from trainer.launch.distributed import World
 from trainer.model.model import Model
 from trainer.model.tokens import Tokenizers
+from trainer.run.engine import Engine
 
 SPLIT = "val"
 
@@ -99,7 +99,7 @@ class ScoredValidation:
             vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
         metric = metric_named(task.rules.metric, captions="own")
         Preflight(task, records, metric, vocabulary, options.rows).check()
-        pictures = Pictures(stream.options.image_roots, files)
+        pictures = Images(stream.options.image_roots, files)
         return _Opened(task, records, pictures, vocabulary, batch_size)
 
 
@@ -109,7 +109,7 @@ class _Opened:
 
     task: Task
     records: SplitRecords
-    pictures: Pictures
+    pictures: Images
     vocabulary: tuple[str, ...] | None
     batch_size: int
 

@@ -14,7 +14,7 @@ from transformers import InstructBlipForConditionalGeneration, InstructBlipProce
 
 processor = InstructBlipProcessor.from_pretrained("{place}")
 model = InstructBlipForConditionalGeneration.from_pretrained("{place}").eval()
-inputs = processor(images=Image.open("picture.jpg"), text="What is it?", return_tensors="pt")
+inputs = processor(images=Image.open("image.jpg"), text="What is it?", return_tensors="pt")
 words = model.generate(**inputs.to(model.dtype), max_new_tokens=30)
 print(processor.batch_decode(words, skip_special_tokens=True)[0])
 ```

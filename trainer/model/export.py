@@ -25,9 +25,9 @@ from transformers import (
 from transformers.image_utils import PILImageResampling
 
 from trainer.errors import ModelError
-from trainer.model.assemble import quiet
 from trainer.model.model import CLIP_MEAN, CLIP_STD, Model
 from trainer.model.parts import text_part
+from trainer.model.quiet import quiet
 from trainer.model.tokens import IMAGE, Tokenizers
 from trainer.model.trained import trained_parameters
 

@@ -1,15 +1,15 @@
-"""A cache of what the frozen vision encoder makes of pictures, on this node's disk.
+"""A cache of what the frozen vision encoder makes of images, on this node's disk.
 
 Half of a step's arithmetic beside FlanT5-XL, a tenth beside Vicuna-13B, is the encoder's, and its result
-for a picture never changes as long as the picture is not augmented. States are kept *before*
-`post_layernorm`, which is trained, in fp16 (LAVIS runs the whole encoder in it). Whether a picture was
+for an image never changes as long as the image is not augmented. States are kept *before*
+`post_layernorm`, which is trained, in fp16 (LAVIS runs the whole encoder in it). Whether an image was
 found or had to be encoded, its states are rounded the same way: a loss does not depend on what the
 cache holds.
 
-When it or the disk is full nothing more is written: a run passes over its pictures in a new order each time, where
+When it or the disk is full nothing more is written: a run passes over its images in a new order each time, where
 dropping the least recently used would drop what is needed next.
 
-Loader processes look pictures up, the process with the device encodes what they did not find:
+Loader processes look images up, the process with the device encodes what they did not find:
 
     features, missing = cache.find(hashes)                       # in the loader
     features = cache.complete(hashes, features, missing, pixels, model.encode_pixels)
@@ -28,9 +28,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from trainer.config.model import FeatureCacheOptions
 from trainer.errors import ConfigError, ModelError
 from trainer.model.model import Model
-from trainer.model.options import FeatureCacheOptions
 from trainer.model.parts import vision_part
 
 CHECKSUM_BYTES = 4
@@ -40,7 +40,7 @@ _BYTES_PER_STATE = 2
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """States of pictures by the sha256 of their bytes; any number of processes may share a folder.
+    """States of images by the sha256 of their bytes; any number of processes may share a folder.
 
     `folder` belongs to one encoder and one preprocessing. A state is [tokens, width].
     """
@@ -51,7 +51,7 @@ class FeatureCache:
     width: int
 
     def find(self, hashes: Sequence[str]) -> tuple[Tensor, list[int]]:
-        """fp16 states [n, tokens, width] of n pictures, and the rows that are not here (zeros)."""
+        """fp16 states [n, tokens, width] of n images, and the rows that are not here (zeros)."""
         features = torch.zeros(len(hashes), self.tokens, self.width, dtype=torch.float16)
         missing = [row for row, name in enumerate(hashes) if not self._read(name, features[row])]
         return features, missing
@@ -134,15 +134,15 @@ def open_feature_cache(
 ) -> FeatureCache:
     """The cache for a model's encoder; call it before parameters are partitioned.
 
-    `preprocessing` says in any words what is done to a picture before the encoder. Another encoder,
+    `preprocessing` says in any words what is done to an image before the encoder. Another encoder,
     precision or preprocessing has a folder of its own; `max_bytes` bounds each.
 
     Raises:
-        ConfigError: pictures are augmented.
+        ConfigError: images are augmented.
     """
     if augmented:
         raise ConfigError(
-            "model.feature_cache needs data.augmentation none: an augmented picture is never the same"
+            "model.feature_cache needs data.augmentation none: an augmented image is never the same"
         )
     vision = vision_part(model.config)
     name = f"{encoder_hash(model)}\n{preprocessing}\n{model.image_side}"

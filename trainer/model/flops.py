@@ -13,7 +13,7 @@ optimizer and the second forward of gradient checkpointing are left out, as is u
 
 from typing import NamedTuple
 
-from trainer.data.batch import IGNORED, Batch
+from trainer.model.batch import IGNORED, Batch
 from trainer.model.model import Model
 from trainer.model.parts import is_encoder_decoder, qformer_part, text_part, vision_part
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from trainer.data.batch import IGNORED, Batch
+from trainer.model.batch import IGNORED, Batch
 from trainer.model.parts import is_encoder_decoder, vision_part
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -1,7 +1,7 @@
 """The miniature model's files that come with this package, checked against their hashes.
 
 `config.json` and `tokenizer.json` are in Hugging Face's form; `frozen.safetensors` holds the language
-model and the picture encoder, `stage2.safetensors` what captioning taught the Q-Former; weights are
+model and the image encoder, `stage2.safetensors` what captioning taught the Q-Former; weights are
 stored in 16 bits. `nano.json` says how they were made (`visinstruct nano`) and names their hashes.
 """
 

@@ -1,4 +1,4 @@
-"""A-OKVQA 1.0: questions beyond what a picture of COCO 2017 shows, with choices and direct answers.
+"""A-OKVQA 1.0: questions beyond what an image of COCO 2017 shows, with choices and direct answers.
 
 The test file tells neither the right choice nor answers nor rationales.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from datagen.sample.knowledge import ask_with_knowledge
 from datagen.sample.questions import Question, ask, choices, varied
-from datagen.sample.world import Picture, World, write_json, write_pictures
+from datagen.sample.world import Image, World, write_images, write_json
 from datagen.sample.writers.vqav2 import annotators_answers
 
 NUM_CHOICES = 4
@@ -21,7 +21,7 @@ _ID_CHARACTERS = string.digits[2:] + string.ascii_letters
 def write(raw: Path, world: World) -> None:
     for split, roles in _ROLES.items():
         pictures = world.coco(*roles, release=2017)
-        write_pictures(raw, pictures)
+        write_images(raw, pictures)
         rows = [
             _row(world, split, picture, number, question)
             for picture in pictures
@@ -30,8 +30,8 @@ def write(raw: Path, world: World) -> None:
         write_json(raw / "aokvqa" / f"aokvqa_v1p0_{split}.json", rows)
 
 
-def _questions(world: World, picture: Picture) -> list[Question]:
-    """One or two questions on a picture that have as many choices as all others."""
+def _questions(world: World, picture: Image) -> list[Question]:
+    """One or two questions on an image that have as many choices as all others."""
     random = world.random("aokvqa", picture.image_id)
     found = ask_with_knowledge(picture.scene, random) or ask(picture.scene, random)
     questions = [question for question in found if len(question.wrong) >= NUM_CHOICES - 1]
@@ -39,7 +39,7 @@ def _questions(world: World, picture: Picture) -> list[Question]:
 
 
 def _row(
-    world: World, split: str, picture: Picture, number: int, question: Question
+    world: World, split: str, picture: Image, number: int, question: Question
 ) -> dict[str, Any]:
     random = world.random("aokvqa", picture.image_id, number)
     found, right = choices(question, random, NUM_CHOICES)

@@ -1,4 +1,4 @@
-"""COCO captions in Karpathy's split: `dataset_coco.json`, five captions a picture.
+"""COCO captions in Karpathy's split: `dataset_coco.json`, five captions an image.
 
 `write_lavis` and `write_plain` write the same captions in the two other official spellings.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from datagen.sample.draw import SIDE
 from datagen.sample.words import captions
-from datagen.sample.world import LICENSE, Picture, World, write_json, write_pictures
+from datagen.sample.world import LICENSE, Image, World, write_images, write_json
 
 NUM_CAPTIONS = 5
 ROLES = ("train", "restval", "val", "test")
@@ -18,7 +18,7 @@ _FIRST_SENTENCE_ID = 48
 
 def write(raw: Path, world: World) -> None:
     pictures = world.coco(*ROLES)
-    write_pictures(raw, pictures)
+    write_images(raw, pictures)
     write_json(
         raw / "coco_caption" / "dataset_coco.json",
         {
@@ -30,7 +30,7 @@ def write(raw: Path, world: World) -> None:
 
 def write_lavis(raw: Path, world: World) -> None:
     """`coco_karpathy_{train,val,test}.json` as LAVIS and BLIP distribute them."""
-    write_pictures(raw, world.coco(*ROLES))
+    write_images(raw, world.coco(*ROLES))
     train = [
         {
             "caption": caption,
@@ -52,7 +52,7 @@ def write_lavis(raw: Path, world: World) -> None:
 def write_plain(raw: Path, world: World) -> None:
     """`captions_{train,val}2014.json` as COCO distributes them."""
     pictures = world.coco(*ROLES)
-    write_pictures(raw, pictures)
+    write_images(raw, pictures)
     for subset in ("train2014", "val2014"):
         some = [(n, p) for n, p in enumerate(pictures) if p.folder == f"coco/{subset}"]
         write_json(
@@ -77,13 +77,13 @@ def write_plain(raw: Path, world: World) -> None:
         )
 
 
-def coco_captions(world: World, picture: Picture) -> list[str]:
-    """The picture's five captions, the same in every spelling."""
+def coco_captions(world: World, picture: Image) -> list[str]:
+    """The image's five captions, the same in every spelling."""
     random = world.random("coco_caption", picture.image_id)
     return captions(picture.scene, random, NUM_CAPTIONS)
 
 
-def _karpathy(world: World, picture: Picture, number: int) -> dict[str, Any]:
+def _karpathy(world: World, picture: Image, number: int) -> dict[str, Any]:
     sentences = [
         {
             "tokens": re.findall(r"\w+", caption.lower()),
@@ -104,7 +104,7 @@ def _karpathy(world: World, picture: Picture, number: int) -> dict[str, Any]:
     }
 
 
-def _plain_image(picture: Picture) -> dict[str, Any]:
+def _plain_image(picture: Image) -> dict[str, Any]:
     folder = picture.folder.removeprefix("coco/")
     return {
         "license": 1,
@@ -122,5 +122,5 @@ def _sentence_id(number: int, k: int) -> int:
     return _FIRST_SENTENCE_ID + number * NUM_CAPTIONS + k
 
 
-def _image_path(picture: Picture) -> str:
+def _image_path(picture: Image) -> str:
     return f"{picture.folder.removeprefix('coco/')}/{picture.file_name}"

@@ -1,4 +1,4 @@
-"""Flickr30K in Karpathy's split: `dataset_flickr30k.json`, five captions a picture.
+"""Flickr30K in Karpathy's split: `dataset_flickr30k.json`, five captions an image.
 
 `write_lavis` writes the same captions in LAVIS's spelling.
 """
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from datagen.sample.scenes import Scene
 from datagen.sample.words import captions
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World, write_image, write_json
 
 NUM_CAPTIONS = 5
-_SCENES_PER_PICTURE = 2
+_SCENES_PER_IMAGE = 2
 _FIRST_NUMBER = 1_000_000_000
 
 
@@ -49,10 +49,10 @@ def write_lavis(raw: Path, world: World) -> None:
 
 def _photos(raw: Path, world: World) -> list[_Photo]:
     photos = []
-    for index in range(world.num_scenes // _SCENES_PER_PICTURE):
+    for index in range(world.num_scenes // _SCENES_PER_IMAGE):
         scene = world.scene("flickr30k", index)
         name = f"{_FIRST_NUMBER + world.own_image_id(index)}.jpg"
-        write_picture(raw / "images" / "flickr30k" / name, scene)
+        write_image(raw / "images" / "flickr30k" / name, scene)
         texts = captions(scene, world.random("flickr30k", index, "captions"), NUM_CAPTIONS)
         photos.append(_Photo(world.split(index), name, scene, texts))
     return photos

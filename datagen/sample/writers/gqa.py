@@ -1,6 +1,6 @@
 """GQA 1.2, balanced: questions by id, each with its types, groups, program and full answer.
 
-Programs are of one step, and detailed types are ours. Half of the pictures that are for testing are
+Programs are of one step, and detailed types are ours. Half of the images that are for testing are
 test-dev's; the others are test's, whose questions have no answers.
 """
 
@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from datagen.sample.questions import Question, ask, varied
-from datagen.sample.world import World, write_json, write_picture
+from datagen.sample.world import World, write_image, write_json
 
 OFFICIAL_SPLITS = ("train", "val", "testdev", "test")
 _KINDS = {  # structural and semantic type
@@ -23,7 +23,7 @@ _KINDS = {  # structural and semantic type
     "neighbor": ("query", "rel"),
 }
 _MAX_QUESTIONS = 4
-_FLICKR_SHARE = 0.2  # of pictures whose id begins with `n`
+_FLICKR_SHARE = 0.2  # of images whose id begins with `n`
 
 
 def write(raw: Path, world: World) -> None:
@@ -33,7 +33,7 @@ def write(raw: Path, world: World) -> None:
         scene = world.scene("gqa", index)
         random = world.random("gqa", index, "questions")
         image_id = _image_id(world, index, random)
-        write_picture(raw / "images" / "gqa" / f"{image_id}.jpg", scene)
+        write_image(raw / "images" / "gqa" / f"{image_id}.jpg", scene)
         questions = [question for question in ask(scene, random) if question.kind in _KINDS]
         for number, question in enumerate(varied(questions, _MAX_QUESTIONS)):
             question_id = f"{index:06d}{number:03d}"

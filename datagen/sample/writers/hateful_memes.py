@@ -1,6 +1,6 @@
 """Hateful Memes in its five files, without any hate: here a meme's label is 1 if its text is false.
 
-As in the real ones, neither the picture nor the text alone tells. The test files have their labels,
+As in the real ones, neither the image nor the text alone tells. The test files have their labels,
 as in the release after the challenge.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from datagen.sample.scenes import Scene
 from datagen.sample.statements import Statement, about_objects
 from datagen.sample.words import description
-from datagen.sample.world import World, write_picture
+from datagen.sample.world import World, write_image
 
 _FILES = {
     ("train", "seen"): "train",
@@ -35,7 +35,7 @@ def write(raw: Path, world: World) -> None:
             scene = world.scene(f"hateful_memes_{phase}", index)
             meme_id = _FIRST_ID + 2 * index + number
             picture = f"img/{meme_id:05}.png"
-            write_picture(folder / picture, scene)
+            write_image(folder / picture, scene)
             statement = _statement(scene, world.random("hateful_memes", meme_id))
             memes[name].append(
                 {

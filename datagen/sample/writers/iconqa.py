@@ -1,7 +1,7 @@
-"""IconQA: school problems, each in a folder with its picture, and all of them in `problems.json`.
+"""IconQA: school problems, each in a folder with its image, and all of them in `problems.json`.
 
 Every scene makes a problem with a choice among texts; some make one of the two other tasks as well:
-a number to be filled in, or a choice among pictures.
+a number to be filled in, or a choice among images.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from datagen.sample.questions import ask, choices
 from datagen.sample.scenes import Scene
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World, write_image, write_json
 
 TASKS = ("choose_img", "choose_txt", "fill_in_blank")
 MAX_CHOICES = 5
 _GRADES = ("prek", "kindergarten", "grade1", "grade2", "grade3")
-_FILL_EVERY, _CHOOSE_PICTURE_EVERY = 4, 6
+_FILL_EVERY, _CHOOSE_IMAGE_EVERY = 4, 6
 _MINI_SHARE = 10  # one of ten problems is in its split's mini version
 
 
@@ -25,7 +25,7 @@ class _Problem(NamedTuple):
     choices: list[str] | None
     answer: int | str
     picture: Scene
-    choice_pictures: tuple[Scene, ...] = ()
+    choice_images: tuple[Scene, ...] = ()
 
 
 def write(raw: Path, world: World) -> None:
@@ -63,7 +63,7 @@ def _problems(world: World, index: int) -> Iterator[_Problem]:
         scene = world.scene("iconqa_blank", index, num_objects=3)
         question = next(each for each in ask(scene, random) if each.kind == "count")
         yield _Problem("fill_in_blank", question.text, None, question.answer, scene)
-    if index % _CHOOSE_PICTURE_EVERY == 1:
+    if index % _CHOOSE_IMAGE_EVERY == 1:
         scene = world.scene("iconqa_picture", index, num_objects=1)
         others = [
             world.scene(f"iconqa_choice_{number}", index, num_objects=number + 1)
@@ -89,8 +89,8 @@ def _write_problem(
         "grade": random.choice(_GRADES),
         "label": f"{random.choice('ABCDEFG')}{random.randint(1, 30)}",
     }
-    write_picture(folder / "image.png", problem.picture)
-    for name, scene in zip(problem.choices or (), problem.choice_pictures, strict=False):
-        write_picture(folder / name, scene)
+    write_image(folder / "image.png", problem.picture)
+    for name, scene in zip(problem.choices or (), problem.choice_images, strict=False):
+        write_image(folder / name, scene)
     write_json(folder / "data.json", row, indent=2)
     return row

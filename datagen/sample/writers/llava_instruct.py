@@ -1,6 +1,6 @@
 """LLaVA-Instruct-150K: conversations, detailed descriptions and reasoning about COCO's train2017.
 
-Only pictures that no source evaluates on. `<image>` stands before the first question or after it.
+Only images that no source evaluates on. `<image>` stands before the first question or after it.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 from datagen.sample.questions import Question, ask, varied
 from datagen.sample.scenes import Scene
 from datagen.sample.words import NUMBER_WORDS, description, listed, noun, where
-from datagen.sample.world import Picture, World, write_json, write_pictures
+from datagen.sample.world import Image, World, write_images, write_json
 
 ROLES = ("train", "restval")
 _DETAIL_REQUESTS = (
@@ -30,7 +30,7 @@ Exchange = tuple[str, str]
 
 def write(raw: Path, world: World) -> None:
     pictures = world.coco(*ROLES, release=2017)
-    write_pictures(raw, pictures)
+    write_images(raw, pictures)
     parts = {
         "conversation_58k": conversation,
         "detail_23k": detail,
@@ -83,7 +83,7 @@ def _sentences(scene: Scene) -> list[str]:
     return sentences
 
 
-def _row(picture: Picture, talk: list[Exchange], random: Random) -> dict[str, Any]:
+def _row(picture: Image, talk: list[Exchange], random: Random) -> dict[str, Any]:
     messages = []
     for question, answer in talk:
         messages.append({"from": "human", "value": question})

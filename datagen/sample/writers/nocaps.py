@@ -1,4 +1,4 @@
-"""NoCaps: ten captions a picture in val, pictures alone in test, whose captions nobody tells."""
+"""NoCaps: ten captions an image in val, images alone in test, whose captions nobody tells."""
 
 from itertools import count
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from datagen.sample.draw import SIDE
 from datagen.sample.scenes import Scene
 from datagen.sample.words import captions
-from datagen.sample.world import LICENSE, World, write_json, write_picture
+from datagen.sample.world import LICENSE, World, write_image, write_json
 
 NUM_CAPTIONS = 10
 DOMAINS = ("in-domain", "near-domain", "out-domain")
-_SCENES_PER_PICTURE = 3
+_SCENES_PER_IMAGE = 3
 _DATE = "2018-11-06 11:04:33"
 
 
@@ -26,7 +26,7 @@ def write(raw: Path, world: World) -> None:
     photos = _photos(world)
     for photo in photos:
         path = raw / "images" / "nocaps" / photo.split / f"{photo.open_images_id}.jpg"
-        write_picture(path, photo.scene)
+        write_image(path, photo.scene)
     val = [photo for photo in photos if photo.split == "val"]
     document = _header("validation", [_image(photo) | _domain(photo) for photo in val])
     document["annotations"] = [
@@ -40,10 +40,10 @@ def write(raw: Path, world: World) -> None:
 
 
 def _photos(world: World) -> list[_Photo]:
-    """Of three pictures in a row two are for validation, one for test."""
+    """Of three images in a row two are for validation, one for test."""
     photos = []
     numbers = {"val": count(), "test": count()}
-    for index in range(world.num_scenes // _SCENES_PER_PICTURE):
+    for index in range(world.num_scenes // _SCENES_PER_IMAGE):
         split = "test" if index % 3 == 2 else "val"
         name = world.open_images_id("nocaps", index)
         scene = world.scene("nocaps", index)

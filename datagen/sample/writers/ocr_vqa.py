@@ -11,7 +11,7 @@ from typing import Any
 
 from datagen.sample.questions import ask, varied
 from datagen.sample.scenes import Scene
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World, write_image, write_json
 
 _SPLIT_NUMBERS = {split: number for number, split in enumerate(SPLITS, start=1)}
 _UNREAD_SHARE = 1 / 8
@@ -27,7 +27,7 @@ def write(raw: Path, world: World) -> None:
         random = world.random("ocr_vqa", index, "cover")
         scene = world.scene("ocr_vqa", index, num_words=random.choice((1, 1, 2)))
         book_id = f"{_FIRST_BOOK_ID + index * _BOOK_ID_STEP:0{_DIGITS}}"
-        write_picture(raw / "ocr_vqa" / "images" / f"{book_id}.jpg", scene)
+        write_image(raw / "ocr_vqa" / "images" / f"{book_id}.jpg", scene)
         covers[book_id] = _cover(world, index, scene, book_id)
         if random.random() >= _UNREAD_SHARE:
             tokens = [word.text for word in scene.words]

@@ -1,4 +1,4 @@
-"""OK-VQA 1.0: questions beyond what a COCO picture shows, in the layout of VQA.
+"""OK-VQA 1.0: questions beyond what a COCO image shows, in the layout of VQA.
 
 The ten answers are those of five annotators, each given twice, as written and as stemmed.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from datagen.sample.knowledge import ask_with_knowledge, plural
 from datagen.sample.questions import Question, ask, varied
 from datagen.sample.words import NUMBER_WORDS
-from datagen.sample.world import LICENSE, Picture, World, write_json, write_pictures
+from datagen.sample.world import LICENSE, Image, World, write_images, write_json
 from datagen.sample.writers.vqav2 import annotators_answers
 
 NUM_ANNOTATORS = 5
@@ -27,7 +27,7 @@ def write(raw: Path, world: World) -> None:
     folder = raw / "okvqa"
     for subset, roles in _ROLES.items():
         pictures = world.coco(*roles)
-        write_pictures(raw, pictures)
+        write_images(raw, pictures)
         asked = [(picture, *pair) for picture in pictures for pair in _questions(world, picture)]
         header = {"license": LICENSE, "data_subtype": subset}
         write_json(
@@ -54,8 +54,8 @@ def write(raw: Path, world: World) -> None:
         )
 
 
-def _questions(world: World, picture: Picture) -> list[tuple[int, Question]]:
-    """One or two questions on a picture, with their ids."""
+def _questions(world: World, picture: Image) -> list[tuple[int, Question]]:
+    """One or two questions on an image, with their ids."""
     random = world.random("okvqa", picture.image_id)
     found = ask_with_knowledge(picture.scene, random) or ask(picture.scene, random)
     questions = varied(found, random.choice((1, 2)))
@@ -63,7 +63,7 @@ def _questions(world: World, picture: Picture) -> list[tuple[int, Question]]:
 
 
 def _annotation(
-    world: World, picture: Picture, question_id: int, question: Question
+    world: World, picture: Image, question_id: int, question: Question
 ) -> dict[str, Any]:
     random = world.random("okvqa", question_id, "answers")
     given = annotators_answers(question, random, NUM_ANNOTATORS)

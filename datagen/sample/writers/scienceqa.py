@@ -1,4 +1,4 @@
-"""ScienceQA: multiple-choice problems, most about a picture, some with a hint, lecture or solution.
+"""ScienceQA: multiple-choice problems, most about an image, some with a hint, lecture or solution.
 
 `problems.json` holds them all by problem id, `pid_splits.json` lists the ids of each split.
 """
@@ -11,7 +11,7 @@ from datagen.sample.questions import ask, choices
 from datagen.sample.scenes import WORDS, Scene
 from datagen.sample.statements import about_objects
 from datagen.sample.words import description
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World, write_image, write_json
 
 MAX_CHOICES = 5
 _MINI_SHARE = 10  # one of ten problems is in its split's mini version
@@ -61,7 +61,7 @@ def write(raw: Path, world: World) -> None:
         scene = world.scene("scienceqa", index)
         problem = _make_problem(scene, random)
         if problem.has_image:
-            write_picture(raw / "scienceqa" / split / pid / "image.png", scene)
+            write_image(raw / "scienceqa" / split / pid / "image.png", scene)
         problems[pid] = _row(problem, split, random)
         pids[split].append(pid)
     write_json(raw / "scienceqa" / "problems.json", problems)

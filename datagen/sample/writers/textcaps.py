@@ -1,6 +1,6 @@
 """TextCaps: captions that mention the printed words, and the words as TextVQA's OCR file has them.
 
-One row is one caption. The five rows of a picture do not lie together.
+One row is one caption. The five rows of an image do not lie together.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ def write(raw: Path, world: World) -> None:
     for split in SPLITS:
         mine = [photo for photo in taken if photo.split == split]
         if split == "test":
-            rows = [_picture(photo) for photo in mine]
+            rows = [_image(photo) for photo in mine]
         else:
             rows = [row for photo in mine for row in _captions(world, photo)]
         world.random("textcaps", split, "order").shuffle(rows)
@@ -37,7 +37,7 @@ def write(raw: Path, world: World) -> None:
         )
 
 
-def _picture(photo: Photo) -> dict[str, Any]:
+def _image(photo: Photo) -> dict[str, Any]:
     url = f"https://example.com/{photo.image_id}"
     return {
         "image_id": photo.image_id,
@@ -56,7 +56,7 @@ def _captions(world: World, photo: Photo) -> list[dict[str, Any]]:
     random = world.random("textcaps", photo.number, "captions")
     texts = captions(photo.scene, random, NUM_CAPTIONS, mention_words=True)
     return [
-        _picture(photo)
+        _image(photo)
         | {
             "caption_id": photo.number * NUM_CAPTIONS + place,
             "caption_str": text,

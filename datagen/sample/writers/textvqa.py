@@ -1,7 +1,7 @@
-"""TextVQA 0.5.1: questions on pictures with printed words, ten answers each, Rosetta's words.
+"""TextVQA 0.5.1: questions on images with printed words, ten answers each, Rosetta's words.
 
-The first question on a picture asks for a word, the second one for something else. The file of test
-has no answers, and the OCR finds no word in some pictures.
+The first question on an image asks for a word, the second one for something else. The file of test
+has no answers, and the OCR finds no word in some images.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from datagen.sample.questions import Question, ask
 from datagen.sample.world import SPLITS, World
 from datagen.sample.writers.vqav2 import NUM_ANSWERS, annotators_answers
 
-_QUESTIONS_PER_PICTURE = 2
+_QUESTIONS_PER_IMAGE = 2
 
 
 def write(raw: Path, world: World) -> None:
@@ -40,13 +40,13 @@ def _questions(world: World, photo: Photo) -> list[dict[str, Any]]:
     questions = ask(photo.scene, random)
     words = [question for question in questions if question.kind == "word"]
     others = [question for question in questions if question.kind != "word"]
-    chosen = [words[0], *others][:_QUESTIONS_PER_PICTURE]
+    chosen = [words[0], *others][:_QUESTIONS_PER_IMAGE]
     return [_row(world, photo, number, question) for number, question in enumerate(chosen)]
 
 
 def _row(world: World, photo: Photo, number: int, question: Question) -> dict[str, Any]:
     url = f"https://example.com/{photo.image_id}"
-    question_id = photo.number * _QUESTIONS_PER_PICTURE + number
+    question_id = photo.number * _QUESTIONS_PER_IMAGE + number
     row = {
         "question": question.text.lower(),
         "image_id": photo.image_id,

@@ -1,14 +1,14 @@
 """Visual Dialog 1.0: dialogs of ten rounds, each answer among 100 options, and dense relevance.
 
 Questions and answers are places in two tables. Training dialogs are about COCO's train2014 and
-val2014, the others have pictures of their own. The last round of a test dialog has no answer.
+val2014, the others have images of their own. The last round of a test dialog has no answer.
 """
 
 from pathlib import Path
 from typing import Any
 
 from datagen.sample.dialogs import Turn, answer_options, dialog, opening
-from datagen.sample.world import Picture, World, write_json, write_pictures
+from datagen.sample.world import Image, World, write_images, write_json
 
 NUM_ROUNDS = 10
 _SCENES_PER_DIALOG = 2
@@ -29,8 +29,8 @@ class _Table:
 
 def write(raw: Path, world: World) -> None:
     splits = {"train": "train", "val": "val2018", "test": "test2018"}
-    pictures = _pictures(world)
-    write_pictures(raw, pictures)
+    pictures = _images(world)
+    write_images(raw, pictures)
     for split, official in splits.items():
         questions, answers = _Table(), _Table()
         some = [picture for picture in pictures if picture.role == split]
@@ -53,8 +53,8 @@ def write(raw: Path, world: World) -> None:
     )
 
 
-def _pictures(world: World) -> list[Picture]:
-    """One picture a dialog; `role` is the dialog's split."""
+def _images(world: World) -> list[Image]:
+    """One image a dialog; `role` is the dialog's split."""
     num_dialogs = max(world.num_scenes // _SCENES_PER_DIALOG, 5)
     coco = iter([*world.coco("restval"), *world.coco("train")])
     pictures = []
@@ -62,26 +62,26 @@ def _pictures(world: World) -> list[Picture]:
         split = world.split(index)
         if split == "train":
             known = next(coco)
-            picture = Picture(split, known.image_id, known.folder, known.file_name, known.scene)
+            picture = Image(split, known.image_id, known.folder, known.file_name, known.scene)
         else:
             image_id = world.own_image_id(index)
             folder = f"VisualDialog_{split}2018"
             name = f"{folder}_{image_id:012d}.jpg"
             scene = world.scene("visdial", index)
-            picture = Picture(split, image_id, f"visdial/{folder}", name, scene)
+            picture = Image(split, image_id, f"visdial/{folder}", name, scene)
         pictures.append(picture)
     return pictures
 
 
-def _turns(world: World, picture: Picture) -> list[Turn]:
+def _turns(world: World, picture: Image) -> list[Turn]:
     return dialog(picture.scene, world.random("visdial", picture.image_id), NUM_ROUNDS)
 
 
-def _options(world: World, picture: Picture, turn: Turn, number: int) -> list[str]:
+def _options(world: World, picture: Image, turn: Turn, number: int) -> list[str]:
     return answer_options(turn, world.random("visdial", picture.image_id, number, "options"))
 
 
-def _dialog(world: World, picture: Picture, questions: _Table, answers: _Table) -> dict[str, Any]:
+def _dialog(world: World, picture: Image, questions: _Table, answers: _Table) -> dict[str, Any]:
     rounds: list[dict[str, Any]] = []
     for number, turn in enumerate(_turns(world, picture)):
         options = _options(world, picture, turn, number)
@@ -112,7 +112,7 @@ def _with_hidden_answer(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _relevance(world: World, picture: Picture) -> dict[str, Any]:
+def _relevance(world: World, picture: Image) -> dict[str, Any]:
     """Five annotators' votes on the options of one round: false answers get none."""
     random = world.random("visdial", picture.image_id, "relevance")
     turns = _turns(world, picture)

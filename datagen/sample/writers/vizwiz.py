@@ -1,6 +1,6 @@
-"""VizWiz-VQA: one spoken question a picture, of which some cannot be answered.
+"""VizWiz-VQA: one spoken question an image, of which some cannot be answered.
 
-The test file has pictures and questions only.
+The test file has images and questions only.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from datagen.sample.questions import Question, ask
 from datagen.sample.scenes import Scene
-from datagen.sample.world import SPLITS, World, write_json, write_picture
+from datagen.sample.world import SPLITS, World, write_image, write_json
 from datagen.sample.writers.vqav2 import annotators_answers
 
 NUM_ANSWERS = 10
@@ -29,7 +29,7 @@ def write(raw: Path, world: World) -> None:
         split = world.split(index)
         scene = world.scene("vizwiz", index)
         image = f"VizWiz_{split}_{len(rows[split]):08d}.jpg"
-        write_picture(raw / "images" / "vizwiz" / image, scene)
+        write_image(raw / "images" / "vizwiz" / image, scene)
         row = _row(image, scene, world.random("vizwiz", index, "question"))
         if split == "test":
             row = {name: row[name] for name in ("image", "question")}

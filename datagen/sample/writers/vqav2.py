@@ -1,4 +1,4 @@
-"""VQA v2: open-ended questions on COCO pictures with ten annotators' answers, files of April 2017.
+"""VQA v2: open-ended questions on COCO images with ten annotators' answers, files of April 2017.
 
 The test files ask about test2015 without answers; test-dev is a part of test.
 """
@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from datagen.sample.questions import Question, ask, varied
-from datagen.sample.world import LICENSE, Picture, World, write_json, write_pictures
+from datagen.sample.world import LICENSE, Image, World, write_images, write_json
 
 INFO = {
     "description": "Drawn scenes in the layout of VQA v2.0; not the VQA dataset.",
@@ -35,14 +35,14 @@ QUESTION_TYPES = (
 )
 """Those of the official first words that our questions can begin with, the longest first."""
 
-_VAL_ROLES = ("val", "test")  # pictures that no caption of `restval` trains on
+_VAL_ROLES = ("val", "test")  # images that no caption of `restval` trains on
 
 
 def write(raw: Path, world: World) -> None:
     folder = raw / "vqav2"
     for subset, roles in {"train2014": ("train",), "val2014": _VAL_ROLES}.items():
         pictures = world.coco(*roles)
-        write_pictures(raw, pictures)
+        write_images(raw, pictures)
         asked = [(picture, *pair) for picture in pictures for pair in _questions(world, picture)]
         write_json(
             folder / f"v2_OpenEnded_mscoco_{subset}_questions.json",
@@ -59,7 +59,7 @@ def write(raw: Path, world: World) -> None:
             },
         )
     pictures = world.coco("hidden")
-    write_pictures(raw, pictures)
+    write_images(raw, pictures)
     for subset, some in {"test-dev2015": pictures[::2], "test2015": pictures}.items():
         rows = [_question_row(p, *pair) for p in some for pair in _questions(world, p)]
         write_json(folder / f"v2_OpenEnded_mscoco_{subset}_questions.json", _header(subset, rows))
@@ -88,8 +88,8 @@ def question_type(text: str) -> str:
     return next((start for start in QUESTION_TYPES if lower.startswith(start)), "none of the above")
 
 
-def _questions(world: World, picture: Picture) -> list[tuple[int, Question]]:
-    """Three or four questions on a picture, with their ids."""
+def _questions(world: World, picture: Image) -> list[tuple[int, Question]]:
+    """Three or four questions on an image, with their ids."""
     random = world.random("vqav2", picture.image_id)
     questions = varied(ask(picture.scene, random), random.choice((3, 4)))
     return [(picture.image_id * 1000 + number, asked) for number, asked in enumerate(questions)]
@@ -106,12 +106,12 @@ def _header(subset: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _question_row(picture: Picture, question_id: int, question: Question) -> dict[str, Any]:
+def _question_row(picture: Image, question_id: int, question: Question) -> dict[str, Any]:
     return {"image_id": picture.image_id, "question": question.text, "question_id": question_id}
 
 
 def _annotation(
-    world: World, picture: Picture, question_id: int, question: Question
+    world: World, picture: Image, question_id: int, question: Question
 ) -> dict[str, Any]:
     random = world.random("vqav2", question_id, "answers")
     answers = annotators_answers(question, random, NUM_ANSWERS)

@@ -1,6 +1,6 @@
-"""VSR's zero-shot split: statements on where things lie, about COCO's pictures of 2017.
+"""VSR's zero-shot split: statements on where things lie, about COCO's images of 2017.
 
-Training statements are about pictures that captions train on too, the others about pictures that
+Training statements are about images that captions train on too, the others about images that
 none trains on. `write_random` writes the same statements as the random split, which is the other
 layout.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from datagen.sample.scenes import CELLS, Scene
 from datagen.sample.statements import Statement, about_pairs
 from datagen.sample.words import WHERE, description, names, other_cells
-from datagen.sample.world import Picture, World, write_pictures
+from datagen.sample.world import Image, World, write_images
 
 _ROLES = {"train": ("train", "restval"), "dev": ("val",), "test": ("test",)}
 _MAX_VOTES = 3
@@ -33,14 +33,14 @@ def write_random(raw: Path, world: World) -> None:
 def _write(raw: Path, world: World, folder: str, *, as_text: bool) -> None:
     for name, roles in _ROLES.items():
         pictures = world.coco(*roles, release=2017)
-        write_pictures(raw, pictures)
+        write_images(raw, pictures)
         rows = [row for picture in pictures for row in _rows(world, picture, as_text=as_text)]
         path = raw / "vsr" / folder / f"{name}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="ascii")
 
 
-def _rows(world: World, picture: Picture, *, as_text: bool) -> Iterator[dict[str, Any]]:
+def _rows(world: World, picture: Image, *, as_text: bool) -> Iterator[dict[str, Any]]:
     random = world.random("vsr", picture.image_id)
     for statement in _statements(picture.scene, random):
         votes = random.sample(range(_NUM_ANNOTATORS), random.randint(1, _MAX_VOTES))
@@ -58,7 +58,7 @@ def _rows(world: World, picture: Picture, *, as_text: bool) -> Iterator[dict[str
         }
 
 
-def _subset(picture: Picture) -> str:
+def _subset(picture: Image) -> str:
     return picture.folder.removeprefix("coco/")
 
 
@@ -80,5 +80,5 @@ def _places(scene: Scene, random: Random) -> Iterator[Statement]:
 
 
 def _preposition(place: str) -> str:
-    """`in`, `on` or `at`, the relation to the picture itself."""
+    """`in`, `on` or `at`, the relation to the image itself."""
     return place.split()[0]

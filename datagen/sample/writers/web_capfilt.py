@@ -1,6 +1,6 @@
 """Web CapFilt: `ccs_synthetic_filtered_large.json`, addresses with captions as BLIP writes them.
 
-The pictures lie where those who fetch them put them, by the hash of their address. `write_lavis` writes
+The images lie where those who fetch them put them, by the hash of their address. `write_lavis` writes
 the same captions in LAVIS's spelling.
 """
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from datagen.sample.scenes import Scene
 from datagen.sample.words import captions
-from datagen.sample.world import World, write_json, write_picture
+from datagen.sample.world import World, write_image, write_json
 
 
 class _Fetched(NamedTuple):
-    """A picture of the web: its address, the place it is fetched to, and one or two captions."""
+    """An image of the web: its address, the place it is fetched to, and one or two captions."""
 
     url: str
     path: str
@@ -42,10 +42,10 @@ def write_lavis(raw: Path, world: World) -> None:
 
 
 def _fetch_all(raw: Path, world: World) -> list[_Fetched]:
-    """As many pictures as there are scenes, none of them missing."""
+    """As many images as there are scenes, none of them missing."""
     everything = [_fetched(world, index) for index in range(world.num_scenes)]
     for fetched in everything:
-        write_picture(raw / "images" / "web_capfilt" / fetched.path, fetched.scene)
+        write_image(raw / "images" / "web_capfilt" / fetched.path, fetched.scene)
     return everything
 
 

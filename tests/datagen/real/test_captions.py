@@ -1,7 +1,7 @@
 """Captioning sources built of real rows: Web CapFilt, TextCaps, NoCaps and Flickr30K.
 
 Of NoCaps, TextCaps and Flickr30K no official file is at hand whole. What there is of them, real
-pictures, tokens, captions and lists of splits, is written into the official structure here.
+images, tokens, captions and lists of splits, is written into the official structure here.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def by_id(building: Any, source: str, split: str) -> dict[str, Any]:
     return found
 
 
-def test_addresses_of_the_web_lead_to_their_pictures(prepare: Any) -> None:
+def test_addresses_of_the_web_lead_to_their_images(prepare: Any) -> None:
     rows = load("web_capfilt/laion_synthetic_filtered_large.json")
     building = prepare(raw=REAL, sources=["web_capfilt"], **KEEP).run()
     entry = building.manifest.split("web_capfilt", "train")
@@ -45,7 +45,7 @@ def test_addresses_of_the_web_lead_to_their_pictures(prepare: Any) -> None:
         assert record.target == row["caption"]
 
 
-def test_a_row_in_textcaps_structure_is_a_caption_in_train_and_a_picture_in_val(
+def test_a_row_in_textcaps_structure_is_a_caption_in_train_and_a_image_in_val(
     raw: Any, build: Any
 ) -> None:
     document = load("textcaps/TextCaps_0.1_schema_example.json")
@@ -66,7 +66,7 @@ def test_a_row_in_textcaps_structure_is_a_caption_in_train_and_a_picture_in_val(
     assert train.group_id == val.group_id == test.group_id == "openimages:011e7e629fb9ae7b"
 
 
-def test_real_tokens_are_those_of_their_picture(raw: Any, build: Any) -> None:
+def test_real_tokens_are_those_of_their_image(raw: Any, build: Any) -> None:
     """A mirror of TextVQA's val has the Rosetta tokens in its prompts, joined by commas."""
     tokens: dict[str, list[str]] = {}
     lines = (REAL / "textvqa/val_questions_with_rosetta_ocr.jsonl").read_text(encoding="utf-8")
@@ -90,8 +90,8 @@ def test_real_tokens_are_those_of_their_picture(raw: Any, build: Any) -> None:
     assert any(record.ocr_tokens is None for record in records.values())
 
 
-def test_the_pictures_of_nocaps_are_named_by_open_images(raw: Any, build: Any) -> None:
-    """The real list of val's pictures, with captions made up here."""
+def test_the_images_of_nocaps_are_named_by_open_images(raw: Any, build: Any) -> None:
+    """The real list of val's images, with captions made up here."""
     document = load("nocaps/nocaps_val_image_info.json")
     images = document["images"]
     annotations = [
@@ -120,7 +120,7 @@ def test_the_pictures_of_nocaps_are_named_by_open_images(raw: Any, build: Any) -
 
 
 def entities(split: str) -> set[str]:
-    """The pictures of a split in Flickr30k Entities, of which only test is Karpathy's too."""
+    """The images of a split in Flickr30k Entities, of which only test is Karpathy's too."""
     return set((REAL / f"flickr30k/entities/{split}.txt").read_text().split())
 
 
@@ -148,10 +148,8 @@ def test_captions_of_flickr30k_are_the_same_in_both_layouts(raw: Any, build: Any
     assert entry.expected_verified
 
 
-def test_the_test_pictures_of_flickr30k_are_those_of_the_official_list(
-    raw: Any, build: Any
-) -> None:
-    """A split that Karpathy's file gives to each picture is the one it is built in."""
+def test_the_test_images_of_flickr30k_are_those_of_the_official_list(raw: Any, build: Any) -> None:
+    """A split that Karpathy's file gives to each image is the one it is built in."""
     split_of = {name: split for split in ("train", "val", "test") for name in entities(split)}
     assert len(split_of) == 31_783
     images = [

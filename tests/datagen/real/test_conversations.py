@@ -40,7 +40,7 @@ def raw_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real(
     raw_folder: Path, tmp_path_factory: pytest.TempPathFactory, build_in: Callable[..., Any]
 ) -> Any:
-    """The four sources, built without pictures and videos."""
+    """The four sources, built without images and videos."""
     out = tmp_path_factory.mktemp("real")
     return build_in(raw_folder, out, sources=(*LLAVA, "msrvtt_qa"), missing_images="keep")
 
@@ -70,7 +70,7 @@ def test_no_row_is_rejected_or_left_out(real: Any, dialogs: list[dict[str, Any]]
     assert set(entry.expected.values()) == {12_278}
 
 
-def test_dialogs_have_ids_of_their_own_that_name_their_picture(dialogs: list[Any]) -> None:
+def test_dialogs_have_ids_of_their_own_that_name_their_image(dialogs: list[Any]) -> None:
     assert len({row["id"] for row in dialogs}) == len(dialogs) == 100
     assert all(row["image"] == f"{row['id']}.jpg" for row in dialogs)
 

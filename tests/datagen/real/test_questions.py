@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datagen.record import Record
+from datagen.schema.record import Record
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared" / "real"
 SOURCES = ("okvqa", "okvqa_qg", "aokvqa", "aokvqa_qg", "vizwiz", "gqa")
@@ -27,7 +27,7 @@ def load(path: str) -> Any:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, build_in: Callable[..., Any]) -> Any:
-    """Real questions, built without their pictures; OK-VQA's annotations are made up here."""
+    """Real questions, built without their images; OK-VQA's annotations are made up here."""
     raw = tmp_path_factory.mktemp("raw")
     for path in ("aokvqa/aokvqa_v1p0_val.json", "vizwiz/val.json", f"okvqa/{OKVQA_QUESTIONS}"):
         (raw / path).parent.mkdir()
@@ -175,6 +175,6 @@ def test_gqas_balanced_question_is_kept(real: Any) -> None:
     assert [image.path for image in record.images] == [f"gqa/{row['imageId']}.jpg"]
 
 
-def test_gqas_picture_is_there_under_its_name() -> None:
+def test_gqas_image_is_there_under_its_name() -> None:
     for row in gqa_rows().values():
         assert (REAL / "images" / "gqa" / f"{row['imageId']}.jpg").is_file()

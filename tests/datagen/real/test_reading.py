@@ -37,7 +37,7 @@ def by_id(building: Any, source: str, split: str) -> dict[str, Any]:
 
 
 def shown_by_rosetta() -> dict[str, tuple[str, str, str]]:
-    """Question id -> picture, question and tokens joined by ", ", of all of val, in its order."""
+    """Question id -> image, question and tokens joined by ", ", of all of val, in its order."""
     found = {}
     for number, row in enumerate(lines("textvqa/val_questions_with_rosetta_ocr.jsonl")):
         match = SHOWN.match(row["text"])
@@ -47,7 +47,7 @@ def shown_by_rosetta() -> dict[str, tuple[str, str, str]]:
 
 
 def answers_given() -> dict[str, tuple[str, list[str]]]:
-    """Question id -> picture and the answers of ten annotators, of the first part of val."""
+    """Question id -> image and the answers of ten annotators, of the first part of val."""
     return {
         str(row["question_id"]): (row["image_id"], [each["answer"] for each in row["answers"]])
         for row in load("textvqa/val_annotations_vqa_format.json")["annotations"]
@@ -155,7 +155,7 @@ def test_vsr_statements_are_the_files_rows(vsr: Any, split: str, name: str) -> N
         assert record.tags["relation"] == row["relation"]
 
 
-# IconQA: problems in their folders, with their pictures
+# IconQA: problems in their folders, with their images
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def iconqa(tmp_path_factory: pytest.TempPathFactory, build_in: Callable[..., Any
     return build_in(REAL, out, sources=["iconqa"], images="embed")
 
 
-def test_iconqa_problems_are_built_with_their_pictures(iconqa: Any) -> None:
+def test_iconqa_problems_are_built_with_their_images(iconqa: Any) -> None:
     folder = REAL / "iconqa/iconqa_data/iconqa/test/choose_txt"
     records = by_id(iconqa, "iconqa", "test")
     assert records.keys() == {path.name for path in folder.iterdir()}

@@ -54,7 +54,7 @@ def test_every_word_fits_its_cell_and_its_box() -> None:
         assert rows[-1] - 1 <= bottom < 48
 
 
-def test_pictures_are_encoded_to_the_same_bytes_and_decode(see: See) -> None:
+def test_images_are_encoded_to_the_same_bytes_and_decode(see: See) -> None:
     scene = make_scene(0, "draw", 1)
     image = draw_scene(scene)
     assert encode_jpeg(image) == encode_jpeg(draw_scene(scene))

@@ -70,7 +70,7 @@ def test_each_full_sentence_contains_the_answer() -> None:
         assert question.sentence.endswith(".")
 
 
-def test_the_same_scene_and_generator_give_the_same_questions_in_several_wordings() -> None:
+def test_the_same_scene_and_generator_give_the_same_questions_in_several_templates() -> None:
     scene = Scene((STAR, CIRCLE))
     assert ask(scene, random.Random(0)) == ask(scene, random.Random(0))
     texts = {q.text for n in range(50) for q in ask(scene, random.Random(n)) if q.kind == "color"}

@@ -12,7 +12,7 @@ def test_releases_2014_and_2017_name_the_same_scenes_with_the_same_ids() -> None
     }
 
 
-def test_roles_divide_the_pictures_three_to_one_to_one() -> None:
+def test_roles_divide_the_images_three_to_one_to_one() -> None:
     world = World(seed=0, num_scenes=200)
     by_role = {r: world.coco(r) for r in ("train", "restval", "val", "test", "hidden")}
     assert {role: len(found) for role, found in by_role.items()} == {

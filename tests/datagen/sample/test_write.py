@@ -35,7 +35,7 @@ def test_another_process_writes_the_same_bytes(sample: Path, tmp_path: Path) -> 
     assert _tree(tmp_path / "again") == _tree(sample)
 
 
-def test_another_seed_gives_other_pictures_and_other_rows(tmp_path: Path) -> None:
+def test_another_seed_gives_other_images_and_other_rows(tmp_path: Path) -> None:
     for seed in (0, 1):
         write_sample(tmp_path / str(seed), num_scenes=12, seed=seed)
     one, other = (_tree(tmp_path / str(seed)) for seed in (0, 1))
@@ -67,8 +67,8 @@ def test_the_report_counts_the_files_that_are_there(tmp_path: Path) -> None:
     assert not report.unchanged
 
 
-def test_every_picture_decodes_and_none_has_two_ids(sample: Path) -> None:
-    """A COCO picture has a name of 2014 and one of 2017, which end in its id."""
+def test_every_image_decodes_and_none_has_two_ids(sample: Path) -> None:
+    """A COCO image has a name of 2014 and one of 2017, which end in its id."""
     paths = [path for path in sample.rglob("*") if path.suffix in (".jpg", ".png")]
     assert len(paths) > 100
     ids: dict[str, set[str]] = defaultdict(set)

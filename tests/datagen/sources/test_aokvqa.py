@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Answer
 from datagen.render import Draw, chance, evaluation
+from datagen.schema.example import Answer
 from templates.library import load_templates
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["aokvqa"]}
@@ -84,7 +84,7 @@ def test_both_forms_are_drawn(raw: Any, build: Any) -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_pictures_are_those_of_coco_2017s_split(raw: Any, build: Any, split: str) -> None:
+def test_images_are_those_of_coco_2017s_split(raw: Any, build: Any, split: str) -> None:
     write(raw, question(split=split, image_id=9), split=split)
     (record,) = build(**KEEP).records("aokvqa", split)
     assert record.images[0].path == f"coco/{split}2017/000000000009.jpg"

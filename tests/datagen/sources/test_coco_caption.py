@@ -6,7 +6,7 @@ import pytest
 from datagen.errors import RowRejectedError
 from datagen.sample.world import World
 from datagen.sample.writers.coco_caption import write_lavis, write_plain
-from datagen.sources.coco_caption import coco_id
+from datagen.sources.shared.coco import coco_id
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
 
@@ -33,7 +33,7 @@ def outcomes(building: Any) -> list[tuple[int | None, str]]:
     return [(each.row, each.reason.value) for each in building.rejections("coco_caption")]
 
 
-def test_training_is_captions_and_evaluation_is_pictures(raw: Any, build: Any) -> None:
+def test_training_is_captions_and_evaluation_is_images(raw: Any, build: Any) -> None:
     karpathy(
         raw,
         picture(1, "train", "a cat", "one cat"),
@@ -64,12 +64,12 @@ def test_a_blank_caption_costs_itself_in_training(raw: Any, build: Any) -> None:
     assert captions == {("a cat",), ("one cat",)}
     blank, none = building.rejections("coco_caption")
     assert (blank.reason, blank.message) == ("empty_text", "caption 101: caption is empty")
-    assert (none.reason, none.message) == ("no_answers", "picture 2 has no captions")
+    assert (none.reason, none.message) == ("no_answers", "image 2 has no captions")
     entry = building.manifest.split("coco_caption", "train")
     assert (entry.rows, entry.read, entry.written) == (2, 4, 2)
 
 
-def test_a_blank_caption_costs_its_picture_in_evaluation(raw: Any, build: Any) -> None:
+def test_a_blank_caption_costs_its_image_in_evaluation(raw: Any, build: Any) -> None:
     """References are all or none: a score over fewer would be another score."""
     karpathy(raw, picture(1, "val", "a cat", ""), picture(2, "val", "a dog"))
     building = build(**KEEP)
@@ -83,7 +83,7 @@ def test_a_caption_of_two_lines_becomes_one(raw: Any, build: Any) -> None:
     assert record.captions == ("a cat on a mat",)
 
 
-def test_a_picture_of_no_known_split_is_rejected(raw: Any, build: Any) -> None:
+def test_a_image_of_no_known_split_is_rejected(raw: Any, build: Any) -> None:
     karpathy(raw, picture(1, "train", "a cat"), picture(2, "extra", "a dog"))
     assert outcomes(build(**KEEP)) == [(1, "unknown_split")]
 
@@ -137,7 +137,7 @@ def test_lavis_captions_are_numbered_by_their_row(raw: Any, build: Any) -> None:
     assert set(records) == {"coco_caption/train/0", "coco_caption/train/2"}
     assert {r.group_id for r in records.values()} == {"coco:42"}
     (rejection,) = building.rejections("coco_caption")
-    assert (rejection.row, rejection.message) == (1, "no COCO picture id in 'x.jpg'")
+    assert (rejection.row, rejection.message) == (1, "no COCO image id in 'x.jpg'")
 
 
 def plain(raw: Any, split: str, images: list[Any], annotations: list[Any]) -> None:
@@ -153,7 +153,7 @@ def caption(number: int, image_id: int, text: Any = "a cat") -> dict[str, Any]:
     return {"id": number, "image_id": image_id, "caption": text}
 
 
-def test_cocos_captions_are_joined_to_their_pictures(raw: Any, build: Any) -> None:
+def test_cocos_captions_are_joined_to_their_images(raw: Any, build: Any) -> None:
     plain(raw, "train", [image(7, "train2014")], [caption(1, 7), caption(2, 8), caption(3, 7, "b")])
     building = build(**KEEP)
     records = {r.record_id: r for r in building.records("coco_caption", "train")}
@@ -171,10 +171,10 @@ def test_cocos_val_keeps_captions_in_the_order_of_the_file(raw: Any, build: Any)
     assert found == {"coco_caption/val/1": ("x",), "coco_caption/val/2": ("b", "a")}
     orphan, bare = building.rejections("coco_caption")
     assert (orphan.reason, orphan.row) == ("inconsistent_row", None)
-    assert (bare.reason, bare.message) == ("no_answers", "picture 3 has no captions")
+    assert (bare.reason, bare.message) == ("no_answers", "image 3 has no captions")
 
 
-def test_a_caption_that_cannot_be_decoded_rejects_its_picture(raw: Any, build: Any) -> None:
+def test_a_caption_that_cannot_be_decoded_rejects_its_image(raw: Any, build: Any) -> None:
     plain(raw, "val", [image(1), image(2)], [caption(1, 1), caption(2, 1, 5), caption(3, 2)])
     building = build(**KEEP)
     assert [r.record_id for r in building.records("coco_caption", "val")] == ["coco_caption/val/2"]
@@ -191,11 +191,11 @@ def test_a_caption_that_cannot_be_decoded_rejects_its_picture(raw: Any, build: A
         ("000000215677.jpg", 215_677),
     ],
 )
-def test_the_picture_id_stands_at_the_end_of_its_name(path: str, number: int) -> None:
+def test_the_image_id_stands_at_the_end_of_its_name(path: str, number: int) -> None:
     assert coco_id(path) == number
 
 
 @pytest.mark.parametrize("path", ["", "x.jpg", "COCO_9.jpg", "000000000009.png", "a/000000000009"])
 def test_a_name_without_id_is_rejected(path: str) -> None:
-    with pytest.raises(RowRejectedError, match="no COCO picture id in"):
+    with pytest.raises(RowRejectedError, match="no COCO image id in"):
         coco_id(path)

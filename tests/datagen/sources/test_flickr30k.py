@@ -28,7 +28,7 @@ def by_id(building: Any, split: str) -> dict[str, Any]:
     return {r.record_id.removeprefix(f"flickr30k/{split}/"): r for r in records}
 
 
-def test_training_is_captions_and_evaluation_is_pictures(raw: Any, build: Any) -> None:
+def test_training_is_captions_and_evaluation_is_images(raw: Any, build: Any) -> None:
     rows = [picture(1, "train", "A man .", "Two\nmen"), picture(2, "val", "A dog")]
     karpathy(raw, *rows, picture(3, "test", "A bus .", "The bus", "A bus ."))
     building = build(**KEEP)
@@ -47,7 +47,7 @@ def test_training_is_captions_and_evaluation_is_pictures(raw: Any, build: Any) -
     assert record.task == "caption"
 
 
-def test_a_blank_caption_costs_itself_in_training_and_its_picture_in_evaluation(
+def test_a_blank_caption_costs_itself_in_training_and_its_image_in_evaluation(
     raw: Any, build: Any
 ) -> None:
     karpathy(
@@ -65,9 +65,9 @@ def test_a_blank_caption_costs_itself_in_training_and_its_picture_in_evaluation(
         (each.row, each.reason.value, each.message) for each in building.rejections("flickr30k")
     } == {
         (0, "empty_text", "caption 11: caption is empty"),
-        (1, "no_answers", "picture 2.jpg has no captions"),
+        (1, "no_answers", "image 2.jpg has no captions"),
         (2, "empty_text", "caption is empty"),
-        (3, "no_answers", "picture 4.jpg has no captions"),
+        (3, "no_answers", "image 4.jpg has no captions"),
     }
 
 
@@ -81,7 +81,7 @@ def test_a_blank_caption_costs_itself_in_training_and_its_picture_in_evaluation(
         ({"filename": "5.jpg"}, "duplicate_id"),
     ],
 )
-def test_a_bad_picture_is_rejected_alone(
+def test_a_bad_image_is_rejected_alone(
     raw: Any, build: Any, changes: dict[str, Any], reason: str
 ) -> None:
     karpathy(raw, picture(5, "test", "a cat"), picture(6, "test", "a dog") | changes)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from datagen.errors import RawDataError
-from datagen.example import Answer
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["gqa"]}
 
@@ -22,7 +22,7 @@ def question(**changes: Any) -> dict[str, Any]:
         "semanticStr": "select: table (0)",
         "annotations": {"answer": {"0": "12"}, "question": {}, "fullAnswer": {"1": "12"}},
         "types": {"detailed": "relS", "semantic": "rel", "structural": "query"},
-        "fullAnswer": "The picture is on the table.",
+        "fullAnswer": "The image is on the table.",
     }
     return row | changes
 
@@ -43,7 +43,7 @@ def test_a_question_is_named_by_its_key(raw: Any, build: Any) -> None:
         "semantic": "rel",
         "detailed": "relS",
         "global_group": "thing",
-        "full_answer": "The picture is on the table.",
+        "full_answer": "The image is on the table.",
     }
     assert record.group_id == "gqa:n578564"
     assert [image.path for image in record.images] == ["gqa/n578564.jpg"]

@@ -10,7 +10,7 @@ FOLDER = "iconqa/iconqa_data"
 
 def problem(**changes: Any) -> dict[str, Any]:
     row = {
-        "question": "The first picture is a sub. Which picture is third?",
+        "question": "The first image is a sub. Which image is third?",
         "choices": ["turtle", "fish", "sub"],
         "answer": 1,
         "ques_type": "choose_txt",
@@ -37,7 +37,7 @@ def test_a_problem_is_a_choice_among_texts(raw: Any, build: Any) -> None:
     write(raw, {"149": problem(split="test")})
     (record,) = build(**KEEP).records("iconqa", "test")
     assert record.record_id == "iconqa/test/149"
-    assert record.question == "The first picture is a sub. Which picture is third?"
+    assert record.question == "The first image is a sub. Which image is third?"
     assert (record.choices, record.correct_choice) == (("turtle", "fish", "sub"), 1)
     assert (record.target, record.references) == ("fish", ("fish",))
     path = "iconqa/iconqa_data/iconqa/test/choose_txt/149/image.png"
@@ -46,7 +46,7 @@ def test_a_problem_is_a_choice_among_texts(raw: Any, build: Any) -> None:
     assert record.tags == {"grade": "grade1", "label": "A25"}
     assert record.context is None
     assert record.instruction == (
-        "Question: The first picture is a sub. Which picture is third? "
+        "Question: The first image is a sub. Which image is third? "
         "Options: (a) turtle (b) fish (c) sub. Short answer:"
     )
 

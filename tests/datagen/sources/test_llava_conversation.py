@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Turn
+from datagen.schema.example import Turn
 from datagen.sources import load_source
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
@@ -50,9 +50,7 @@ def test_a_turn_knows_the_turns_before_it(raw: Any, build: Any) -> None:
         "What is it?",
     ],
 )
-def test_the_mark_of_the_picture_goes_wherever_it_stands(
-    raw: Any, build: Any, question: str
-) -> None:
+def test_the_mark_of_the_image_goes_wherever_it_stands(raw: Any, build: Any, question: str) -> None:
     raw.json(FILE, [dialog(question, "A bus.")])
     (record,) = turns(build(**KEEP)).values()
     assert record.question == "What is it?"

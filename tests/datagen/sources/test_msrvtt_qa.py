@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Answer
 from datagen.sample.world import World
 from datagen.sample.writers import msrvtt_qa
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
 

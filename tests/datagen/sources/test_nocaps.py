@@ -30,7 +30,7 @@ def outcomes(building: Any) -> list[tuple[int | None, str]]:
     return [(each.row, each.reason.value) for each in building.rejections("nocaps")]
 
 
-def test_a_picture_has_all_its_captions(raw: Any, build: Any) -> None:
+def test_a_image_has_all_its_captions(raw: Any, build: Any) -> None:
     annotations = [caption(n, n % 2, f"caption\n{n}") for n in range(20)]
     write(raw, [picture(0), picture(1, "ff", domain="out-domain")], annotations)
     zero, one = sorted(build(**KEEP).records("nocaps", "val"), key=lambda r: r.record_id)
@@ -50,7 +50,7 @@ def test_an_absent_domain_leaves_no_tag(raw: Any, build: Any, absent: str | None
     assert record.tags is None
 
 
-def test_a_picture_is_named_by_its_file_where_its_id_is_absent(raw: Any, build: Any) -> None:
+def test_a_image_is_named_by_its_file_where_its_id_is_absent(raw: Any, build: Any) -> None:
     row = picture(0, "abcd")
     del row["open_images_id"], row["domain"]
     write(raw, [row], [caption(1, 0)])
@@ -69,7 +69,7 @@ def test_captions_of_test_are_hidden(raw: Any, build: Any) -> None:
     assert "val" not in building.manifest.splits["nocaps"]
 
 
-def test_a_list_of_pictures_without_captions_is_not_vals_file(raw: Any, prepare: Any) -> None:
+def test_a_list_of_images_without_captions_is_not_vals_file(raw: Any, prepare: Any) -> None:
     raw.json("nocaps/nocaps_val_image_info.json", {"images": [picture(0)]})
     raw.json(TEST, {"images": [picture(1)]})
     (missing,) = prepare(**KEEP).plan.missing
@@ -87,7 +87,7 @@ def test_a_list_of_pictures_without_captions_is_not_vals_file(raw: Any, prepare:
         (picture(0, "ee"), [], "duplicate_id"),
     ],
 )
-def test_a_bad_picture_is_rejected_alone(
+def test_a_bad_image_is_rejected_alone(
     raw: Any, build: Any, bad: Any, annotation: list[Any], reason: str
 ) -> None:
     """References are all or none: a score over fewer would be another score."""
@@ -99,7 +99,7 @@ def test_a_bad_picture_is_rejected_alone(
     assert ids == {"nocaps/val/0", "nocaps/val/2"}
 
 
-def test_a_caption_of_no_picture_is_rejected(raw: Any, build: Any) -> None:
+def test_a_caption_of_no_image_is_rejected(raw: Any, build: Any) -> None:
     write(raw, [picture(0)], [caption(1, 0), caption(2, 77)])
     building = build(**KEEP)
     assert outcomes(building) == [(None, "inconsistent_row")]

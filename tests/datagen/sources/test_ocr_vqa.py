@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from datagen.errors import RawDataError
-from datagen.example import Answer
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["ocr_vqa"]}
 URL = "http://ecx.images-amazon.com/images/I/61Y5cOdHJbL.jpg"
@@ -77,7 +77,7 @@ def test_ids_that_begin_with_zeros_stay_apart(raw: Any, build: Any) -> None:
         ("http://x/51aB.PNG", ".PNG"),
     ],
 )
-def test_the_picture_has_the_extension_of_its_address(
+def test_the_image_has_the_extension_of_its_address(
     raw: Any, build: Any, url: str, extension: str
 ) -> None:
     write(raw, {"1": cover(imageURL=url)})

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Answer
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["okvqa"]}
 
@@ -71,7 +71,7 @@ def test_targets_are_stemmed_where_a_raw_answer_is_lacking(
     assert record.target in {answer for answer, _ in lacking}
 
 
-def test_pictures_lie_in_the_folder_of_their_split(raw: Any, build: Any) -> None:
+def test_images_lie_in_the_folder_of_their_split(raw: Any, build: Any) -> None:
     row = question(1, image_id=7)
     write(raw, [row], [annotate(row, RACE)], subset="val2014")
     (record,) = build(**KEEP).records("okvqa", "val")

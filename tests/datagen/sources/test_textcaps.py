@@ -6,7 +6,7 @@ KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["textc
 
 
 def row(image_id: Any, caption_id: Any, text: Any, *others: str, **changes: Any) -> dict[str, Any]:
-    """A row of train or val; `others` are the picture's other captions, in front of its own."""
+    """A row of train or val; `others` are the image's other captions, in front of its own."""
     found = {
         "image_id": image_id,
         "image_path": f"elsewhere/{image_id}.jpg",
@@ -53,8 +53,8 @@ def test_in_training_each_caption_is_a_record(raw: Any, build: Any) -> None:
     assert "OCR" not in record.instruction
 
 
-def test_in_validation_the_rows_of_a_picture_make_one_record(raw: Any, build: Any) -> None:
-    """Rows of a picture lie apart, in any order."""
+def test_in_validation_the_rows_of_a_image_make_one_record(raw: Any, build: Any) -> None:
+    """Rows of an image lie apart, in any order."""
     rows = [
         row("b", 9, "b9"),
         row("a", 3, "a3", reference_strs=["a1", "a2", "a3"]),
@@ -115,7 +115,7 @@ def test_a_bad_caption_is_rejected_alone(raw: Any, build: Any, bad: Any, reason:
         (row("a", 1, "x", reference_strs=None), "malformed_row"),
     ],
 )
-def test_references_that_cannot_be_used_cost_their_picture(
+def test_references_that_cannot_be_used_cost_their_image(
     raw: Any, build: Any, bad: Any, reason: str
 ) -> None:
     """A score over fewer references would be another score."""
@@ -126,7 +126,7 @@ def test_references_that_cannot_be_used_cost_their_picture(
     assert building.manifest.split("textcaps", "val").filtered == {"same_picture": 1}
 
 
-def test_a_row_without_id_leaves_its_picture_to_the_others(raw: Any, build: Any) -> None:
+def test_a_row_without_id_leaves_its_image_to_the_others(raw: Any, build: Any) -> None:
     write(raw, "val", row("a", None, "x", "y"), row("a", 2, "y", "x"))
     building = build(**KEEP)
     assert by_id(building, "val")["a"].references == ("x", "y")
@@ -145,7 +145,7 @@ def test_all_tokens_are_kept_and_thirty_are_shown(raw: Any, build: Any) -> None:
         assert "W30" not in record.instruction
 
 
-def test_a_picture_without_tokens_has_none(raw: Any, build: Any) -> None:
+def test_a_image_without_tokens_has_none(raw: Any, build: Any) -> None:
     """No token was found in `a`, none with text in `b`; `c` is not in the file."""
     rows = [row(image_id, n, "x") for n, image_id in enumerate("abcd")]
     ocr = [words("a"), words("b", "", "\n"), words("d", " PARK\n", "", "IT"), words("z", "NO")]

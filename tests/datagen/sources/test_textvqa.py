@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Answer
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["textvqa"]}
-PICTURE = "003a8ae2ef43b901"
+IMAGE = "003a8ae2ef43b901"
 
 
-def question(number: int, image_id: str = PICTURE, **changes: Any) -> dict[str, Any]:
+def question(number: int, image_id: str = IMAGE, **changes: Any) -> dict[str, Any]:
     row = {
         "question_id": number,
         "question": "what is the brand of this camera?",
@@ -38,8 +38,8 @@ def by_id(building: Any, split: str = "val") -> dict[str, Any]:
     return {r.record_id.split("/", 2)[2]: r for r in building.records("textvqa", split)}
 
 
-def test_a_question_has_ten_answers_and_the_words_of_its_picture(raw: Any, build: Any) -> None:
-    write(raw, [question(34602)], [read("other", "NO"), read(PICTURE, "DAKOTA", "DIGITAL")])
+def test_a_question_has_ten_answers_and_the_words_of_its_image(raw: Any, build: Any) -> None:
+    write(raw, [question(34602)], [read("other", "NO"), read(IMAGE, "DAKOTA", "DIGITAL")])
     record = by_id(build(**KEEP))["34602"]
     assert record.question == "what is the brand of this camera?"
     assert record.answers == (
@@ -53,14 +53,14 @@ def test_a_question_has_ten_answers_and_the_words_of_its_picture(raw: Any, build
     assert record.instruction == (
         "OCR tokens: DAKOTA, DIGITAL. Question: what is the brand of this camera? Short answer: "
     )
-    assert record.images[0].path == f"textvqa/train_images/{PICTURE}.jpg"
-    assert record.group_id == f"openimages:{PICTURE}"
+    assert record.images[0].path == f"textvqa/train_images/{IMAGE}.jpg"
+    assert record.group_id == f"openimages:{IMAGE}"
     assert record.tags == {"image_classes": "Cassette deck, Camera"}
 
 
 def test_all_tokens_are_kept_but_thirty_are_shown(raw: Any, build: Any) -> None:
     tokens = [f"w{number}" for number in range(45)]
-    write(raw, [question(1)], [read(PICTURE, *tokens)])
+    write(raw, [question(1)], [read(IMAGE, *tokens)])
     record = by_id(build(**KEEP))["1"]
     assert record.ocr_tokens == tuple(tokens)
     assert record.instruction.startswith(f"OCR tokens: {', '.join(tokens[:30])}. Question: ")
@@ -68,7 +68,7 @@ def test_all_tokens_are_kept_but_thirty_are_shown(raw: Any, build: Any) -> None:
 
 def test_a_questions_own_tokens_come_before_those_of_the_file(raw: Any, build: Any) -> None:
     rows = [question(1, ocr_tokens=["MINE"]), question(2, ocr_tokens=[]), question(3)]
-    write(raw, rows, [read(PICTURE, "ROSETTA")])
+    write(raw, rows, [read(IMAGE, "ROSETTA")])
     records = by_id(build(**KEEP))
     assert {name: r.ocr_tokens for name, r in records.items()} == {
         "1": ("MINE",),
@@ -78,7 +78,7 @@ def test_a_questions_own_tokens_come_before_those_of_the_file(raw: Any, build: A
 
 
 @pytest.mark.parametrize(
-    "ocr", [None, [read("other", "NO")], [read(PICTURE)], [read(PICTURE, "", " \n")]]
+    "ocr", [None, [read("other", "NO")], [read(IMAGE)], [read(IMAGE, "", " \n")]]
 )
 def test_without_tokens_the_prompt_has_no_part_for_them(raw: Any, build: Any, ocr: Any) -> None:
     write(raw, [question(1)], ocr)
@@ -88,19 +88,19 @@ def test_without_tokens_the_prompt_has_no_part_for_them(raw: Any, build: Any, oc
 
 
 def test_a_token_of_two_lines_becomes_one(raw: Any, build: Any) -> None:
-    write(raw, [question(1)], [read(PICTURE, " A\r\nB ", "", "C\u2028D")])
+    write(raw, [question(1)], [read(IMAGE, " A\r\nB ", "", "C\u2028D")])
     assert by_id(build(**KEEP))["1"].ocr_tokens == ("A B", "C D")
 
 
-def test_answers_of_test_are_hidden_and_its_pictures_lie_elsewhere(raw: Any, build: Any) -> None:
+def test_answers_of_test_are_hidden_and_its_images_lie_elsewhere(raw: Any, build: Any) -> None:
     row = question(1)
     del row["answers"]
-    write(raw, [row, question(2, answers=[""] * 10)], [read(PICTURE, "DAKOTA")], split="test")
+    write(raw, [row, question(2, answers=[""] * 10)], [read(IMAGE, "DAKOTA")], split="test")
     records = by_id(build(**KEEP), "test")
     for record in records.values():
         assert (record.answers, record.target, record.references) == (None, None, None)
         assert record.ocr_tokens == ("DAKOTA",)
-        assert record.images[0].path == f"textvqa/test_images/{PICTURE}.jpg"
+        assert record.images[0].path == f"textvqa/test_images/{IMAGE}.jpg"
     assert len(records) == 2
 
 
@@ -108,7 +108,7 @@ def test_answers_of_test_are_hidden_and_its_pictures_lie_elsewhere(raw: Any, bui
 def test_train_and_val_share_a_folder(raw: Any, build: Any, split: str) -> None:
     write(raw, [question(1)], split=split)
     record = by_id(build(**KEEP), split)["1"]
-    assert record.images[0].path == f"textvqa/train_images/{PICTURE}.jpg"
+    assert record.images[0].path == f"textvqa/train_images/{IMAGE}.jpg"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_tokens_that_cannot_be_read_reject_the_questions_that_need_them(
     raw: Any, build: Any
 ) -> None:
     rows = [question(1), question(2, ocr_tokens=["MINE"]), question(3, "other")]
-    write(raw, rows, [{"image_id": PICTURE, "ocr_tokens": "DAKOTA"}, read("other", "X")])
+    write(raw, rows, [{"image_id": IMAGE, "ocr_tokens": "DAKOTA"}, read("other", "X")])
     building = build(**KEEP)
     (rejection,) = building.rejections("textvqa")
     assert (rejection.row, rejection.reason) == (0, "malformed_row")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Turn
+from datagen.schema.example import Turn
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
 QUESTIONS = ["is it red", "is it big", "how many", " "]
@@ -112,7 +112,7 @@ def test_the_answers_of_test_are_hidden(raw: Any, build: Any) -> None:
     assert (entry.filtered, entry.rejected) == ({"history_only": 2}, {})
 
 
-def test_training_pictures_are_looked_for_in_both_folders(raw: Any, build: Any) -> None:
+def test_training_images_are_looked_for_in_both_folders(raw: Any, build: Any) -> None:
     raw.coco(9, folder="val2014")
     raw.coco(8)
     write(raw, "train", dialog(9, asked(0, 1)), dialog(8, asked(0, 1)), dialog(7, asked(0, 1)))

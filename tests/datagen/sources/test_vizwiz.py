@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Answer
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["vizwiz"]}
 
@@ -30,7 +30,7 @@ def given(**counts: int) -> list[dict[str, str]]:
     ]
 
 
-def test_a_picture_has_one_question_with_ten_answers(raw: Any, build: Any) -> None:
+def test_a_image_has_one_question_with_ten_answers(raw: Any, build: Any) -> None:
     answers = [*given(beans=6, unsuitable=3), {"answer": "", "answer_confidence": "no"}]
     write(raw, question(28, answers=answers))
     (record,) = build(**KEEP).records("vizwiz", "val")

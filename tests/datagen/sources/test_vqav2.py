@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from datagen.example import Answer
+from datagen.schema.example import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["vqav2"]}
 
@@ -37,7 +37,7 @@ def test_a_question_has_all_answers_of_its_annotation(
         ("test2015", "test", "test2015"),
     ],
 )
-def test_pictures_lie_in_the_folder_of_their_split(
+def test_images_lie_in_the_folder_of_their_split(
     raw: Any, build: Any, ask: Any, subset: str, split: str, folder: str
 ) -> None:
     raw.vqa([ask(1, image_id=77)], subset=subset)

@@ -34,7 +34,7 @@ def by_id(building: Any, split: str = "test") -> dict[str, Any]:
     return {r.record_id: r for r in building.records("vsr", split)}
 
 
-def test_a_statement_has_a_label_and_its_picture(raw: Any, build: Any) -> None:
+def test_a_statement_has_a_label_and_its_image(raw: Any, build: Any) -> None:
     write(raw, judgement(), judgement(label=1, caption=" The bird\tis away. "))
     records = by_id(build(**KEEP))
     assert set(records) == {"vsr/test/0", "vsr/test/1"}
@@ -56,7 +56,7 @@ def test_a_statement_has_a_label_and_its_picture(raw: Any, build: Any) -> None:
     assert (other.statement, other.label, other.target) == ("The bird is away.", True, "yes")
 
 
-def test_the_link_says_which_folder_the_picture_is_in(raw: Any, build: Any) -> None:
+def test_the_link_says_which_folder_the_image_is_in(raw: Any, build: Any) -> None:
     write(raw, judgement(subset="val2017"))
     record = by_id(build(**KEEP))["vsr/test/0"]
     assert record.images[0].path == "coco/val2017/000000296471.jpg"
@@ -118,8 +118,8 @@ def test_both_layouts_of_the_sample_hold_the_same_statements(
     ("changes", "reason", "message"),
     [
         ({"image": "000000000001.jpg"}, "inconsistent_row", "but image_link ends in"),
-        ({"image_link": "http://x/train2014/000000296471.jpg"}, "malformed_row", "no picture of"),
-        ({"image_link": ""}, "malformed_row", "no picture of COCO 2017"),
+        ({"image_link": "http://x/train2014/000000296471.jpg"}, "malformed_row", "no image of"),
+        ({"image_link": ""}, "malformed_row", "no image of COCO 2017"),
         ({"label": 2}, "malformed_row", "label is 2, not 0 or 1"),
         ({"label": None}, "malformed_row", "Expected `int`, got `null`"),
         ({"caption": " "}, "empty_text", "caption is empty"),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from datagen.build.totals import RejectLimitError
 from datagen.sample.world import World
 from datagen.sample.writers.web_capfilt import write, write_lavis
-from datagen.sources.web_capfilt import SPLITS, picture_hash
-from datagen.totals import RejectLimitError
+from datagen.sources.web_capfilt import SPLITS, image_hash
 
 ONLY = {"sources": ["web_capfilt"]}
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, **ONLY}
@@ -25,7 +25,7 @@ def records(building: Any) -> dict[str, Any]:
     return {r.record_id: r for r in building.records("web_capfilt", "train")}
 
 
-def test_a_pictures_place_follows_from_its_address(raw: Any, build: Any) -> None:
+def test_a_images_place_follows_from_its_address(raw: Any, build: Any) -> None:
     raw.json(LARGE, [row(" a cat\n"), row("a dog", "https://example.com/b.png?x=1")])
     found = records(build(**KEEP))
     assert set(found) == {"web_capfilt/train/0", "web_capfilt/train/1"}
@@ -43,10 +43,10 @@ def test_the_address_is_hashed_just_as_the_row_gives_it(raw: Any, build: Any, ur
     (record,) = records(build(**KEEP)).values()
     name = hashlib.sha256(url.encode()).hexdigest()[:32]
     assert record.images[0].path == f"web_capfilt/{name[:2]}/{name}.jpg"
-    assert picture_hash(url) == name
+    assert image_hash(url) == name
 
 
-def test_captions_of_one_address_share_their_picture(raw: Any, build: Any) -> None:
+def test_captions_of_one_address_share_their_image(raw: Any, build: Any) -> None:
     raw.json(LARGE, [row("a cat"), row("a cat on a mat")])
     found = records(build(**KEEP))
     assert {r.group_id for r in found.values()} == {f"web_capfilt:{HASH}"}
@@ -96,7 +96,7 @@ def test_of_several_lists_the_first_in_the_order_of_preference_is_read(
         assert layout == {"annotation": "lavis"}.get(name, name)
 
 
-def test_lavis_rows_say_where_their_picture_is(raw: Any, build: Any) -> None:
+def test_lavis_rows_say_where_their_image_is(raw: Any, build: Any) -> None:
     paths = ["00/a.jpg", "../a.jpg", "/export/a.jpg", ""]
     rows = [{"image": path, "caption": "a cat"} for path in paths]
     raw.json("web_capfilt/annotation.json", rows)
@@ -108,14 +108,14 @@ def test_lavis_rows_say_where_their_picture_is(raw: Any, build: Any) -> None:
     assert rejected == [(1, "unsafe_path"), (2, "unsafe_path"), (3, "unsafe_path")]
 
 
-def test_half_of_the_pictures_may_be_missing(raw: Any, prepare: Any) -> None:
+def test_half_of_the_images_may_be_missing(raw: Any, prepare: Any) -> None:
     raw.picture(f"images/web_capfilt/27/{HASH}.jpg")
     raw.json(LARGE, [row(), row("a dog", "https://example.com/dead.jpg")])
     building = prepare(**ONLY).run()
     entry = building.manifest.split("web_capfilt", "train")
     assert (entry.written, entry.rejected) == (1, {"media_missing": 1})
     raw.json(LARGE, [row(), *(row(url=f"https://example.com/dead{n}.jpg") for n in range(2))])
-    with pytest.raises(RejectLimitError, match="2 of 3 records lack their picture"):
+    with pytest.raises(RejectLimitError, match="2 of 3 records lack their image"):
         prepare("again", **ONLY).run()
 
 

@@ -20,7 +20,7 @@ PLAN = Plan(
     language=LanguagePlan(drills=SHORT, lessons=SHORT, instructions=SHORT),
     vision=SHORT,
     captioning=SHORT,
-    num_pictures=8,
+    num_images=8,
 )
 
 
@@ -69,8 +69,8 @@ def test_frozen_and_trained_weights_are_told_apart(made):
 
 
 def test_the_trainer_loads_what_was_made(made):
-    from trainer.model.build import build_model
-    from trainer.model.options import ModelOptions
+    from trainer.config.model import ModelOptions
+    from trainer.model.starts.build import build_model
 
     folder, _, _ = made
     options = ModelOptions.model_validate({"init": {"from": "nano", "path": folder}})

@@ -5,12 +5,12 @@ import torch
 
 from datagen.sample.questions import ask
 from datagen.sample.scenes import make_scene, random_for
-from pipelines.nano.pictures import pixels_of
-from trainer.data.collate import Collator
-from trainer.data.sample import Place, Sample
-from trainer.model.build import build_model
-from trainer.model.options import ModelOptions
-from trainer.model.tokens import load_tokenizers
+from pipelines.nano.images import pixels_of
+from trainer.batches.collate import Collator
+from trainer.config.model import ModelOptions
+from trainer.data.order.sample import Place, Sample
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_it_knows_which_object_is_meant_and_not_only_what_is_there(asked):
     assert right(asked) > 0.75  # any colour or shape that is there: about 0.5
 
 
-def test_it_looks_at_the_picture(asked):
+def test_it_looks_at_the_image(asked):
     from msgspec.structs import replace
 
     others = [

@@ -22,7 +22,7 @@ def test_the_qformers_text_begins_with_cls_and_the_language_models_with_nothing(
     assert tokenizer.encode("Red star", add_special_tokens=False).tokens == ["red", "star"]
 
 
-def test_printed_words_and_wordings_are_whole_words(tokenizer):
+def test_printed_words_and_templates_are_whole_words(tokenizer):
     literal = [w.instruction.source for name in SHIPPED_SETS for w in load_templates(name).wordings]
     for text in [*WORDS, *literal]:
         tokens = tokenizer.encode(text, add_special_tokens=False).tokens

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from datagen.sample.write import write_sample
-from pipelines.cli import main
-from trainer.data.options import DataOptions
+from pipelines.cli.main import main
+from trainer.config.data import DataOptions
 from trainer.data.stream import Stream
 
 SOURCES = ("aokvqa", "coco_caption", "llava_detail", "msvd_qa", "scienceqa", "visdial", "vqav2")
@@ -32,25 +32,25 @@ def _build(scenes: Path, out: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="session")
 def embedded(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with its pictures, to be read only."""
+    """A dataset with its images, to be read only."""
     return _build(scenes, tmp_path_factory.mktemp("embedded") / "data", "--images", "embed")
 
 
 @pytest.fixture(scope="session")
 def referenced(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with references to its pictures, to be read only."""
+    """A dataset with references to its images, to be read only."""
     return _build(scenes, tmp_path_factory.mktemp("referenced") / "data")
 
 
 @pytest.fixture
 def damaged(embedded: Path, tmp_path: Path) -> Path:
-    """A copy of the dataset with pictures, to be damaged."""
+    """A copy of the dataset with images, to be damaged."""
     return Path(shutil.copytree(embedded, tmp_path / "damaged"))
 
 
 @pytest.fixture
 def scenes_copy(scenes: Path, tmp_path: Path) -> Path:
-    """A copy of the raw files, whose pictures are to be damaged."""
+    """A copy of the raw files, whose images are to be damaged."""
     return Path(shutil.copytree(scenes, tmp_path / "scenes"))
 
 
@@ -68,15 +68,15 @@ def options(tmp_path: Path) -> Callable[..., DataOptions]:
 @pytest.fixture
 def open_stream(options: Callable[..., DataOptions]) -> Callable[..., Stream]:
     def open_stream(dataset: object, seed: int = 0, **changes: Any) -> Stream:
-        hashed = changes.pop("hash_pictures", False)
-        return Stream.open(options(dataset, **changes), seed, hash_pictures=hashed)
+        hashed = changes.pop("hash_images", False)
+        return Stream.open(options(dataset, **changes), seed, hash_images=hashed)
 
     return open_stream
 
 
 @pytest.fixture
 def roots() -> Callable[[Path], dict[str, str]]:
-    """Where the pictures of raw files are."""
+    """Where the images of raw files are."""
 
     def roots(raw: Path) -> dict[str, str]:
         return {"*": f"{raw}/images", "scienceqa": f"{raw}/scienceqa"}

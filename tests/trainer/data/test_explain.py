@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import COMMANDS, main
+from pipelines.cli.main import COMMANDS, main
 from trainer.data.explain import explain
 from trainer.data.stream import Stream
 
@@ -31,7 +31,7 @@ def test_a_replaced_sample_is_explained_with_what_it_stands_in_for(
     found = explain(stream, 5)
     assert found.sample.replaced[0].reason == f"{path} is not there"
     assert found.record.record_id == found.sample.record_id
-    assert explain(stream, 5, look_at_pictures=False).sample.replaced == ()
+    assert explain(stream, 5, look_at_images=False).sample.replaced == ()
 
 
 @pytest.fixture
@@ -74,14 +74,14 @@ def test_the_command_takes_the_yaml_of_a_run(embedded: Path, open_stream: Open, 
     assert (facts["record_id"], facts["instruction"]) == (sample.record_id, sample.instruction)
 
 
-def test_the_command_names_picture_files(scenes: Path, referenced: Path, command) -> None:
+def test_the_command_names_image_files(scenes: Path, referenced: Path, command) -> None:
     status, out, _ = command(
         referenced, "--draw", 0, "--json", "--image-root", f"*={scenes}/images"
     )
     (picture,) = json.loads(out)["pictures"]
     assert status == 0 and Path(picture["file"]).is_file()
     status, out, _ = command(referenced, "--draw", 0)
-    assert status == 0 and "its pictures were not looked at (see --image-root)" in out
+    assert status == 0 and "its images were not looked at (see --image-root)" in out
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from datagen.dataset import open_dataset
 from datagen.mixture import MixtureOptions
-from datagen.shards import open_dataset
 from templates.library import SHIPPED
-from trainer.data.assign import BatchShape, assign
-from trainer.data.sample import Sample
+from trainer.data.order.assign import BatchShape, assign
+from trainer.data.order.sample import Sample
 from trainer.data.stream import MAX_ATTEMPTS, Stream
 from trainer.errors import DataError
 
@@ -37,7 +37,7 @@ def test_a_sample_is_the_same_however_it_is_asked_for(embedded: Path, open_strea
     assert stream.texts([0])[0].pictures is None
 
 
-def test_pictures_by_reference_and_embedded_ones_are_the_same(
+def test_images_by_reference_and_embedded_ones_are_the_same(
     scenes: Path, embedded: Path, referenced: Path, open_stream: Open, roots
 ) -> None:
     one, other = open_stream(embedded), open_stream(referenced, image_roots=roots(scenes))
@@ -175,7 +175,7 @@ def test_a_source_that_is_not_trained_on_is_not_validated_on(
         open_stream(embedded).validation_samples("scienceqa", 5)
 
 
-def test_clips_have_a_picture_for_each_frame(embedded: Path, open_stream: Open) -> None:
+def test_clips_have_a_image_for_each_frame(embedded: Path, open_stream: Open) -> None:
     stream = open_stream(embedded, sources=("msvd_qa",))
     assert stream.sample(0).pictures.shape == (4, 3, 32, 32)
 
@@ -200,15 +200,15 @@ def test_augmentation_differs_by_sample_and_not_by_who_asks(
     assert all((again.sample(k).pictures == pairs[k][1].pictures).all() for k in (19, 0, 7))
 
 
-def test_pictures_are_hashed_on_request(embedded: Path, open_stream: Open) -> None:
-    assert open_stream(embedded).sample(0).picture_hashes is None
-    stream = open_stream(embedded, hash_pictures=True)
-    hashes = [pickle.loads(pickle.dumps(stream)).sample(k).picture_hashes for k in range(30)]
+def test_images_are_hashed_on_request(embedded: Path, open_stream: Open) -> None:
+    assert open_stream(embedded).sample(0).image_hashes is None
+    stream = open_stream(embedded, hash_images=True)
+    hashes = [pickle.loads(pickle.dumps(stream)).sample(k).image_hashes for k in range(30)]
     assert all(each is not None and len(each[0]) == 64 for each in hashes)
     assert len(set(hashes)) > 5
 
 
-def _break_picture(raw: Path, path: str, data: bytes | None) -> None:
+def _break_image(raw: Path, path: str, data: bytes | None) -> None:
     file = raw / "images" / path
     if data is None:
         file.unlink()
@@ -218,10 +218,10 @@ def _break_picture(raw: Path, path: str, data: bytes | None) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
-    [(None, "is not there"), (b"", "no picture"), (b"\xff\xd8\xff\xe0 not a jpeg", "")],
+    [(None, "is not there"), (b"", "no image"), (b"\xff\xd8\xff\xe0 not a jpeg", "")],
     ids=["missing", "empty", "damaged"],
 )
-def test_an_unreadable_picture_is_replaced_and_reported_and_moves_no_other_sample(
+def test_an_unreadable_image_is_replaced_and_reported_and_moves_no_other_sample(
     scenes_copy: Path,
     referenced: Path,
     open_stream: Open,
@@ -232,7 +232,7 @@ def test_an_unreadable_picture_is_replaced_and_reported_and_moves_no_other_sampl
     stream = open_stream(referenced, image_roots=roots(scenes_copy))
     before = [_facts(sample) for sample in stream.samples(range(60))]
     path = stream.record(stream.order.place(5)).images[0].path
-    _break_picture(scenes_copy, path, damage)
+    _break_image(scenes_copy, path, damage)
     after = stream.samples(range(60))
     assert after[5].replaced
     for sample, expected in zip(after, before, strict=True):
@@ -253,9 +253,7 @@ def test_if_nothing_can_be_read_training_ends_with_the_reason(
 ) -> None:
     shutil.rmtree(scenes_copy / "images")
     stream = open_stream(referenced, image_roots=roots(scenes_copy))
-    expected = (
-        rf"{MAX_ATTEMPTS + 1} rows in turn have pictures that cannot be read, .*no folder for"
-    )
+    expected = rf"{MAX_ATTEMPTS + 1} rows in turn have images that cannot be read, .*no folder for"
     with pytest.raises(DataError, match=expected):
         stream.sample(0)
 
@@ -267,12 +265,12 @@ def test_a_collection_without_folder_is_refused_and_named(
         open_stream(referenced, sources=("vqav2",)).sample(0)
 
 
-def test_unreadable_validation_pictures_are_passed_over_and_reported(
+def test_unreadable_validation_images_are_passed_over_and_reported(
     scenes_copy: Path, referenced: Path, open_stream: Open, roots
 ) -> None:
     stream = open_stream(referenced, image_roots=roots(scenes_copy))
     first = open_dataset(str(referenced)).record("vqav2", "val", 0)
-    _break_picture(scenes_copy, first.images[0].path, None)
+    _break_image(scenes_copy, first.images[0].path, None)
     samples = stream.validation_samples("vqav2", 3)
     assert len(samples) == 3 and first.record_id not in {s.record_id for s in samples}
     assert samples[0].replaced[0].record_id == first.record_id
@@ -335,7 +333,7 @@ def test_a_template_set_that_is_gone_is_refused_with_what_to_set(
         open_stream(embedded, template_dir=str(tmp_path / "none"))
 
 
-def test_a_wording_that_fits_no_row_names_the_record(
+def test_a_template_that_fits_no_row_names_the_record(
     embedded: Path, open_stream: Open, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(SHIPPED / "plain", tmp_path / "mine"))

@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datagen.manifest import encode_manifest, read_manifest
 from datagen.sample.write import write_sample
-from pipelines.cli import main
+from datagen.schema.manifest import encode_manifest, read_manifest
+from pipelines.cli.main import main
 from templates.evaluation import Decoding
-from trainer.data.remote import AnyFiles
-from trainer.distributed import Launch, World
+from trainer.data.reading.remote import AnyFiles
 from trainer.evaluation import run as run_module
-from trainer.evaluation.answerer import Asked
-from trainer.evaluation.options import EvaluationOptions
+from trainer.evaluation.inference.adapter import Asked
+from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.distributed import Launch, World
 
 SOURCES = (
     *("nocaps", "gqa", "vsr", "iconqa", "visdial", "vizwiz", "msvd_qa", "hateful_memes", "textvqa"),
@@ -26,7 +26,7 @@ SOURCES = (
 
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with pictures, to be read only."""
+    """A dataset with images, to be read only."""
     folder = tmp_path_factory.mktemp("evaluated")
     write_sample(folder / "raw", num_scenes=100, sources=SOURCES)
     out = folder / "data"

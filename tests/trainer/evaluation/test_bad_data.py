@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from trainer.distributed import World
 from trainer.errors import EvaluationError
-from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.run import run_evaluation
+from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.distributed import World
 
 Rows = list[dict[str, Any]]
 Options = Callable[..., EvaluationOptions]
@@ -39,7 +39,7 @@ def _blank_question(rows: Rows) -> Rows:
     return rows
 
 
-def _three_pictures(rows: Rows) -> Rows:
+def _three_images(rows: Rows) -> Rows:
     rows[2]["images"] = rows[2]["images"] * 3
     return rows
 
@@ -53,7 +53,7 @@ def _a_null_id(rows: Rows) -> Rows:
     ("change", "sentence"),
     [
         (_blank_question, r"task gqa: 1 records.*gqa/test_dev/\S+: its question is blank"),
-        (_three_pictures, r"task gqa: 1 records.*\S+: it has 3 pictures, one is asked about"),
+        (_three_images, r"task gqa: 1 records.*\S+: it has 3 images, one is asked about"),
         (_a_null_id, r"gqa/test_dev: row 2 \(gqa/test_dev/\S+\) is no record: .*group_id"),
         (_twice, r"task gqa: 1 records.*gqa/test_dev/\S+ is there twice \(rows 0 and \d+\)"),
         (_without_references, r"task gqa: 1 records.*gqa/test_dev/\S+: .*references"),

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.main import main
 from templates.errors import TemplateSetError
 from templates.library import load_protocols, load_templates
-from trainer.distributed import World
 from trainer.errors import EvaluationError
-from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.run import run_evaluation
+from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.evaluation.validation import _tasks
+from trainer.launch.distributed import World
 
 DOCS = Path(__file__).parents[3] / "docs" / "evaluation.md"
 Options = Callable[..., EvaluationOptions]
@@ -98,7 +98,7 @@ def test_lint_checks_a_folder_of_protocols_alone(
     arguments = ["templates", "lint", "--template-dir", str(folder)]
     assert main(arguments) == 0
     count = len(load_protocols(folder))
-    assert capsys.readouterr().out == f"checked 0 wordings and {count} protocols: 0 findings\n"
+    assert capsys.readouterr().out == f"checked 0 templates and {count} protocols: 0 findings\n"
     path = folder / "protocol" / "gqa.mine.yaml"
     path.write_text(path.read_text().replace("beams: 1", "beams: true"))
     assert main(arguments) == 1

@@ -3,8 +3,8 @@
 import pytest
 
 from templates.library import load_templates
-from trainer.evaluation.paper import paper
-from trainer.evaluation.tasks import GROUPS
+from trainer.evaluation.tasks.paper import paper
+from trainer.evaluation.tasks.tasks import GROUPS
 
 PROTOCOLS = load_templates("instruct").protocols
 METRICS = {

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from trainer.evaluation.prediction import Prediction, write_predictions
-from trainer.evaluation.report import write_report
+from trainer.evaluation.predictions.prediction import Prediction, write_predictions
+from trainer.evaluation.report.report import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
@@ -61,7 +61,7 @@ def address(server: Watched) -> str:
 def hostile(server: Watched) -> str:
     there = address(server)
     return (
-        f"</script></style><img src={there}/picture onerror=\"document.title='broken'\">"
+        f"</script></style><img src={there}/image onerror=\"document.title='broken'\">"
         f"<script>document.title='broken'</script><script src={there}/script></script>"
         f"<link rel=stylesheet href={there}/style>"
     )
@@ -208,4 +208,4 @@ def test_the_watching_server_would_have_seen_a_request(tmp_path: Path, watched: 
     page = tmp_path / "careless.html"
     page.write_text(f"<!doctype html>{hostile(watched)}")
     assert "<title>broken" in dom(tmp_path, page.as_uri())
-    assert {"/picture", "/script", "/style"} <= set(watched.paths)
+    assert {"/image", "/script", "/style"} <= set(watched.paths)

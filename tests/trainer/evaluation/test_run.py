@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from trainer.distributed import World
 from trainer.errors import EvaluationError, TrainingError
-from trainer.evaluation.options import EvaluationOptions
-from trainer.evaluation.prediction import read_predictions
+from trainer.evaluation.predictions.prediction import read_predictions
 from trainer.evaluation.run import run_evaluation
-from trainer.folder_lock import locked_folder
+from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.distributed import World
+from trainer.launch.folder_lock import locked_folder
 
 Options = Callable[..., EvaluationOptions]
 
@@ -156,7 +156,7 @@ def test_an_average_is_of_the_protocols_own_splits(
 ) -> None:
     results = run_evaluation(options(tasks=("gqa@val", "gqa")), world)
     assert results is not None
-    from trainer.evaluation.scoring import average
+    from trainer.evaluation.scoring.scoring import average
 
     mean = average(results.tasks, ("gqa",), None, "held_out")
     score = results.tasks["gqa"].score
@@ -183,11 +183,11 @@ def _records(options: EvaluationOptions) -> list[str]:
     return ids
 
 
-def test_a_picture_that_cannot_be_read_stops_or_is_left_out_and_counted(
+def test_a_image_that_cannot_be_read_stops_or_is_left_out_and_counted(
     model: Any, options: Options, world: World, damaged: Path, rewrite: Any
 ) -> None:
     def spoil(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        rows[3]["images"][0]["bytes"] = b"no picture"
+        rows[3]["images"][0]["bytes"] = b"no image"
         return rows
 
     rewrite(damaged, "gqa", "test_dev", spoil)

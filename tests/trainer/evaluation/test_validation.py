@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from trainer.config.data import DataOptions
+from trainer.config.model import FromNano, ModelOptions
 from trainer.config.run import ValidationOptions
-from trainer.data.options import DataOptions
 from trainer.data.stream import Stream
-from trainer.distributed import Launch, World
 from trainer.errors import ConfigError
 from trainer.evaluation.validation import ScoredValidation
-from trainer.model.build import build_model
-from trainer.model.options import FromNano, ModelOptions
-from trainer.model.tokens import load_tokenizers
+from trainer.launch.distributed import Launch, World
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
 
 WORLD = World(Launch(0, 1, 0, 1, "127.0.0.1", 0, "none"), torch.device("cpu"))
 
@@ -37,7 +37,7 @@ class Evaluating:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from datagen.sample.write import write_sample
-    from pipelines.cli import main
+    from pipelines.cli.main import main
 
     folder = tmp_path_factory.mktemp("held_in")
     write_sample(folder / "raw", num_scenes=40, sources=("vqav2", "aokvqa"))

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from trainer.data.batch import IGNORED, Batch
+from trainer.model.batch import IGNORED, Batch
 from trainer.model.tokens import Tokenizers
 
 TEXTS = [("what is it?", "a cat"), ("name the colour of the car", "red"), ("count", "two of them")]
@@ -21,7 +21,7 @@ def batch_of(
     side: int = 28,
     seed: int = 0,
 ) -> Batch:
-    """A batch put together by hand, of random pictures."""
+    """A batch put together by hand, of random images."""
     texts = TEXTS if texts is None else texts
     generator = torch.Generator().manual_seed(seed)
     shape = (len(texts) * num_frames, 3, side, side)

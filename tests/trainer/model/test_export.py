@@ -11,13 +11,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 
-from trainer.data.batch import IGNORED, Batch
+from trainer.config.model import ModelOptions
 from trainer.errors import ModelError
-from trainer.model.build import build_model
+from trainer.model.batch import IGNORED, Batch
 from trainer.model.export import export, load_trained, make_room
 from trainer.model.model import Model
-from trainer.model.options import ModelOptions
-from trainer.model.tokens import Tokenizers, load_tokenizers
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
+from trainer.model.tokens import Tokenizers
 from trainer.model.trained import trained_parameters
 
 MakeBatch = Callable[..., Batch]

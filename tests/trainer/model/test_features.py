@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.data.batch import Batch
+from trainer.config.model import FeatureCacheOptions, ModelOptions
 from trainer.errors import ConfigError, ModelError
-from trainer.model.build import build_model
+from trainer.model.batch import Batch
 from trainer.model.features import FeatureCache, encoder_hash, open_feature_cache
 from trainer.model.model import Model
-from trainer.model.options import FeatureCacheOptions, ModelOptions
-from trainer.model.tokens import load_tokenizers
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
 
 MakeBatch = Callable[..., Batch]
 HASHES = ["aa" + "0" * 62, "bb" + "1" * 62, "aa" + "2" * 62]
@@ -143,7 +143,7 @@ def test_another_encoder_precision_or_preprocessing_has_another_folder(
     assert len({cache.folder for cache in caches}) == 4
 
 
-def test_augmented_pictures_are_refused(model: Model, tmp_path: Path) -> None:
+def test_augmented_images_are_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"needs data\.augmentation none"):
         open_feature_cache(FeatureCacheOptions(folder=tmp_path), model, "crop", augmented=True)
 

@@ -10,13 +10,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import InstructBlipForConditionalGeneration
 
-from trainer.data.batch import Batch
-from trainer.model.architecture import paper_config
-from trainer.model.build import build_model
+from trainer.config.model import ModelOptions, Size
+from trainer.model.batch import Batch
 from trainer.model.flops import Lengths, batch_flops, sample_flops
 from trainer.model.model import Model
-from trainer.model.options import ModelOptions, Size
-from trainer.model.tokens import load_tokenizers
+from trainer.model.starts.architecture import paper_config
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.model.trained import mark_trained
 
 MakeBatch = Callable[..., Batch]

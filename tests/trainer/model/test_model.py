@@ -15,11 +15,12 @@ from transformers import (
 )
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from trainer.data.batch import IGNORED, Batch
-from trainer.model.build import build_model
+from trainer.config.model import ModelOptions
+from trainer.model.batch import IGNORED, Batch
 from trainer.model.model import CLIP_MEAN, CLIP_STD, Model
-from trainer.model.options import ModelOptions
-from trainer.model.tokens import Tokenizers, load_tokenizers
+from trainer.model.starts.build import build_model
+from trainer.model.starts.tokenizers import load_tokenizers
+from trainer.model.tokens import Tokenizers
 from trainer.model.trained import trained_parameters
 
 MakeBatch = Callable[..., Batch]
@@ -110,7 +111,7 @@ def test_what_stands_behind_the_padding_does_not_matter(
     torch.testing.assert_close(model(noisy).sample_loss, model(batch).sample_loss)
 
 
-def test_a_picture_and_an_instruction_act_on_their_own_sample_alone(
+def test_a_image_and_an_instruction_act_on_their_own_sample_alone(
     tiny_model: Path, make_batch: MakeBatch
 ) -> None:
     model, tokenizers = load(tiny_model)

@@ -12,9 +12,9 @@ from tokenizers.models import WordLevel
 from tokenizers.processors import TemplateProcessing
 from transformers import InstructBlipProcessor
 
+from trainer.config.model import ModelOptions
 from trainer.errors import ModelError
-from trainer.model.options import ModelOptions
-from trainer.model.tokens import load_tokenizers
+from trainer.model.starts.tokenizers import load_tokenizers
 
 
 def options_of(folder: Path, **more: object) -> ModelOptions:

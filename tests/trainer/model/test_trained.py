@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import InstructBlipForConditionalGeneration
 
-from trainer.model.architecture import paper_config
-from trainer.model.options import Size
+from trainer.config.model import Size
+from trainer.model.starts.architecture import paper_config
 from trainer.model.trained import (
     count_parameters,
     is_papers,

@@ -1,0 +1,4 @@
+"""Metrics, exact to the official scripts.
+
+Imports `trainer.evaluation.predictions` only.
+"""

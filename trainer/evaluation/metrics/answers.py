@@ -9,7 +9,7 @@ import numpy as np
 
 from trainer.evaluation.metrics.base import Mean, Scored
 from trainer.evaluation.metrics.log_probs import means_by_tag
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 
 class Judged(NamedTuple):

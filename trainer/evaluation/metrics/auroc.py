@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.base import Floats, Mean, Scored
 from trainer.evaluation.metrics.log_probs import lacks_classes, log_odds
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 
 class Auroc:

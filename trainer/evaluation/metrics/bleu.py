@@ -1,6 +1,6 @@
 """BLEU-1 to BLEU-4 of a set, as pycocoevalcap 1.2 computes them (`bleu/bleu_scorer.py`, option closest).
 
-Papineni et al., "BLEU" (ACL 2002). The numbers of a set come from sums over its pictures: of the
+Papineni et al., "BLEU" (ACL 2002). The numbers of a set come from sums over its images: of the
 candidates' n-grams, of those that a reference has (each at most as often as the one that has it most
 often), and of the lengths of the references closest to the candidates in length, the shorter of two as
 close. Their 1e-15 and 1e-9 keep sums of 0 from dividing by 0, and are part of the numbers.
@@ -20,7 +20,7 @@ TINY, SMALL = 1e-15, 1e-9
 
 @dataclass(frozen=True)
 class BleuCounts:
-    """What BLEU sums, of each picture: n-grams correct and guessed [N, 4], lengths in words [N]."""
+    """What BLEU sums, of each image: n-grams correct and guessed [N, 4], lengths in words [N]."""
 
     correct: Floats
     guessed: Floats
@@ -36,7 +36,7 @@ class Bleu:
     n: int
 
     def value(self, weights: Floats | None = None) -> float:
-        """The number from sums in which picture i counts `weights[i]` times; NaN where none counts."""
+        """The number from sums in which image i counts `weights[i]` times; NaN where none counts."""
         counts = self.counts
         each = np.ones(len(counts.correct)) if weights is None else weights
         if not each.any():
@@ -53,8 +53,8 @@ class Bleu:
 
 
 def bleu_counts(corpus: Corpus) -> BleuCounts:
-    num_pictures = corpus.num_pictures
-    correct = np.zeros((num_pictures, MAX_N))
+    num_images = corpus.num_images
+    correct = np.zeros((num_images, MAX_N))
     for n, (candidates, references) in enumerate(corpus.counts()):
         correct[:, n] = _correct(corpus, candidates, references)
     lengths = corpus.candidate_lengths
@@ -67,18 +67,18 @@ def bleu_counts(corpus: Corpus) -> BleuCounts:
 
 
 def _correct(corpus: Corpus, candidates: Counts, references: Counts) -> Floats:
-    """Of each picture [N], the candidate's n-grams that references have, at most as often."""
+    """Of each image [N], the candidate's n-grams that references have, at most as often."""
     place = find(candidates.keys(), references.keys(corpus.picture))
     shared = np.flatnonzero(place >= 0)
     most = np.zeros(len(candidates.times), np.int64)
     np.maximum.at(most, place[shared], references.times[shared])
     clipped = np.minimum(candidates.times, most)
-    return np.asarray(np.bincount(candidates.caption, clipped, corpus.num_pictures), np.float64)
+    return np.asarray(np.bincount(candidates.caption, clipped, corpus.num_images), np.float64)
 
 
 def _closest(corpus: Corpus) -> Ints:
-    """The length of each picture's reference that is closest in length, the shorter of two as close."""
+    """The length of each image's reference that is closest in length, the shorter of two as close."""
     apart = np.abs(corpus.reference_lengths - corpus.candidate_lengths[corpus.picture])
     order = np.lexsort((corpus.reference_lengths, apart, corpus.picture))
-    first = np.searchsorted(corpus.picture[order], np.arange(corpus.num_pictures))
+    first = np.searchsorted(corpus.picture[order], np.arange(corpus.num_images))
     return corpus.reference_lengths[order[first]]

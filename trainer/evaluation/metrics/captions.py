@@ -27,7 +27,7 @@ from trainer.evaluation.metrics.bleu import Bleu, bleu_counts
 from trainer.evaluation.metrics.cider import cider_d
 from trainer.evaluation.metrics.ngrams import MAX_N, corpus
 from trainer.evaluation.metrics.rouge import rouge_l
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CorpusScores:
 
 
 class _Tokens(NamedTuple):
-    """Tokenised captions of N pictures."""
+    """Tokenised captions of N images."""
 
     candidates: list[str]
     references: list[tuple[str, ...]]
@@ -52,7 +52,7 @@ def score_corpus(
     references: Mapping[str, Sequence[str]],
     backend: str = "own",
 ) -> CorpusScores:
-    """Score a caption for each picture against the picture's references, in the order of `candidates`.
+    """Score a caption for each image against the image's references, in the order of `candidates`.
 
     >>> scores = score_corpus(
     ...     {"1": "a dog runs", "2": "a red bus"},
@@ -62,19 +62,19 @@ def score_corpus(
     7.2243
 
     Raises:
-        EvaluationError: the pictures differ, one has no reference, or the backend cannot be used.
+        EvaluationError: the images differ, one has no reference, or the backend cannot be used.
     """
     if not candidates:
         raise EvaluationError("there are no captions to score")
     if candidates.keys() != references.keys():
         name = next(iter(candidates.keys() ^ references.keys()))
         raise EvaluationError(
-            f"{len(candidates):,} candidates, {len(references):,} pictures with references; picture "
+            f"{len(candidates):,} candidates, {len(references):,} images with references; image "
             f"{name!r} has {'no references' if name in candidates else 'no candidate'}"
         )
     for name, captions in references.items():
         if not captions:
-            raise EvaluationError(f"picture {name!r} has no references")
+            raise EvaluationError(f"image {name!r} has no references")
     tokens = _tokenize(
         list(candidates.values()),
         [tuple(references[name]) for name in candidates],
@@ -97,7 +97,7 @@ def _tokenize(
 
 
 def _score(tokens: _Tokens, backend: str) -> tuple[dict[str, Measure], Floats]:
-    """The measures of tokenised captions, and CIDEr of each picture.
+    """The measures of tokenised captions, and CIDEr of each image.
 
     pycocoevalcap's BLEU is a number of the whole set; ours, which can be resampled, is the same.
     """
@@ -197,7 +197,7 @@ class CiderMetric:
         if num_wordless:
             notes.append(f"{num_wordless:,} output{'s' * (num_wordless != 1)} without any word")
         if len(candidates) == 1 and any(tokens.references[0]):
-            notes.append("CIDEr of one picture alone is 0: its n-grams weigh nothing")
+            notes.append("CIDEr of one image alone is 0: its n-grams weigh nothing")
         return notes
 
     def _by_domain(self, tokens: _Tokens, domains: Sequence[str | None]) -> dict[str, Mean]:
@@ -229,7 +229,7 @@ def _undefined(tokens: _Tokens, by_domain: Mapping[str, Mean]) -> list[str]:
     if not tokens.candidates:
         return ["no caption was scored: there are no numbers"]
     if not any(chain.from_iterable(tokens.references)):
-        return ["no reference of any picture holds a word: there are no numbers"]
+        return ["no reference of any image holds a word: there are no numbers"]
     return [
         f"domain {name}: no reference holds a word, it has no number"
         for name, mean in by_domain.items()

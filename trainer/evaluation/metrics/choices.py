@@ -32,7 +32,7 @@ from trainer.evaluation.metrics.log_probs import (
     log_probs_of,
     means_by_tag,
 )
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 
 def choose(scores: ArrayLike) -> int:

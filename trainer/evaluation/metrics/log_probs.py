@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.base import Floats, Mean
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 
 def lacks_ranking(prediction: Prediction) -> str | None:

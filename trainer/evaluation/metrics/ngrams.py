@@ -34,12 +34,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Words of N pictures' candidates and, picture after picture, of their R references.
+    """Words of N images' candidates and, image after image, of their R references.
 
     words                numbers below `num_words` of all captions' words, candidates first
     candidate_lengths    [N] in words
     reference_lengths    [R]
-    picture              [R] of which picture a reference is
+    image              [R] of which image a reference is
     """
 
     words: Ints
@@ -49,7 +49,7 @@ class Corpus:
     picture: Ints
 
     @property
-    def num_pictures(self) -> int:
+    def num_images(self) -> int:
         return len(self.candidate_lengths)
 
     def counts(self) -> Iterator[tuple[Counts, Counts]]:
@@ -64,13 +64,13 @@ class Corpus:
             keys = caption[: len(gram)][whole] * np.int64(num_grams) + gram[whole]
             del whole
             keys, times = counted(keys)
-            first = int(np.searchsorted(keys, self.num_pictures * num_grams))
+            first = int(np.searchsorted(keys, self.num_images * num_grams))
             owner = (keys // max(num_grams, 1)).astype(np.int32)
             kind = (keys % max(num_grams, 1)).astype(np.int32)
             del keys
             yield (
                 Counts(owner[:first], kind[:first], times[:first], num_grams),
-                Counts(owner[first:] - self.num_pictures, kind[first:], times[first:], num_grams),
+                Counts(owner[first:] - self.num_images, kind[first:], times[first:], num_grams),
             )
 
     def _longer(self, gram: Ints, caption: Ints, n: int) -> tuple[Ints, int]:

@@ -5,7 +5,7 @@ are in a list of punctuation go. The list has brackets in capitals, but by then 
 letters: `-lrb-` stays. See `ptb_rules` for the rules.
 
 One thing is not the same on purpose. There all captions are lines of one file, and a carriage return,
-form feed or the like within a caption shifts all later captions to other pictures; here, as before we
+form feed or the like within a caption shifts all later captions to other images; here, as before we
 hand captions to that tokenizer, all white space is a blank first.
 
 Since they are lines of one file, what it makes of a caption that ends with `plan B.` or `no.` depends

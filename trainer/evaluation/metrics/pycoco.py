@@ -2,7 +2,7 @@
 
 Its own wrapper of the tokenizer writes into the folder where it is installed, and knows no end of line
 but the newline: a caption with another one, say a form feed, shifts all later captions to other
-pictures. We call its jar ourselves, in a temporary folder, with captions that are single lines, and
+images. We call its jar ourselves, in a temporary folder, with captions that are single lines, and
 prove that as many lines came back.
 """
 
@@ -27,7 +27,7 @@ _LAST_LINE = "end of captions"
 
 
 class Official(NamedTuple):
-    """What pycocoevalcap's scorers give: CIDEr and ROUGE-L of each picture, BLEU-1 to 4 of the set."""
+    """What pycocoevalcap's scorers give: CIDEr and ROUGE-L of each image, BLEU-1 to 4 of the set."""
 
     cider: Floats
     bleu: tuple[float, ...]
@@ -66,7 +66,7 @@ def tokenize(captions: Sequence[str]) -> list[str]:
         if len(lines) != num_lines or lines[-1].strip() != _LAST_LINE:
             raise EvaluationError(
                 f"the tokenizer of pycocoevalcap gave {len(lines):,} lines for {num_lines:,}: captions "
-                "would go to other pictures. Score with the backend `own`, and tell us"
+                "would go to other images. Score with the backend `own`, and tell us"
             )
     return [_without_punctuation(line) for line in lines[:-1]]
 

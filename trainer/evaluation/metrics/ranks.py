@@ -26,7 +26,7 @@ from trainer.evaluation.metrics.log_probs import (
     lacks_correct_choice,
     log_probs_of,
 )
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 RECALLS = (1, 5, 10)
 

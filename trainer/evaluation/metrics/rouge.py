@@ -15,7 +15,7 @@ BETA = 1.2
 
 
 def rouge_l(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
-    """ROUGE-L of each picture's tokenised captions [N], 0 to 1; every picture has a reference."""
+    """ROUGE-L of each image's tokenised captions [N], 0 to 1; every image has a reference."""
     return np.array([_score(*pair) for pair in zip(candidates, references, strict=True)], float)
 
 

@@ -9,7 +9,7 @@ FILE = "aokvqa/aokvqa_v1p0_{}.json"
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_questions_have_four_choices_and_a_picture(sample: Path, read: Read, split: str) -> None:
+def test_questions_have_four_choices_and_a_image(sample: Path, read: Read, split: str) -> None:
     rows = read(sample / FILE.format(split))
     assert rows
     for row in rows:

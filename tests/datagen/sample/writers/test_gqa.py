@@ -20,7 +20,7 @@ def test_answers_are_what_the_pixels_show(
     assert len(kinds) == 5
 
 
-def test_splits_share_no_picture_and_no_id(sample: Path, read: Read) -> None:
+def test_splits_share_no_image_and_no_id(sample: Path, read: Read) -> None:
     pictures: set[str] = set()
     ids: set[str] = set()
     for split in ("train", "val", "testdev", "test"):

@@ -29,7 +29,7 @@ def test_rows_are_written_as_the_official_ones(
         assert (sample / "images/coco/train2017" / row["image"]).is_file()
 
 
-def test_the_mark_of_the_picture_is_before_or_after_the_first_question(
+def test_the_mark_of_the_image_is_before_or_after_the_first_question(
     sample: Path, read: Read
 ) -> None:
     places: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def test_the_mark_of_the_picture_is_before_or_after_the_first_question(
     assert min(places.values()) > 20
 
 
-def test_its_pictures_are_in_no_evaluation_split(sample: Path, read: Read) -> None:
+def test_its_images_are_in_no_evaluation_split(sample: Path, read: Read) -> None:
     trained = {int(row["id"]) for part in PARTS for row in rows_of(read, sample, part)}
     pictures = read(sample / "coco_caption/dataset_coco.json")["images"]
     evaluated = {each["cocoid"] for each in pictures if each["split"] in ("val", "test")}

@@ -14,7 +14,7 @@ ANNOTATIONS = "mscoco_{}_annotations.json"
 
 
 @pytest.mark.parametrize("subset", ["train2014", "val2014"])
-def test_each_question_has_its_annotation_and_its_picture(
+def test_each_question_has_its_annotation_and_its_image(
     sample: Path, read: Read, subset: str
 ) -> None:
     asked = read(sample / "okvqa" / QUESTIONS.format(subset))["questions"]

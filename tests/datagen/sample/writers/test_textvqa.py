@@ -15,7 +15,7 @@ def data(raw: Path, name: str) -> list[dict[str, Any]]:
     return json.loads((raw / "textvqa" / f"{name}.json").read_text(encoding="ascii"))["data"]
 
 
-def test_answers_are_printed_in_the_picture_or_seen_there(
+def test_answers_are_printed_in_the_image_or_seen_there(
     tmp_path: Path, see: Callable, answer: Callable
 ) -> None:
     write(tmp_path, World(seed=0, num_scenes=200))
@@ -49,7 +49,7 @@ def test_answers_of_test_are_in_no_file(tmp_path: Path) -> None:
     assert len({row["question_id"] for row in rows}) == len(rows)
 
 
-def test_pictures_of_the_splits_are_others(tmp_path: Path) -> None:
+def test_images_of_the_splits_are_others(tmp_path: Path) -> None:
     write(tmp_path, World(seed=0, num_scenes=40))
     pictures = {
         split: {row["image_id"] for row in data(tmp_path, f"TextVQA_0.5.1_{split}")}
@@ -58,7 +58,7 @@ def test_pictures_of_the_splits_are_others(tmp_path: Path) -> None:
     assert sum(map(len, pictures.values())) == len(set().union(*pictures.values())) == 20
 
 
-def test_boxes_of_words_lie_in_the_picture(tmp_path: Path) -> None:
+def test_boxes_of_words_lie_in_the_image(tmp_path: Path) -> None:
     write(tmp_path, World(seed=0, num_scenes=40))
     for row in data(tmp_path, "TextVQA_Rosetta_OCR_v0.2_train"):
         assert [each["word"] for each in row["ocr_info"]] == row["ocr_tokens"]

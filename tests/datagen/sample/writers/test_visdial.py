@@ -51,7 +51,7 @@ def test_each_val_dialog_has_the_relevance_of_one_round(sample: Path, read: Read
         assert sum(value > 0 for value in found["gt_relevance"]) in (2, 3)
 
 
-def test_training_dialogs_are_about_coco_and_the_others_have_their_own_pictures(
+def test_training_dialogs_are_about_coco_and_the_others_have_their_own_images(
     sample: Path, read: Read
 ) -> None:
     train = read(sample / "visdial/visdial_1.0_train.json")["data"]["dialogs"]

@@ -21,7 +21,7 @@ def test_some_questions_cannot_be_answered(tmp_path: Path, read: Read) -> None:
     assert 0.1 < sum(not row["answerable"] for row in rows) / len(rows) < 0.4
 
 
-def test_every_row_has_its_picture_and_test_rows_nothing_more(sample: Path, read: Read) -> None:
+def test_every_row_has_its_image_and_test_rows_nothing_more(sample: Path, read: Read) -> None:
     for split in ("train", "val", "test"):
         rows = read(sample / "vizwiz" / f"{split}.json")
         assert rows

@@ -50,7 +50,7 @@ def test_half_of_the_statements_are_true_and_validators_agree(tmp_path: Path) ->
         assert (row["vote_true_validator_id"] == "[]") == (row["label"] == 0)
 
 
-def test_pictures_of_evaluation_are_never_trained_on(tmp_path: Path) -> None:
+def test_images_of_evaluation_are_never_trained_on(tmp_path: Path) -> None:
     world = World(seed=0, num_scenes=60)
     write(tmp_path, world)
     trained = {f"{p.image_id:012d}.jpg" for p in world.coco("train", "restval")}

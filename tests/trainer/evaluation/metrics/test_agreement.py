@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation.metrics.table import metric
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 CASES = Path(__file__).resolve().parents[4].parent / "shared" / "metrics_cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the official scores are not at hand")

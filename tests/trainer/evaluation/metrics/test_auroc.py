@@ -9,7 +9,7 @@ import pytest
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.auroc import Auroc, AurocMetric, roc_auc
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "metrics_cases" / "hatefulmemes_auroc.jsonl"

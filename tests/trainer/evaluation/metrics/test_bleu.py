@@ -1,4 +1,4 @@
-"""BLEU of a set, from sums over its pictures."""
+"""BLEU of a set, from sums over its images."""
 
 import math
 
@@ -41,7 +41,7 @@ def test_small_constants_stand_for_what_no_caption_has():
     assert value == pytest.approx((1e-15 / 1e-9) ** (2 / 4))
 
 
-def test_weights_repeat_pictures():
+def test_weights_repeat_images():
     candidates = ["a b c d e", "x y z", "a c"]
     references = [["a b c d f"], ["x z"], ["a b", "c d"]]
     twice = [0, 0, 1]

@@ -11,7 +11,7 @@ from trainer.errors import EvaluationError
 from trainer.evaluation.metrics import pycoco
 from trainer.evaluation.metrics.captions import CiderMetric, score_corpus
 from trainer.evaluation.metrics.table import metric, resolved_captions
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "metrics_cases" / "caption.jsonl"
@@ -79,7 +79,7 @@ def test_scores_are_in_the_order_of_the_candidates():
         ({"1": "a"}, {"1": []}, "'1' has no references"),
     ],
 )
-def test_pictures_need_a_candidate_and_references(candidates, references, message):
+def test_images_need_a_candidate_and_references(candidates, references, message):
     with pytest.raises(EvaluationError, match=message):
         score_corpus(candidates, references)
 
@@ -126,7 +126,7 @@ def test_a_domain_has_the_weights_of_its_own_references():
     assert inside.value() == pytest.approx(expected.cider)
     assert inside.value() != pytest.approx((scored.scores[0] + scored.scores[2]) / 2)
     assert inside.value(np.array([1.0, 5, 0])) == pytest.approx(expected.per_image[0])
-    assert scored.by["domain"]["out-domain"].value() == 0  # one picture alone
+    assert scored.by["domain"]["out-domain"].value() == 0  # one image alone
 
 
 def test_the_notes_tell_the_backend_and_what_was_odd():
@@ -148,10 +148,10 @@ def test_the_notes_tell_the_backend_and_what_was_odd():
     assert scored.normalised_references[1] == ("a cat sits",)
 
 
-def test_one_picture_alone_is_noted():
+def test_one_image_alone_is_noted():
     scored = CiderMetric(backend="own").score([predicted(0, "a dog", ["a dog"])])
     assert scored.measures["cider"].value() == 0
-    assert "CIDEr of one picture alone is 0: its n-grams weigh nothing" in scored.notes
+    assert "CIDEr of one image alone is 0: its n-grams weigh nothing" in scored.notes
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_set_whose_references_hold_no_word_has_no_numbers(backend):
     scored = CiderMetric(backend=backend).score([predicted(0, "a dog", ["..."])])
     assert all(math.isnan(measure.value()) for measure in scored.measures.values())
     assert np.isnan(scored.scores).all()
-    assert "no reference of any picture holds a word: there are no numbers" in scored.notes
+    assert "no reference of any image holds a word: there are no numbers" in scored.notes
 
 
 def test_without_a_choice_it_is_pycocoevalcap_where_that_can_be_used(monkeypatch):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.choices import ChoiceAccuracy, YesNoAccuracy, choose
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "metrics_cases"
@@ -56,7 +56,7 @@ def test_icon_questions_are_scored_as_by_iconqa():
 def test_science_questions_are_scored_as_by_scienceqa():
     for case in cases("scienceqa"):
         problems, predicted = case["inputs"]["problems"], case["inputs"]["pred_index"]
-        made, with_picture = [], []
+        made, with_image = [], []
         for key, problem in problems.items():
             if problem["split"] != "test":
                 continue
@@ -65,13 +65,13 @@ def test_science_questions_are_scored_as_by_scienceqa():
             tags = {"subject": problem["subject"], "grade": problem["grade"]}
             made.append(prediction(log_probs, correct_choice=problem["answer"], tags=tags))
             if problem["image"]:
-                with_picture.append(made[-1])
+                with_image.append(made[-1])
         found = ChoiceAccuracy().score(made).by
         for subject in ("natural", "social", "language"):
             accuracy = found["subject"][f"{subject} science"].value()
             assert f"{100 * accuracy:.2f}" == case["expected"][f"acc_{subject}"]
         assert set(found["grade"]) == {problems[key]["grade"] for key in predicted}
-        accuracy = ChoiceAccuracy().score(with_picture).measures["accuracy"].value()
+        accuracy = ChoiceAccuracy().score(with_image).measures["accuracy"].value()
         assert f"{100 * accuracy:.2f}" == case["expected"]["acc_has_image"]
 
 

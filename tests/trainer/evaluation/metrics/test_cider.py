@@ -47,20 +47,18 @@ def test_scores_are_those_of_the_definition():
         return " ".join(chance.choice(words, chance.integers(0, 12)))
 
     for _ in range(30):
-        num_pictures = int(chance.integers(1, 8))
-        candidates = [caption() for _ in range(num_pictures)]
-        references = [
-            [caption() for _ in range(chance.integers(1, 6))] for _ in range(num_pictures)
-        ]
+        num_images = int(chance.integers(1, 8))
+        candidates = [caption() for _ in range(num_images)]
+        references = [[caption() for _ in range(chance.integers(1, 6))] for _ in range(num_images)]
         found = cider_d(corpus(candidates, references))
         np.testing.assert_allclose(found, by_definition(candidates, references), atol=1e-12)
 
 
-def test_a_picture_alone_scores_nothing_since_its_words_are_in_every_picture():
+def test_a_image_alone_scores_nothing_since_its_words_are_in_every_image():
     assert cider_d(corpus(["a dog runs"], [["a dog runs"]])).tolist() == [0.0]
 
 
-def test_the_caption_itself_scores_ten_if_no_other_picture_has_its_words():
+def test_the_caption_itself_scores_ten_if_no_other_image_has_its_words():
     candidates = ["one two three four", "five six seven eight"]
     found = cider_d(corpus(candidates, [[candidate] for candidate in candidates]))
     assert found == pytest.approx([10, 10])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainer.evaluation.metrics.table import metric
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "metrics_cases" / "exact_match_lavis.jsonl"

@@ -73,7 +73,7 @@ def test_lines_that_got_lost_are_an_error(install):
 
 def test_lines_that_shifted_are_an_error(install):
     install(f'{LAST_ARGUMENT}; tail -n +2 "$last"; echo more')
-    with pytest.raises(EvaluationError, match="other pictures"):
+    with pytest.raises(EvaluationError, match="other images"):
         pycoco.tokenize(["a dog", "a cat"])
 
 

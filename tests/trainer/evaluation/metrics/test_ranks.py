@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.ranks import VisdialMetric, ndcg, ranks_of, visdial_scores
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "metrics_cases" / "visdial.jsonl"

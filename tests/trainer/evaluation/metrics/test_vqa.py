@@ -9,7 +9,7 @@ import pytest
 from trainer.evaluation.metrics.normalise import one_line, vqa_answer
 from trainer.evaluation.metrics.table import metric
 from trainer.evaluation.metrics.vqa import leave_equal_out, leave_one_out, official_2021
-from trainer.evaluation.prediction import Prediction
+from trainer.evaluation.predictions.prediction import Prediction
 
 CASES = Path(__file__).resolve().parents[4].parent / "shared" / "metrics_cases" / "vqa.jsonl"
 MODES = ("vqa_official_2021", "vqa_lavis", "vqa_evalai")

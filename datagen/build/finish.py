@@ -1,0 +1,250 @@
+"""Turns the reports of a build's work into a dataset: rejections, vocabularies, card, manifest."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datagen.build.digests import DigestFile
+from datagen.build.hub_card import hub_card
+from datagen.build.leakage import ShardDigests, find_leaks
+from datagen.build.options import BuildOptions
+from datagen.build.plan import BuildPlan, InputFile
+from datagen.build.staging import Staging
+from datagen.build.totals import SplitWork, check_limits
+from datagen.files import Files, hash_file
+from datagen.mixture import MixturePart, mix
+from datagen.schema.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    CandidatesEntry,
+    Leakage,
+    Manifest,
+    MixtureEntry,
+    ShardEntry,
+    SplitEntry,
+    content_hash,
+    encode_manifest,
+)
+from datagen.schema.rejects import decode_rejections
+from datagen.sources import load_source
+from datagen.sources.shared.vocabulary import count_answers
+from templates.library import load_templates
+
+
+def trained_splits(plan: BuildPlan, options: BuildOptions) -> dict[str, tuple[str, ...]]:
+    """The held-in splits of the plan that are trained on, by source."""
+    trained: dict[str, tuple[str, ...]] = {}
+    for each in plan.splits:
+        held_in = load_source(each.source).card.held_in
+        if held_in and each.split in options.mixture.trained_splits(each.source):
+            trained[each.source] = (*trained.get(each.source, ()), each.split)
+    return trained
+
+
+def mixture_of(
+    plan: BuildPlan, options: BuildOptions, records: Mapping[str, int]
+) -> dict[str, MixturePart]:
+    """The mixture of the trained splits, given the records of every `<source>/<split>`."""
+    sizes = {
+        source: sum(records.get(f"{source}/{split}", 0) for split in splits)
+        for source, splits in trained_splits(plan, options).items()
+    }
+    return mix(sizes, options.mixture)
+
+
+def finish(
+    plan: BuildPlan,
+    work: Sequence[SplitWork],
+    options: BuildOptions,
+    files: Files,
+    staging: Staging,
+    *,
+    inputs: Mapping[str, Mapping[str, InputFile]],
+    fingerprint: str,
+    versions: Mapping[str, str],
+) -> Manifest:
+    """Complete the dataset in `staging.output`; the manifest is written last.
+
+    Raises:
+        RejectLimitError: too many rows of a source were rejected.
+    """
+    rejected_files, first_message = _write_rejections(work, files, staging)
+    check_limits(plan, work, options, first_message)
+    assert all(each.is_balanced() for each in work), [e.name for e in work if not e.is_balanced()]
+    templates = load_templates(options.template_dir)
+    groups, leakage = _groups_and_leakage(plan, work, options, files, staging)
+    splits: dict[str, dict[str, SplitEntry]] = {}
+    for each in work:
+        entry = _entry(each, groups[each.name], staging)
+        splits.setdefault(each.plan.source, {})[each.plan.split] = entry
+    records = {each.name: each.written for each in work}
+    mixture = {
+        source: MixtureEntry(**part.model_dump())
+        for source, part in mixture_of(plan, options, records).items()
+    }
+    missing: dict[str, dict[str, tuple[str, ...]]] = {}
+    for absent in plan.missing:
+        missing.setdefault(absent.source, {})[absent.split] = absent.lacks
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        content_hash=content_hash(splits, templates.hash, mixture),
+        fingerprint=fingerprint,
+        template_set=templates.name,
+        template_hash=templates.hash,
+        render_seed=options.seed,
+        images=options.images,
+        options=options.identity(),
+        mixture=mixture,
+        splits=splits,
+        missing=missing,
+        candidates=_write_candidates(plan, options, files, staging),
+        rejected_files=rejected_files,
+        leakage=leakage,
+        inputs=msgspec.to_builtins(inputs),
+        versions=versions,
+        notes=_notes(options),
+    )
+    card = hub_card(manifest, trained_splits(plan, options))
+    for name, data in (("README.md", card.encode()), (MANIFEST_NAME, encode_manifest(manifest))):
+        with files.create(f"{staging.output}/{name}") as file:
+            file.write(data)
+    return manifest
+
+
+def _entry(work: SplitWork, groups: int, staging: Staging) -> SplitEntry:
+    plan = work.plan
+    counts = load_source(plan.source).card.splits[plan.split].counts
+    return SplitEntry(
+        layout=plan.spelling,
+        rows=plan.rows,
+        read=work.read,
+        written=work.written,
+        rejected=work.rejected,
+        filtered=work.filtered,
+        reencoded=work.reencoded,
+        groups=groups,
+        expected={release: fact.value for release, fact in counts.items() if fact.value},
+        expected_verified=all(fact.verified for fact in counts.values()),
+        shards=tuple(
+            ShardEntry(
+                path=staging.shard_name(plan.source, plan.split, s.shard, plan.num_shards),
+                rows=s.rows,
+                num_bytes=s.num_bytes,
+                sha256=s.sha256,
+            )
+            for s in work.shards
+        ),
+    )
+
+
+def _groups_and_leakage(
+    plan: BuildPlan,
+    work: Sequence[SplitWork],
+    options: BuildOptions,
+    files: Files,
+    staging: Staging,
+) -> tuple[dict[str, int], Leakage]:
+    """The number of groups of every split, and the verdict on leakage."""
+    trained = {
+        f"{source}/{split}"
+        for source, splits in trained_splits(plan, options).items()
+        for split in splits
+    }
+    names = [each.name for each in work]
+    return find_leaks(
+        {each.name: _digests(each, staging) for each in work},
+        [name for name in names if name in trained],
+        [name for name in names if name not in trained and not name.endswith("/train")],
+        files,
+        options.comparison_bytes(),
+    )
+
+
+def _digests(work: SplitWork, staging: Staging) -> list[ShardDigests]:
+    source, split, num_shards = work.plan.source, work.plan.split, work.plan.num_shards
+    return [
+        ShardDigests(
+            path=f"{staging.output}/{staging.shard_name(source, split, s.shard, num_shards)}",
+            groups=DigestFile(staging.shard(source, split, s.shard, "groups"), s.groups),
+            texts_path=staging.shard(source, split, s.shard, "texts"),
+        )
+        for s in work.shards
+    ]
+
+
+def _write_rejections(
+    work: Sequence[SplitWork], files: Files, staging: Staging
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """`rejected/<source>.jsonl` of all parts, in the order of the rows.
+
+    Returns their sha256 by source, and by source and reason the first row rejected for it.
+    """
+    hashes: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
+    for source in dict.fromkeys(each.plan.source for each in work):
+        mine = [each for each in work if each.plan.source == source]
+        if not any(each.rejected for each in mine):
+            continue
+        path = f"{staging.output}/rejected/{source}.jsonl"
+        with files.create(path) as file:
+            for part in (part for each in mine for part in _rejection_parts(each, staging)):
+                with files.open_binary(part) as staged:
+                    data = staged.read()
+                file.write(data)
+                for rejection in decode_rejections(data):
+                    row = rejection.row
+                    place = f"byte {rejection.byte}" if row is None else f"row {row}"
+                    place = f"{rejection.file}, {place}: {rejection.message}"
+                    first.setdefault((source, rejection.reason.value), place)
+        hashes[source] = hash_file(files, path)[1]
+    return hashes, first
+
+
+def _rejection_parts(work: SplitWork, staging: Staging) -> list[str]:
+    key = (work.plan.source, work.plan.split)
+    return [
+        staging.plan_rejections(*key),
+        *(staging.range(*key, r.number, "rejected.jsonl") for r in work.ranges if r.rejected),
+        *(staging.shard(*key, s.shard, "rejected.jsonl") for s in work.shards if s.duplicates),
+    ]
+
+
+def _write_candidates(
+    plan: BuildPlan, options: BuildOptions, files: Files, staging: Staging
+) -> dict[str, CandidatesEntry]:
+    """`candidates/<source>.parquet`: the answer vocabulary, most frequent first."""
+    entries = {}
+    for source_id in dict.fromkeys(each.source for each in plan.splits):
+        source = load_source(source_id)
+        if source.vocabulary is None:
+            continue
+        file_name = source.vocabulary.rows.file
+        counts = count_answers(source.vocabulary, f"{options.raw}/{source.card.folder}", files)
+        if counts is None:
+            reason = f"{file_name} is not in {source.card.folder}; ranking needs its answers"
+            entries[source_id] = CandidatesEntry(path=None, rows=0, sha256=None, reason=reason)
+            continue
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        table = pa.table(
+            {
+                "answer": pa.array([answer for answer, _ in ordered], pa.string()),
+                "count": pa.array([count for _, count in ordered], pa.int64()),
+            }
+        )
+        encoded = io.BytesIO()
+        pq.write_table(table, encoded, compression="zstd")
+        name = f"candidates/{source_id}.parquet"
+        with files.create(f"{staging.output}/{name}") as file:
+            file.write(encoded.getbuffer())
+        sha256 = hash_file(files, f"{staging.output}/{name}")[1]
+        entries[source_id] = CandidatesEntry(path=name, rows=len(ordered), sha256=sha256)
+    return entries
+
+
+def _notes(options: BuildOptions) -> tuple[str, ...]:
+    if options.images == "reference":
+        return ("images are kept by reference: their bytes are not hashed",)
+    return ()

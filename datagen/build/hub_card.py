@@ -1,0 +1,88 @@
+"""The README.md of a dataset, as the Hugging Face Hub reads it: one configuration a source."""
+
+from collections.abc import Mapping
+
+import yaml
+
+from datagen.schema.manifest import Manifest
+from datagen.sources import load_source
+
+
+def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
+    """The card's text; `trained` are the splits of the default configuration, by source."""
+    configs: list[dict[str, object]] = []
+    content = f"dataset {manifest.content_hash[:16]}"  # `datasets` caches by folder name and this
+    filled = {
+        source: [split for split, entry in splits.items() if entry.written]
+        for source, splits in manifest.splits.items()
+    }
+    default = [
+        _pattern(source, split)
+        for source, splits in trained.items()
+        for split in splits
+        if split in filled[source]
+    ]
+    if default:
+        configs.append(
+            {
+                "config_name": "default",
+                "description": content,
+                "default": True,
+                "data_files": [{"split": "train", "path": default}],
+            }
+        )
+    for source, held in filled.items():
+        if held:
+            files = [{"split": split, "path": _pattern(source, split)} for split in held]
+            configs.append({"config_name": source, "description": content, "data_files": files})
+    header = {
+        "configs": configs,
+        "language": ["en"],
+        "tags": ["instruction-tuning", "vision-language", "instructblip"],
+        "size_categories": [_size_category(manifest)],
+    }
+    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{_body(manifest)}"
+
+
+def _pattern(source: str, split: str) -> str:
+    return f"data/{source}/{split}-*.parquet"
+
+
+def _size_category(manifest: Manifest) -> str:
+    records = sum(e.written for splits in manifest.splits.values() for e in splits.values())
+    bounds = ("1K", "10K", "100K", "1M", "10M", "100M")
+    for power, name in enumerate(bounds, start=3):
+        if records < 10**power:
+            return f"n<{name}" if power == 3 else f"{bounds[power - 4]}<n<{name}"
+    return "100M<n<1B"
+
+
+def _body(manifest: Manifest) -> str:
+    lines = [
+        "# Instruction-tuning data in InstructBLIP's form",
+        "",
+        "Built by visinstruct from the publishers' files. Each record is one example with its typed",
+        f"fields and one rendered instruction (template set `{manifest.template_set}`, seed",
+        f"{manifest.render_seed}). `default` holds the held-in training sets; draw from them by the",
+        "mixture below, not uniformly. In evaluation splits the instruction is the fixed protocol prompt.",
+        "`manifest.json` has counts, rejections, hashes and versions.",
+        "",
+        "| source | split | records | licence of the annotations | non-commercial only |",
+        "|---|---|---|---|---|",
+    ]
+    for source, splits in manifest.splits.items():
+        card = load_source(source).card
+        commercial = {True: "yes", False: "no", None: "unknown, take as yes"}
+        for split, entry in splits.items():
+            lines.append(
+                f"| {source} | {split} | {entry.written:,} | {card.licence.value or 'unknown'} | "
+                f"{commercial[card.non_commercial.value]} |"
+            )
+    if manifest.mixture:
+        lines += ["", "| trained on | records | probability |", "|---|---|---|"]
+        for source, part in manifest.mixture.items():
+            lines.append(f"| {source} | {part.size:,} | {part.probability:.4f} |")
+    citations = dict.fromkeys(load_source(s).card.citation.value for s in manifest.splits)
+    lines += ["", "Please cite the datasets:", ""]
+    lines += [f"- {citation}" for citation in citations if citation]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,109 @@
+"""The options of a build, checked all at once."""
+
+import re
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from datagen.errors import OptionError
+from datagen.mixture import MixtureOptions
+from datagen.schema.record import ImageMode
+
+MIN_MEMORY_BYTES = 512 << 20
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+
+
+class BuildOptions(BaseModel):
+    """What is built, from where, into where.
+
+    `max_reject_fraction` and `max_missing_fraction` are shares of the rows read, per source; the
+    second is about absent images and clips only (None: what the source's card allows).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    raw: str
+    out: str
+    sources: tuple[str, ...] | None = None
+    splits: tuple[str, ...] | None = None
+    limit: int | None = Field(None, ge=1)
+    images: ImageMode = "reference"
+    image_max_side: int | None = Field(None, ge=16)
+    image_roots: Mapping[str, str] = Field(default_factory=dict)
+    missing_images: str = Field("reject", pattern="^(reject|keep)$")
+    max_reject_fraction: float = Field(0.05, ge=0, le=1)
+    max_missing_fraction: float | None = Field(None, ge=0, le=1)
+    seed: int = 0
+    template_dir: str = "instruct"
+    max_memory: int = Field(2 << 30, ge=MIN_MEMORY_BYTES)
+    mixture: MixtureOptions = MixtureOptions()
+
+    @field_validator("sources", "splits")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """Sorted: the order in which they are given changes nothing."""
+        return None if names is None else tuple(sorted(set(names)))
+
+    @field_validator("max_memory", mode="before")
+    @classmethod
+    def _read_size(cls, value: object) -> object:
+        return parse_size(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "BuildOptions":
+        if self.images == "embed" and self.missing_images == "keep":
+            raise ValueError(
+                "missing_images keep needs images reference: what is absent has no bytes"
+            )
+        if self.image_max_side is not None and self.images == "reference":
+            raise ValueError("image_max_side needs images embed: references are not re-encoded")
+        return self
+
+    def identity(self) -> dict[str, object]:
+        """The options that decide what is written; not where from, where to, or by what means."""
+        return self.model_dump(
+            mode="json", exclude={"raw", "out", "image_roots", "template_dir", "max_memory"}
+        )
+
+    def range_bytes(self, file_bytes: int) -> int:
+        """How much of a file a worker takes at a time.
+
+        A 256th of the file, so that there are parts enough to spread, between 512 KB and 4 MB, but at
+        most a 256th of the memory: decoded, rendered and in columns, a row takes many times its length.
+        """
+        return min(max(file_bytes >> 8, 512 << 10), 4 << 20, self.max_memory >> 8)
+
+    def comparison_bytes(self) -> int:
+        """How much memory the comparison of splits may take: an eighth, beside what is loaded."""
+        return self.max_memory >> 3
+
+
+def make_options(**values: object) -> BuildOptions:
+    """`BuildOptions`, with all mistakes in one sentence of ours.
+
+    Raises:
+        OptionError: some value is not allowed.
+    """
+    try:
+        return BuildOptions.model_validate(values)
+    except ValidationError as error:
+        mistakes = [
+            f"--{'-'.join(map(str, e['loc'])).replace('_', '-')}: {e['msg']}"
+            if e["loc"]
+            else e["msg"]
+            for e in error.errors()
+        ]
+        raise OptionError("; ".join(mistakes).replace("Value error, ", "")) from None
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `4GB`, `512M` or `1073741824`; units are powers of 1024.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no size, write for example 4GB")
+    power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
+    return int(float(match[1]) * 1024**power)

@@ -1,0 +1,174 @@
+"""The plan of a build: which splits can be read, where their rows are, how many shards they make.
+
+Planning reads every needed file once, in the process that starts the build. It finds what is missing,
+cut off or of another dataset before any work is spent, and fixes everything that the output depends
+on, so that the work itself may run anywhere, in any order, any number of times.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datagen.build.options import BuildOptions
+from datagen.errors import OptionError, RawDataError, nearest
+from datagen.files import Files
+from datagen.raw.gather import raw_exists
+from datagen.raw.json_index import Window
+from datagen.schema.adapter import Kind, Source, SplitFiles
+from datagen.sources import SOURCE_IDS, load_source
+
+
+@dataclass(frozen=True)
+class RangePlan:
+    """What one worker takes: the first `rows` rows of the split that lie in `window`."""
+
+    number: int
+    window: Window
+    first_row: int  # the window's first row, counted in the file
+    rows: int
+
+
+@dataclass(frozen=True)
+class LookupPlan:
+    """A join: the file that is read and the saved index of its keys. Without file, nothing is found."""
+
+    path: str | None
+    index_path: str
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """The part of a file that holds a table."""
+
+    path: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """All that is needed to stage and write one split. `spelling` names the layout that is read."""
+
+    source: str
+    split: str
+    spelling: str
+    path: str
+    kind: Kind
+    ranges: tuple[RangePlan, ...]
+    lookups: Mapping[str, LookupPlan]
+    tables: Mapping[str, TablePlan]
+    num_shards: int
+    rejected: Mapping[str, int]  # by the plan itself, before any row is read
+
+    @property
+    def rows(self) -> int:
+        return sum(each.rows for each in self.ranges)
+
+
+@dataclass(frozen=True)
+class MissingSplit:
+    """A split that is not built, and what its nearest layout lacks: files, or rows in them."""
+
+    source: str
+    split: str
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A publisher's file, as it was read."""
+
+    num_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """The splits to build; picklable, since every worker gets it."""
+
+    splits: tuple[SplitPlan, ...]
+    missing: tuple[MissingSplit, ...] = ()
+
+
+def choose_splits(
+    options: BuildOptions, files: Files
+) -> tuple[list[tuple[Source, SplitFiles]], list[MissingSplit]]:
+    """The splits whose files are complete, and the others.
+
+    Raises:
+        OptionError: a source or split is unknown.
+        RawDataError: a source that was asked for by name, or every source, has no complete split.
+    """
+    sources = [load_source(source_id) for source_id in options.sources or SOURCE_IDS]
+    known = {split for source in sources for split in source.split_names()}
+    for split in options.splits or ():
+        if split not in known:
+            raise OptionError(
+                f"unknown split {split!r}{nearest(split, known)}; known are {', '.join(sorted(known))}"
+            )
+    chosen: list[tuple[Source, SplitFiles]] = []
+    missing: list[MissingSplit] = []
+    for source in sources:
+        for split in source.split_names():
+            if options.splits is None or split in options.splits:
+                found = complete_layout(source, split, options.raw, files)
+                if isinstance(found, SplitFiles):
+                    chosen.append((source, found))
+                else:
+                    missing.append(MissingSplit(source.id, split, found))
+    built = {source.id for source, _ in chosen}
+    for source in sources:
+        if options.sources and source.id not in built:
+            absent = [each for each in missing if each.source == source.id]
+            if not absent:
+                raise OptionError(
+                    f"source {source.id!r} has none of the splits {', '.join(options.splits or ())}; "
+                    f"it has {', '.join(source.split_names())}"
+                )
+            raise RawDataError(
+                f"source {source.id!r} has no complete split in {options.raw}/{source.card.folder}: "
+                + "; ".join(f"{each.split} lacks {', '.join(each.lacks)}" for each in absent)
+            )
+    if not chosen:
+        raise RawDataError(
+            f"no source has a complete split in {options.raw}; `visinstruct sources --raw "
+            f"{options.raw}` lists the files that are expected"
+        )
+    return chosen, missing
+
+
+def complete_layout(
+    source: Source, split: str, raw: str, files: Files
+) -> SplitFiles | tuple[str, ...]:
+    """The first layout of a split whose files are all there, or what the nearest one lacks."""
+    lacking = []
+    for layout in source.splits:
+        if layout.split == split:
+            folder = f"{raw}/{source.card.folder}"
+            absent = tuple(f for f in layout.files() if not raw_exists(files, f"{folder}/{f}"))
+            if not absent:
+                return layout
+            lacking.append(absent)
+    return min(lacking, key=len)
+
+
+def media_roots(options: BuildOptions) -> dict[str, str]:
+    """The folder of every collection that some source uses.
+
+    Raises:
+        OptionError: `--image-root` names another collection.
+    """
+    roots = {}
+    for source_id in SOURCE_IDS:
+        card = load_source(source_id).card
+        for media in card.media:
+            parent = "" if media.kind == "own" else f"{media.kind}/"
+            folder = card.folder if media.kind == "own" else media.collection
+            roots[media.collection] = f"{options.raw}/{parent}{folder}"
+    for collection, folder in options.image_roots.items():
+        if collection not in roots:
+            raise OptionError(
+                f"--image-root names unknown collection {collection!r}{nearest(collection, roots)}; "
+                f"known are {', '.join(sorted(roots))}"
+            )
+        roots[collection] = folder
+    return roots

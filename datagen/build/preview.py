@@ -1,0 +1,53 @@
+"""Examples of a raw folder without building anything: what a template author looks at."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from datagen.build.options import BuildOptions
+from datagen.build.plan import choose_splits, media_roots
+from datagen.build.planner import index_files, make_plan
+from datagen.build.stage import RangeWork, SplitStager
+from datagen.build.stage_media import StagedMedia
+from datagen.build.staging import Staging
+from datagen.files import LocalFiles
+from datagen.media.media import MediaRoots
+from datagen.schema.example import Example
+
+
+class _AnyMedia:
+    """Images do not matter to a template."""
+
+    reencoded = 0
+    packed_bytes = 0
+
+    def prepare(self, example: Example) -> StagedMedia:
+        return StagedMedia(())
+
+
+def examples_in(
+    raw: str, scratch: str, source: str | None, split: str | None, rows: int
+) -> Iterator[Example]:
+    """The first `rows` examples of each source (or of `source`), of `split` or its first split."""
+    options = BuildOptions(
+        raw=raw,
+        out=scratch,
+        sources=(source,) if source else None,
+        splits=(split,) if split else None,
+        limit=max(rows, 1) * 10,
+    )
+    files, staging = LocalFiles(), Staging(scratch)
+    chosen, _ = choose_splits(options, files)
+    first = {each.id: (each, layout) for each, layout in reversed(chosen)}
+    wanted = [first[source_id] for source_id in dict.fromkeys(each.id for each, _ in chosen)]
+    plan = make_plan(options, files, staging, wanted, index_files(options, files, wanted))
+    roots = MediaRoots(media_roots(options), files)
+    for each in plan.splits:
+        stager = SplitStager(each, options, roots, files, staging)
+        yield from islice(_examples(stager), rows)
+
+
+def _examples(stager: SplitStager) -> Iterator[Example]:
+    for planned in stager.plan.ranges:
+        work = RangeWork(stager, planned, _AnyMedia())
+        work.run()
+        yield from work.examples

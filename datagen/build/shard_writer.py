@@ -1,0 +1,301 @@
+"""The second half of a build's work: staged records become the Parquet files of a split."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from datagen.build.digests import write_digests
+from datagen.build.options import BuildOptions
+from datagen.build.plan import SplitPlan
+from datagen.build.stage import PARTS_PER_ROW
+from datagen.build.stage_media import AS_IT_IS
+from datagen.build.staging import Place, ShardReport, Staging
+from datagen.errors import RawDataError, Reason, RowRejectedError
+from datagen.files import Files, HashingWriter
+from datagen.media.media import MediaRoots
+from datagen.raw.rows import WindowRows
+from datagen.schema.card import SourceCard
+from datagen.schema.columns import column
+from datagen.schema.record import DICTIONARY_COLUMNS, SCHEMA, file_schema
+from datagen.schema.rejects import Rejection, encode_rejections
+from datagen.sources import load_source
+
+ROW_GROUP_ROWS = 4_096
+ROW_GROUP_BYTES = 4 << 20
+"""Of images: the Hub's viewer and random reads want small groups."""
+
+IMAGE_BYTES_COLUMN = "images.list.element.bytes"
+
+
+class StagedPlace(NamedTuple):
+    """A `Place` and the range that it is in."""
+
+    range: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Writes the shards of one split."""
+
+    plan: SplitPlan
+    options: BuildOptions
+    roots: MediaRoots
+    files: Files
+    staging: Staging
+
+    def unique_rows(self, places: Sequence[StagedPlace]) -> int:
+        """How many records the shard will have: its rows, less those whose id another row has."""
+        parts = []
+        for number, place in sorted(places):
+            with self.files.open_binary(self.staged(number, "keys")) as file:
+                file.seek(8 * place.first_row)
+                parts.append(np.frombuffer(file.read(8 * place.rows), dtype="<u8"))
+        keys = np.concatenate(parts)
+        if len(np.unique(keys)) == len(keys):
+            return len(keys)
+        return int(np.count_nonzero(_first_of_id(self._sorted_table(places))))
+
+    def write(self, shard: int, places: Sequence[StagedPlace], weight: float | None) -> ShardReport:
+        """Write one shard, or find that it is done. Equal places give equal bytes, in any order."""
+        plan = self.plan
+        report_path = self.staging.shard(plan.source, plan.split, shard, "report.json")
+        if self.files.exists(report_path):
+            with self.files.open_binary(report_path) as file:
+                return msgspec.json.decode(file.read(), type=ShardReport)
+        table = self._sorted_table(places)
+        first = _first_of_id(table)
+        repeated = table.filter(pa.array(~first))
+        table = table.filter(pa.array(first)) if repeated.num_rows else table
+        name = self.staging.shard_name(plan.source, plan.split, shard, plan.num_shards)
+        with self.files.create(f"{self.staging.output}/{name}") as file:
+            written = HashingWriter(file)
+            self._write_parquet(written, table, weight)
+        staged = partial(self.staging.shard, plan.source, plan.split, shard)
+        with self.files.create(staged("rejected.jsonl")) as file:
+            file.write(encode_rejections(self._duplicates(repeated)))
+        group_ids = pc.unique(table["group_id"]).to_pylist()
+        report = ShardReport(
+            source=plan.source,
+            split=plan.split,
+            shard=shard,
+            rows=table.num_rows,
+            num_bytes=written.num_bytes,
+            sha256=written.sha256,
+            duplicates=repeated.num_rows,
+            groups=write_digests(group_ids, staged("groups"), self.files).num_digests,
+        )
+        with self.files.create(report_path) as file:
+            file.write(msgspec.json.encode(report))
+        return report
+
+    @property
+    def _card(self) -> SourceCard:
+        return load_source(self.plan.source).card
+
+    def staged(self, number: int, what: str) -> str:
+        return self.staging.range(self.plan.source, self.plan.split, number, what)
+
+    def _sorted_table(self, places: Sequence[StagedPlace]) -> pa.Table:
+        """The shard's staged rows by key, then by their place in the publisher's file."""
+        tables = []
+        for number, place in sorted(places):
+            with self.files.open_binary(self.staged(number, "blocks")) as file:
+                file.seek(place.offset)
+                data = pa.py_buffer(file.read(place.length))
+            table = pa.ipc.open_stream(data).read_all()
+            ranges = pa.array(np.full(place.rows, number, dtype=np.int32))
+            tables.append(table.append_column("_range", ranges))
+        table = pa.concat_tables(tables, promote_options="default")
+        order = np.lexsort((table["_position"].to_numpy(), table["_key"].to_numpy()))
+        return table.take(pa.array(order)).combine_chunks()
+
+    def _duplicates(self, repeated: pa.Table) -> Iterator[Rejection]:
+        repeated = repeated.sort_by("_position")
+        window: WindowRows | None = None
+        for record_id, position, number in zip(
+            repeated["record_id"].to_pylist(),
+            repeated["_position"].to_pylist(),
+            repeated["_range"].to_pylist(),
+            strict=True,
+        ):
+            row = position // PARTS_PER_ROW
+            place = self.plan.ranges[number]
+            if window is None or window.window != place.window:
+                window = WindowRows(self.files, self.plan.path, self.plan.kind, place.window, Any)
+            index = row - place.first_row
+            yield Rejection(
+                source=self.plan.source,
+                split=self.plan.split,
+                file=self.plan.path.removeprefix(f"{self.options.raw}/{self._card.folder}/"),
+                row=row,
+                byte=window.rows[index].start,
+                reason=Reason.DUPLICATE_ID,
+                message=f"an earlier row makes {record_id!r} too; that one is used",
+                content=window.text(index),
+            )
+
+    def _write_parquet(self, file: HashingWriter, table: pa.Table, weight: float | None) -> None:
+        embed = self.options.images == "embed"
+        with pq.ParquetWriter(
+            file,
+            file_schema(self.options.images),
+            compression=_COMPRESSIONS if embed else "zstd",
+            use_dictionary=DICTIONARY_COLUMNS,
+            write_statistics=["record_id", *DICTIONARY_COLUMNS],
+        ) as writer:
+            if not embed:
+                records = self._records(table, weight, _references(table))
+                writer.write_table(records, row_group_size=ROW_GROUP_ROWS)
+                return
+            with _Images(self) as pictures:
+                groups = pictures.row_groups(table)
+                records = (self._records(rows, weight, images) for rows, images in groups)
+                for group in _one_ahead(records):
+                    writer.write_table(group)
+
+    def _records(self, table: pa.Table, weight: float | None, images: pa.Array) -> pa.Table:
+        """Staged rows as rows of `SCHEMA`."""
+        card = self._card
+        constants = {
+            "source": self.plan.source,
+            "split": self.plan.split,
+            "task": card.task,
+            "licence": card.licence.value,
+            "weight": weight,
+        }
+        made = {"images": images, "video": _videos(table)}
+        columns = []
+        for field in SCHEMA:
+            if field.name in constants:
+                value = pa.scalar(constants[field.name], field.type)
+                columns.append(pa.repeat(value, table.num_rows))
+            elif field.name in made:
+                columns.append(made[field.name])
+            elif field.name in table.column_names:
+                columns.append(table[field.name])
+            else:
+                columns.append(pa.nulls(table.num_rows, field.type))
+        return pa.table(columns, schema=file_schema(self.options.images))
+
+
+def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """`tables`, each made while the one before it is used: reading and writing side by side."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = thread.submit(next, tables, None)
+            yield table
+
+
+class _Images:
+    """The bytes of a shard's images, read as its row groups are written."""
+
+    def __init__(self, writer: ShardWriter) -> None:
+        self.writer = writer
+        self.packs: dict[int, BinaryIO] = {}
+
+    def __enter__(self) -> "_Images":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pack in self.packs.values():
+            pack.close()
+
+    def row_groups(self, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Array]]:
+        """Runs of rows of at most `ROW_GROUP_BYTES` of images (or one row), and their images."""
+        staged = zip(
+            table["_range"].to_pylist(),
+            table["_paths"].to_pylist(),
+            table["_packed"].to_pylist(),
+            strict=True,
+        )
+        start = size = 0
+        images: list[list[tuple[bytes, str]] | None] = []
+        for row, (number, paths, packed) in enumerate(staged):
+            read = [
+                (self._read(number, path, place["offset"], place["length"]), path)
+                for path, place in zip(paths or (), packed or (), strict=True)
+            ]
+            more = sum(len(data) for data, _ in read)
+            if images and size + more > ROW_GROUP_BYTES:
+                yield table.slice(start, len(images)), column("images", images)
+                start, size, images = row, 0, []
+            images.append(read or None)
+            size += more
+        yield table.slice(start), column("images", images)
+
+    def _read(self, number: int, path: str, offset: int, length: int) -> bytes:
+        if (offset, length) == AS_IT_IS:
+            try:
+                with self.writer.roots.open(path) as file:
+                    return file.read()
+            except RowRejectedError as error:
+                raise RawDataError(
+                    f"{error.message}: it was there when the build began; start the build again"
+                ) from None
+        if number not in self.packs:
+            pictures = self.writer.staged(number, "pictures")
+            self.packs[number] = self.writer.files.open_binary(pictures)
+        self.packs[number].seek(offset)
+        return self.packs[number].read(length)
+
+
+def _references(table: pa.Table) -> pa.Array:
+    """The images column without bytes."""
+    if table["_paths"].null_count == table.num_rows:
+        return pa.nulls(table.num_rows, SCHEMA.field("images").type)
+    paths = table["_paths"].combine_chunks()
+    pictures = pa.StructArray.from_arrays(
+        [pa.nulls(len(paths.values), pa.binary()), paths.values], names=["bytes", "path"]
+    )
+    return pa.ListArray.from_arrays(paths.offsets, pictures, mask=paths.is_null())
+
+
+def _videos(table: pa.Table) -> pa.Array:
+    kind = SCHEMA.field("video").type
+    if "_video" not in table.column_names:
+        return pa.nulls(table.num_rows, kind)
+    paths = table["_video"].combine_chunks()
+    times = table["_frame_times"].combine_chunks()
+    return pa.StructArray.from_arrays([paths, times], fields=list(kind), mask=paths.is_null())
+
+
+def _leaves(name: str, kind: pa.DataType) -> Iterator[str]:
+    """The names of a column's leaves in Parquet."""
+    if pa.types.is_list(kind):
+        yield from _leaves(f"{name}.list.element", kind.value_type)
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _leaves(f"{name}.{field.name}", field.type)
+    else:
+        yield name
+
+
+_COMPRESSIONS = {
+    leaf: "none" if leaf == IMAGE_BYTES_COLUMN else "zstd"
+    for field in SCHEMA
+    for leaf in _leaves(field.name, field.type)
+}
+"""Images are compressed already."""
+
+
+def _first_of_id(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """True for the first row of each id, in a table sorted by key."""
+    keys = table["_key"].to_numpy()
+    first = np.ones(len(keys), dtype=bool)
+    repeats = np.flatnonzero(keys[1:] == keys[:-1]) + 1
+    for index in repeats.tolist():
+        begin = np.searchsorted(keys, keys[index])
+        earlier = table["record_id"].slice(begin, index - begin).to_pylist()
+        first[index] = table["record_id"][index].as_py() not in earlier
+    return first

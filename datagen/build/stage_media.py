@@ -1,0 +1,153 @@
+"""Checks the media of examples while they are staged, and prepares what will be embedded.
+
+Image bytes never travel between workers: an image that is embedded as it is gets read when its
+shard is written; one that must be re-encoded, or a video's frames, go into a file beside the staged
+range, of which the record keeps the place.
+"""
+
+import io
+from typing import BinaryIO, Protocol
+
+from msgspec import Struct
+
+from datagen.build.options import BuildOptions
+from datagen.errors import Reason, RowRejectedError
+from datagen.media.media import (
+    MediaRoots,
+    UndecodableError,
+    inspect_image,
+    needs_reencoding,
+    reencode,
+)
+from datagen.media.video import frame_times, read_frames, video_duration
+from datagen.schema.example import Example
+
+MAX_REMEMBERED = 8_192
+AS_IT_IS = (-1, 0)
+FRAME_QUALITY = 92
+
+
+class StagedMedia(Struct, frozen=True):
+    """Paths of images, or times of a video's frames; in embedding, where their bytes are.
+
+    `packed` holds (offset, length) in the range's images, or `AS_IT_IS` for the file itself.
+    """
+
+    paths: tuple[str, ...]
+    frame_times: tuple[float, ...] | None = None
+    packed: tuple[tuple[int, int], ...] | None = None
+
+
+class PreparesMedia(Protocol):
+    """What staging needs of whoever looks after media.
+
+    `reencoded` counts changed images, `packed_bytes` is how much went beside the staged range.
+    """
+
+    reencoded: int
+    packed_bytes: int
+
+    def prepare(self, example: Example) -> StagedMedia:
+        """Check the example's media.
+
+        Raises:
+            RowRejectedError: one of them cannot be used.
+        """
+
+
+class MediaStage:
+    """The media of one range. `pack` receives prepared images; None where nothing is embedded."""
+
+    def __init__(self, roots: MediaRoots, options: BuildOptions, pack: BinaryIO | None) -> None:
+        self.roots, self.pack = roots, pack
+        self.keep_missing = options.missing_images == "keep"
+        self.max_side = options.image_max_side
+        self.packed_bytes = 0
+        self.reencoded = 0
+        self._remembered: dict[str, StagedMedia | RowRejectedError] = {}
+
+    def prepare(self, example: Example) -> StagedMedia:
+        """Check the example's media.
+
+        Raises:
+            RowRejectedError: one of them cannot be used.
+        """
+        if example.images is None:
+            assert example.video is not None
+            return self._once(f"{example.video}#{example.clip}", example)
+        if len(example.images) == 1:
+            return self._once(example.images[0], example)
+        parts = [self._once(path, example) for path in example.images]
+        packed = tuple(place for part in parts for place in part.packed or ())
+        return StagedMedia(example.images, packed=packed or None)
+
+    def _once(self, name: str, example: Example) -> StagedMedia:
+        known = self._remembered.get(name)
+        if known is None:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            try:
+                known = self._video(example) if example.video else self._image(name)
+            except RowRejectedError as error:
+                known = error
+            self._remembered[name] = known
+        if isinstance(known, RowRejectedError):
+            raise known
+        return known
+
+    def _image(self, path: str) -> StagedMedia:
+        try:
+            info = inspect_image(self.roots, path)
+        except RowRejectedError as error:
+            if error.reason is Reason.MEDIA_MISSING and self.keep_missing:
+                return StagedMedia((path,))
+            raise
+        if self.pack is None:
+            return StagedMedia((path,))
+        if not needs_reencoding(info, self.max_side):
+            return StagedMedia((path,), packed=(AS_IT_IS,))
+        with self.roots.open(path) as file:
+            data = file.read()
+        try:
+            place = self._put(reencode(data, info, self.max_side))
+        except UndecodableError as error:
+            raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error}") from None
+        self.reencoded += 1
+        return StagedMedia((path,), packed=(place,))
+
+    def _video(self, example: Example) -> StagedMedia:
+        path = example.video
+        assert path is not None
+        try:
+            with self.roots.open(path) as file:
+                duration = video_duration(file, path)
+                if example.clip is not None and example.clip[0] >= duration:
+                    raise RowRejectedError(
+                        Reason.MEDIA_TRUNCATED,
+                        f"{path} lasts {duration:.1f} s, and its clip begins at {example.clip[0]:.1f} s",
+                    )
+                times = frame_times(duration, example.clip)
+                if self.pack is None:
+                    return StagedMedia((), times)
+                file.seek(0)
+                frames = read_frames(file, path, times)
+        except RowRejectedError as error:
+            if error.reason is Reason.MEDIA_MISSING and self.keep_missing:
+                return StagedMedia(())
+            raise
+        places = []
+        for frame in frames:
+            if self.max_side and max(frame.size) > self.max_side:
+                frame.thumbnail((self.max_side, self.max_side), reducing_gap=None)
+            encoded = io.BytesIO()
+            frame.save(encoded, "JPEG", quality=FRAME_QUALITY)
+            places.append(self._put(encoded.getvalue()))
+        paths = tuple(f"{path}#t={time:.3f}" for time in times)
+        return StagedMedia(paths, times, tuple(places))
+
+    def _put(self, data: bytes) -> tuple[int, int]:
+        assert self.pack is not None
+        self.pack.write(data)
+        place = (self.packed_bytes, len(data))
+        self.packed_bytes += len(data)
+        return place

@@ -1,0 +1,84 @@
+"""Where a build keeps its unfinished work, so that a killed build goes on where it was.
+
+The folder lies beside the output and is named after the build's fingerprint. `output/` grows into the
+dataset; the rest is intermediate. A file is there whole or not at all, and a JSON report beside it is
+written last: what has a report is done. A staged range is not forced to the disk, so a power cut may
+shorten it, which its report's sizes show.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+
+class Place(Struct, frozen=True):
+    """Rows of one shard in a staged range: bytes in its blocks, rows in its keys."""
+
+    shard: int
+    offset: int
+    length: int
+    first_row: int
+    rows: int
+
+
+class RangeReport(Struct, frozen=True, kw_only=True):
+    """What became of the rows of one range.
+
+    `read` counts examples-to-be, not rows of the file; `files` has the bytes of each file staged.
+    """
+
+    source: str
+    split: str
+    number: int
+    read: int
+    staged: int
+    rejected: dict[str, int]
+    filtered: dict[str, int]
+    reencoded: int
+    files: Mapping[str, int]
+    places: Sequence[Place]
+
+
+class ShardReport(Struct, frozen=True, kw_only=True):
+    """One finished Parquet file, and the rows of a repeated id that were left out of it.
+
+    `groups` counts its distinct group ids.
+    """
+
+    source: str
+    split: str
+    shard: int
+    rows: int
+    num_bytes: int
+    sha256: str
+    duplicates: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Paths inside the staging folder."""
+
+    root: str
+
+    @property
+    def output(self) -> str:
+        return f"{self.root}/output"
+
+    def index(self, name: str) -> str:
+        return f"{self.root}/index/{name}.npy"
+
+    def plan_rejections(self, source: str, split: str) -> str:
+        return f"{self.root}/ranges/{source}/{split}/plan.rejected.jsonl"
+
+    def range(self, source: str, split: str, number: int, what: str) -> str:
+        """`what` is blocks, keys, images, rejected.jsonl or report.json."""
+        return f"{self.root}/ranges/{source}/{split}/{number:06d}.{what}"
+
+    def shard_name(self, source: str, split: str, shard: int, num_shards: int) -> str:
+        return f"data/{source}/{split}-{shard:05d}-of-{num_shards:05d}.parquet"
+
+    def shard(self, source: str, split: str, shard: int, what: str) -> str:
+        """`what` is rejected.jsonl, groups or texts (their digests), or report.json."""
+        return f"{self.root}/shards/{source}/{split}/{shard:05d}.{what}"

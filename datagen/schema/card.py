@@ -1,0 +1,131 @@
+"""What is known of a source, as data: every value with where it was read and whether it was checked."""
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from templates.catalog import SOURCES, TASKS
+
+T = TypeVar("T")
+
+CATEGORIES = (
+    "image captioning",
+    "image captioning with reading comprehension",
+    "visual reasoning",
+    "image question answering",
+    "knowledge-grounded image question answering",
+    "image question answering with reading comprehension",
+    "image question generation",
+    "video question answering",
+    "visual conversational question answering",
+    "image classification",
+    "LLaVA-Instruct-150K",
+)
+"""The paper's eleven task categories (InstructBLIP, figure 2)."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fact(_Frozen, Generic[T]):
+    """A value, where it was read, and whether that was checked against the publisher.
+
+    What is not known is a `None` value, never a guess.
+    """
+
+    value: T | None = None
+    read_in: str | None = None
+    verified: bool = False
+
+    @model_validator(mode="after")
+    def _has_origin(self) -> "Fact[T]":
+        if self.value is not None and not self.read_in:
+            raise ValueError("a known value says where it was read")
+        return self
+
+
+def verified(value: T, read_in: str) -> Fact[T]:
+    """A value checked against the publisher's own files or pages."""
+    return Fact[T](value=value, read_in=read_in, verified=True)
+
+
+def unverified(value: T, read_in: str = "general knowledge") -> Fact[T]:
+    """A value read elsewhere, or remembered, and not checked."""
+    return Fact[T](value=value, read_in=read_in)
+
+
+class SplitCard(_Frozen):
+    """One split: how many records each release of it holds, and whether the paper used it."""
+
+    used_in_paper: bool
+    counts: dict[str, Fact[int]] = Field(default_factory=dict)  # release -> records
+    note: str | None = None
+
+
+class FileCard(_Frozen):
+    """An official file, below the source's raw folder."""
+
+    name: str
+    splits: tuple[str, ...]
+    spelling: str = "official"  # which of several official layouts it belongs to
+    download: Fact[str] = Fact()
+    required: bool = True
+
+
+class MediaCard(_Frozen):
+    """Where the images or clips lie.
+
+    That is `RAW/images/<collection>`, `RAW/videos/<collection>`, or, for what a release ships inside
+    its own folder (`own`), the source's raw folder.
+    """
+
+    kind: str = Field(pattern="^(images|videos|own)$")
+    collection: str
+    download: Fact[str] = Fact()
+
+
+class HubMirror(_Frozen):
+    """A copy on the Hugging Face Hub."""
+
+    repository: Fact[str]
+    config: str | None = None
+    splits: dict[str, str] = Field(default_factory=dict)  # our split -> its split
+    revision: str | None = None
+    columns: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+class SourceCard(_Frozen):
+    """The card of one of the 26 sources."""
+
+    id: str
+    task: str
+    category: str
+    held_in: bool
+    splits: dict[str, SplitCard]
+    files: tuple[FileCard, ...]
+    media: tuple[MediaCard, ...]
+    folder: str  # raw folder, shared with the parent in question generation
+    home: Fact[str] = Fact()
+    licence: Fact[str] = Fact()
+    media_licence: Fact[str] = Fact()
+    non_commercial: Fact[bool] = Fact()  # unknown counts as True wherever a filter asks
+    citation: Fact[str] = Fact()
+    hub: HubMirror | None = None
+    max_missing_media: float = 0.05  # share of records whose image may be absent
+
+    @property
+    def title(self) -> str:
+        return SOURCES[self.id]
+
+    @model_validator(mode="after")
+    def _uses_known_names(self) -> "SourceCard":
+        for value, known, what in (
+            (self.id, SOURCES, "source id"),
+            (self.task, TASKS, "task"),
+            (self.category, CATEGORIES, "category"),
+        ):
+            if value not in known:
+                raise ValueError(f"unknown {what} {value!r}, use one of {', '.join(known)}")
+        return self

@@ -1,0 +1,166 @@
+"""The manifest: what a dataset holds, of what it was made, and the hash that names its content.
+
+It is written last: a folder without manifest is no dataset. Time, machine and runner are not in it, so
+equal inputs, options and versions give an equal file; the report of a run lies beside it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from datagen.errors import OutputError
+from datagen.files import Files
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+class ShardEntry(Struct, frozen=True, kw_only=True):
+    """A Parquet file: path below the dataset, rows, size and sha256."""
+
+    path: str
+    rows: int
+    num_bytes: int
+    sha256: str
+
+
+class SplitEntry(Struct, frozen=True, kw_only=True):
+    """One split. `read` = `written` + rejected + filtered, and `written` is the rows of the shards.
+
+    `rows` counts rows of the publisher's file, of which one may give several records or none.
+    `groups` counts distinct images, clips or dialogs. `expected` says by release how many records
+    the card expects, `expected_verified` whether that number was checked.
+    """
+
+    layout: str
+    rows: int
+    read: int
+    written: int
+    rejected: Mapping[str, int]
+    filtered: Mapping[str, int]
+    reencoded: int
+    groups: int
+    expected: Mapping[str, int]
+    expected_verified: bool
+    shards: tuple[ShardEntry, ...]
+
+
+class CandidatesEntry(Struct, frozen=True, kw_only=True):
+    """A source's answer vocabulary; without it, `reason` says why ranking has to be refused."""
+
+    path: str | None
+    rows: int
+    sha256: str | None
+    reason: str | None = None
+
+
+class MixtureEntry(Struct, frozen=True, kw_only=True):
+    """A set's part in the mixture that the records' `weight` is of."""
+
+    size: int
+    weight: float
+    factor: float
+    probability: float
+
+
+class Leak(Struct, frozen=True, kw_only=True):
+    """What a training set shares with an evaluation split: images, and whole examples."""
+
+    training: str
+    evaluation: str
+    groups: int
+    examples: int
+
+
+class Leakage(Struct, frozen=True, kw_only=True):
+    """`verdict` is clean, images_shared or examples_shared; `leaks` names every pair."""
+
+    verdict: str
+    leaks: tuple[Leak, ...]
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """See the module's docstring; `docs/data_flow.md` explains every field."""
+
+    schema_version: int
+    content_hash: str
+    fingerprint: str
+    template_set: str
+    template_hash: str
+    render_seed: int
+    images: str
+    options: Mapping[str, Any]
+    mixture: Mapping[str, MixtureEntry]
+    splits: Mapping[str, Mapping[str, SplitEntry]]
+    missing: Mapping[str, Mapping[str, tuple[str, ...]]]
+    candidates: Mapping[str, CandidatesEntry]
+    rejected_files: Mapping[str, str]
+    leakage: Leakage
+    inputs: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    def split(self, source: str, split: str) -> SplitEntry:
+        """The entry of a split.
+
+        Raises:
+            OutputError: the dataset does not hold it.
+        """
+        try:
+            return self.splits[source][split]
+        except KeyError:
+            held = ", ".join(f"{s}/{name}" for s, names in self.splits.items() for name in names)
+            raise OutputError(f"this dataset has no {source}/{split}; it holds {held}") from None
+
+
+def content_hash(
+    splits: Mapping[str, Mapping[str, SplitEntry]],
+    template_hash: str,
+    mixture: Mapping[str, MixtureEntry],
+) -> str:
+    """What a resumed run compares: shards, templates and mixture."""
+    shards = [
+        [shard.path, shard.rows, shard.sha256]
+        for source in sorted(splits)
+        for split in sorted(splits[source])
+        for shard in splits[source][split].shards
+    ]
+    content = [shards, template_hash, msgspec.to_builtins(mixture)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    encoded = msgspec.json.encode(manifest, order="deterministic")
+    return msgspec.json.format(encoded, indent=1) + b"\n"
+
+
+def read_manifest(directory: str, files: Files) -> Manifest:
+    """The manifest of the dataset in `directory`.
+
+    Raises:
+        OutputError: there is none, or it is damaged or of another version of visinstruct.
+    """
+    path = f"{directory}/{MANIFEST_NAME}"
+    try:
+        with files.open_binary(path) as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise OutputError(f"{directory} is no dataset: it has no {MANIFEST_NAME}") from None
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+        if version != SCHEMA_VERSION:
+            raise OutputError(
+                f"{path} has schema version {version}, this visinstruct reads {SCHEMA_VERSION}; build "
+                "the dataset again, or install the visinstruct that built it"
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise OutputError(f"{path} is damaged: {error}") from None
+
+
+class _Versioned(Struct):
+    schema_version: int

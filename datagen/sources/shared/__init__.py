@@ -1,0 +1,4 @@
+"""Code that several sources have in common.
+
+Imports `datagen.schema` and `datagen.raw`; no source.
+"""

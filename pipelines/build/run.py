@@ -1,0 +1,231 @@
+"""The build: from the publishers' files to a dataset, on any Beam runner.
+
+`visinstruct build` and `python -m pipelines.build` are the same program. The process that starts it
+indexes the files and plans; Beam stages and writes; then the process checks, completes and publishes.
+"""
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import apache_beam as beam
+import msgspec
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+from rich.console import Console
+
+from datagen.build.finish import finish
+from datagen.build.options import BuildOptions
+from datagen.build.plan import BuildPlan, choose_splits, media_roots
+from datagen.build.planner import index_files, input_files, make_plan
+from datagen.build.staging import RangeReport, ShardReport, Staging
+from datagen.build.totals import RejectLimitError, SplitWork
+from datagen.errors import RawDataError, UserError
+from datagen.files import Files
+from datagen.schema.manifest import Manifest
+from pipelines.build.beam_files import BeamFiles, check_reachable
+from pipelines.build.fingerprint import Identity, identify, versions
+from pipelines.build.mixture_options import check_mixture
+from pipelines.build.progress import Part, Reporter
+from pipelines.build.publish import (
+    check_same_build,
+    drop_unfinished,
+    held_by,
+    locked,
+    look_again,
+    publish,
+    staging_of,
+)
+from pipelines.build.work import Work, build_graph
+from pipelines.console import messages
+from pipelines.interrupt import check_stopped, remembering_ctrl_c
+from templates.library import load_templates
+
+REPORT_NAME = "report.json"
+Report = TypeVar("Report", RangeReport, ShardReport)
+
+
+def build(
+    options: BuildOptions, beam_options: PipelineOptions, console: Console | None = None
+) -> Manifest:
+    """Build the dataset that `options` describe; if it is there already, only read its manifest.
+
+    A build that was stopped, at whatever moment, goes on where it was when it is started again.
+
+    Raises:
+        UserError: of the raw files, options or output; nothing is published then.
+    """
+    console = console or messages()
+    reporter = Reporter(console)
+    files = BeamFiles()
+    FileSystems.set_options(beam_options)
+    check_reachable([options.raw, options.out, *options.image_roots.values()])
+    templates = load_templates(options.template_dir)
+    check_mixture(options.mixture)
+    held = held_by(options.out, files)
+    chosen, missing = choose_splits(options, files)
+    roots = media_roots(options)
+    with reporter.stage("index", f"{len(chosen)} splits"):
+        indexes = index_files(options, files, chosen)
+    states = _states(indexes, files)
+    identity = identify(options, input_files(options, chosen, indexes))
+    if held is not None:
+        check_same_build(held, options, identity)
+        drop_unfinished(options.out)
+        console.print(f"{options.out} is built already, nothing to do", highlight=False)
+        return held
+    basis = [identity.work, options.raw, sorted(roots.items()), options.max_memory]
+    staging = staging_of(options.out, basis)
+    with locked(staging), remembering_ctrl_c():
+        with reporter.stage("plan", f"template set {templates.name}"):
+            plan = make_plan(options, files, staging, chosen, indexes)
+            plan = BuildPlan(plan.splits, (*missing, *plan.missing))
+        work = Work(plan, options, roots, staging, identity.template_hash, identity.versions)
+        rows = sum(split.rows for split in plan.splits)
+        with reporter.watch("records", _steps(plan, staging), rows):
+            _run(work, beam_options)
+        check_stopped()
+        _check_unchanged(states, indexes, files)
+        with reporter.stage("finish", "check, hash, describe"):
+            manifest = _finish(plan, options, identity, files, staging)
+            _write_report(options, beam_options, reporter, files, staging)
+        publish(staging, options.out, files)
+    return manifest
+
+
+def _states(paths: Iterable[str], files: Files) -> dict[str, tuple[int, int]]:
+    """Size and time of the last change of local files."""
+    found = [each for path in paths for each in (files.match(path) if "*" in path else [path])]
+    states = {path: os.stat(path) for path in found if "://" not in path}
+    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
+
+
+def _check_unchanged(
+    states: Mapping[str, tuple[int, int]], paths: Iterable[str], files: Files
+) -> None:
+    """Refuse to publish what was read from other files than those that were hashed.
+
+    Raises:
+        RawDataError: names them.
+    """
+    now = _states(paths, files)
+    changed = sorted(path for path, _ in states.items() ^ now.items())
+    if changed:
+        raise RawDataError(
+            f"{', '.join(changed)} changed during the build; nothing was published, start it again"
+        )
+
+
+def _steps(plan: BuildPlan, staging: Staging) -> dict[str, list[Part]]:
+    steps: dict[str, list[Part]] = {"render": [], "write": []}
+    for each in plan.splits:
+        key = (each.source, each.split)
+        for planned in each.ranges:
+            report = staging.range(*key, planned.number, "report.json")
+            steps["render"].append(Part(report, planned.rows))
+        for shard in range(each.num_shards):
+            report = staging.shard(*key, shard, "report.json")
+            steps["write"].append(Part(report, each.rows // each.num_shards))
+    return steps
+
+
+def _run(work: Work, beam_options: PipelineOptions) -> None:
+    pipeline = beam.Pipeline(options=beam_options)
+    build_graph(pipeline, work)
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception as error:
+        if _STOPPED.search(str(error)):
+            raise KeyboardInterrupt from error
+        cause = user_error(error)
+        if cause is None:
+            raise
+        raise cause from error
+
+
+_OURS = re.compile(r"^datagen\.(?:errors|totals)\.\w+: (.*)$", re.MULTILINE)
+_SYSTEMS = re.compile(r"^(?:\w+: )*\w*Error: \[Errno \d+\] (.*)$", re.MULTILINE)
+_STOPPED = re.compile(r"^(?:\w+: )?KeyboardInterrupt\b", re.MULTILINE)
+_REFUSALS = ("You must specify a --job_endpoint", "Unable to fetch remote job server jar")
+_WHERE = re.compile(r" \[while running '[^']*'\]")
+
+
+def user_error(error: BaseException) -> UserError | None:
+    """The error of ours, or of the system, that a worker raised; runners hand on its text only.
+
+    Also a runner's own sentence, where it could not even begin.
+    """
+    text = str(error)
+    if type(error).__name__ == "FutureTimeoutError":  # of gRPC, without a word
+        return UserError("no job service answers at the address that --job_endpoint gives")
+    if text.startswith(_REFUSALS):
+        return UserError(text)
+    told = [text] if isinstance(error, UserError) else _OURS.findall(text) or _SYSTEMS.findall(text)
+    return UserError(_WHERE.sub("", told[-1])) if told else None
+
+
+def _finish(
+    plan: BuildPlan, options: BuildOptions, identity: Identity, files: BeamFiles, staging: Staging
+) -> Manifest:
+    work = _read_reports(plan, staging, files)
+    try:
+        return finish(
+            plan,
+            work,
+            options,
+            files,
+            staging,
+            inputs=identity.inputs,
+            fingerprint=identity.fingerprint,
+            versions=identity.versions,
+        )
+    except RejectLimitError:
+        look_again(work, staging, files)
+        raise
+
+
+def _read_reports(plan: BuildPlan, staging: Staging, files: Files) -> list[SplitWork]:
+    """The reports that the workers left, in order."""
+    work = []
+    for each in plan.splits:
+        key = (each.source, each.split)
+        ranges = [
+            _read(staging.range(*key, planned.number, "report.json"), RangeReport, files)
+            for planned in each.ranges
+        ]
+        filled = sorted({place.shard for report in ranges for place in report.places})
+        shards = [
+            _read(staging.shard(*key, shard, "report.json"), ShardReport, files) for shard in filled
+        ]
+        work.append(SplitWork(each, ranges, shards))
+    return work
+
+
+def _read(path: str, kind: type[Report], files: Files) -> Report:
+    with files.open_binary(path) as file:
+        return msgspec.json.decode(file.read(), type=kind)
+
+
+def _write_report(
+    options: BuildOptions,
+    beam_options: PipelineOptions,
+    reporter: Reporter,
+    files: Files,
+    staging: Staging,
+) -> None:
+    """What is true of this run only, and therefore not in the manifest."""
+    report = {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "raw": options.raw,
+        "runner": str(beam_options.get_all_options().get("runner")),
+        "machine": platform.platform(),
+        "processors": os.cpu_count(),
+        "versions": {**versions(), "apache-beam": beam.__version__},
+        "seconds": {name: round(value, 3) for name, value in reporter.seconds.items()},
+    }
+    with files.create(f"{staging.output}/{REPORT_NAME}") as file:
+        file.write(json.dumps(report, indent=1).encode())

@@ -1,0 +1,98 @@
+"""`visinstruct build`: our options here, all others to Beam."""
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+
+from datagen.build.options import make_options
+from datagen.errors import OptionError
+from templates.library import template_folder
+
+PASSES_OPTIONS_ON = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Any option of Apache Beam may follow, such as --runner=FlinkRunner "
+        "--flink_master=host:8081; without --runner the build runs in this process."
+    )
+    add = parser.add_argument
+    add("--raw", required=True, metavar="DIR", help="the publishers' files, DIR/<source>/<file>")
+    add("--out", required=True, metavar="DIR", help="new folder for the dataset")
+    add("--sources", metavar="A,B", help="only these; each must have a complete split")
+    add("--splits", metavar="A,B", help="only these splits, such as train,val")
+    add("--limit", type=int, metavar="N", help="only the first N rows of each split's file")
+    add("--images", choices=("reference", "embed"), default="reference")
+    add("--image-max-side", type=int, metavar="PX", help="embedded images: shrink larger ones")
+    add(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="where a collection's images are, such as coco=/data/coco",
+    )
+    add(
+        "--missing-images",
+        choices=("reject", "keep"),
+        default="reject",
+        help="reject records whose image is absent, or keep the reference",
+    )
+    add("--max-reject-fraction", type=float, default=0.05, metavar="F", help="per source")
+    add("--max-missing-fraction", type=float, metavar="F", help="of absent images, per source")
+    add("--seed", type=int, default=0, help="decides templates, answers and the order")
+    add(
+        "--template-dir",
+        default="instruct",
+        metavar="DIR",
+        help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
+    )
+    add("--max-memory", default="2GB", metavar="SIZE", help="bound for each worker")
+    add("--mixture", metavar="FILE", help="YAML of mixture options, see `visinstruct mixture`")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
+        handler.addFilter(lambda record: "apache_beam" not in record.pathname)
+    from pipelines.build.beam_options import beam_options
+    from pipelines.build.mixture_options import read_mixture_options
+    from pipelines.build.run import build
+    from pipelines.cli.views.tables import build_table
+
+    values = vars(parsed) | {
+        "raw": _absolute(parsed.raw),
+        "out": _absolute(parsed.out),
+        "template_dir": str(template_folder(parsed.template_dir).absolute()),
+        "sources": _names("--sources", parsed.sources),
+        "splits": _names("--splits", parsed.splits),
+        "image_roots": dict(_image_root(text) for text in parsed.image_root),
+        "mixture": read_mixture_options(parsed.mixture),
+    }
+    del values["image_root"]
+    own = [option for action in parser._actions for option in action.option_strings]
+    passed_on = beam_options(rest, own)
+    manifest = build(make_options(**values), passed_on)
+    build_table(manifest, parsed.out)
+    return 0
+
+
+def _names(option: str, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise OptionError(f"{option} names nothing; leave it out to take all")
+    return names
+
+
+def _image_root(text: str) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise OptionError(f"--image-root {text!r} is not NAME=DIR, such as coco=/data/coco")
+    return name, _absolute(folder)
+
+
+def _absolute(path: str) -> str:
+    """The same folder for workers that run elsewhere."""
+    return path if "://" in path else os.path.abspath(path)

@@ -1,0 +1,123 @@
+"""`visinstruct explain`: what sample k of a run is."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import asdict
+from rich.table import Table
+from rich.text import Text
+
+from datagen.errors import OptionError
+from pipelines.console import output, visible
+from trainer.config.data import DataOptions
+from trainer.data.explain import Explanation, explain
+from trainer.data.stream import Stream
+
+CONFIG_SUFFIXES = (".yaml", ".yml")
+MIXES_ARGUMENTS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="DATA|CONFIG", help="a built dataset, or the YAML of a run")
+    add("changes", nargs="*", metavar="KEY=VALUE", help="of the YAML, as in training")
+    add("--draw", type=int, required=True, metavar="K", help="the sample's number, from 0")
+    add("--seed", type=int, metavar="N", help="of the run; without it, the YAML's, or 0")
+    add(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="COLLECTION=DIR",
+        help="where images kept by reference are; *=DIR has a folder for each collection",
+    )
+    add("--texts", action="store_true", help="do not look at its images")
+    add("--json", action="store_true")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    if parsed.draw < 0:
+        raise OptionError("--draw is 0 or more")
+    options, seed = _run_options(parsed)
+    stream = Stream.open(options, seed)
+    findable = stream.manifest.images == "embed" or bool(options.image_roots)
+    found = explain(stream, parsed.draw, findable and not parsed.texts)
+    if parsed.json:
+        print(json.dumps(_facts(found), ensure_ascii=False))
+    else:
+        output().print(_table(found, parsed.draw))
+    return 0
+
+
+def _run_options(parsed: argparse.Namespace) -> tuple[DataOptions, int]:
+    """The data options and the seed of the run."""
+    roots = dict(_root(text) for text in parsed.image_root)
+    if not parsed.run.endswith(CONFIG_SUFFIXES):
+        if parsed.changes:
+            raise OptionError(f"{parsed.changes[0]!r}: a dataset has no keys to change, a YAML has")
+        return DataOptions(dataset=parsed.run, image_roots=roots), parsed.seed or 0
+    from trainer.config.load import load_config
+
+    config = load_config(parsed.run, parsed.changes)
+    options = config.data
+    if roots:
+        options = options.model_copy(update={"image_roots": {**options.image_roots, **roots}})
+    return options, config.seed if parsed.seed is None else parsed.seed
+
+
+def _root(text: str) -> tuple[str, str]:
+    collection, equals, folder = text.partition("=")
+    if not (collection and equals and folder):
+        raise OptionError(f"--image-root {text!r} is not COLLECTION=DIR, such as coco=/data/coco")
+    return collection, folder
+
+
+def _facts(found: Explanation) -> dict[str, Any]:
+    sample = found.sample
+    return {
+        **sample.place._asdict(),
+        "record_id": sample.record_id,
+        "split": found.record.split,
+        "group_id": sample.group_id,
+        "template_id": sample.template_id,
+        "instruction": sample.instruction,
+        "target": sample.target,
+        "size": found.part.size,
+        "probability": found.part.probability,
+        "pictures": [{"path": path, "file": file} for path, file in found.pictures],
+        "looked_at": found.looked_at,
+        "replaced": [asdict(each) for each in sample.replaced],
+    }
+
+
+def _table(found: Explanation, k: int) -> Table:
+    """The facts, a line each; nothing in a record is markup or steers the terminal."""
+    sample, place = found.sample, found.sample.place
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", min_width=11)
+    rows.add_column(overflow="fold")
+
+    def add(name: str, value: str, style: str = "") -> None:
+        rows.add_row(name, Text(visible(value), style))
+
+    add("sample", f"{k:,}", "bold")
+    add("record", sample.record_id, "bold")
+    add(
+        "place",
+        f"{place.source}: its sample {place.position:,}, pass {place.pass_number}, "
+        f"row {place.row:,} of {found.part.size:,}, draw {place.draw}",
+    )
+    add("mixture", f"{found.part.probability:.2%} of all samples are of {place.source}")
+    add("wording", sample.template_id)
+    for path, file in found.pictures:
+        add("picture", path if file is None else f"{path} in {file}")
+    add("instruction", sample.instruction, "cyan")
+    add("target", sample.target, "green")
+    if not found.looked_at:
+        add("replaced", "not known: its images were not looked at (see --image-root)")
+    for each in sample.replaced:
+        add("instead of", f"{each.record_id}: {each.reason}", "yellow")
+    if found.looked_at and not sample.replaced:
+        add("replaced", "no")
+    return rows

@@ -1,0 +1,80 @@
+"""`visinstruct mixture`: sizes, probabilities and epochs of a built dataset, or of the published sizes."""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from datagen.errors import OptionError
+from datagen.files import LocalFiles
+from datagen.mixture import MixtureOptions, mix
+from datagen.schema.manifest import Manifest, read_manifest
+from datagen.sources import all_sources, load_source
+from pipelines.build.mixture_options import read_mixture_options
+from pipelines.cli.views.tables import mixture_table
+
+PAPER_STEPS, PAPER_BATCH_SIZE = 60_000, 192  # FlanT5-XL, section 2.6 of the paper
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("data", nargs="?", metavar="OUT", help="a built dataset; without it, the published sizes")
+    add("--config", metavar="FILE", help="YAML of mixture options; without it, the dataset's own")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="sets",
+        help="rule=sqrt|proportional|uniform|temperature, temperature=T, cap=N, "
+        "factors.SOURCE=F, splits.SOURCE=train,val",
+    )
+    add("--samples", type=int, metavar="N", help="length of the run, in samples")
+    add("--steps", type=int, default=PAPER_STEPS, metavar="N")
+    add("--batch-size", type=int, default=PAPER_BATCH_SIZE, metavar="N", help="over all processes")
+    add("--json", action="store_true")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    samples = parsed.steps * parsed.batch_size if parsed.samples is None else parsed.samples
+    if samples < 1:
+        raise OptionError("--samples, --steps and --batch-size are 1 or more")
+    manifest = read_manifest(parsed.data, LocalFiles()) if parsed.data else None
+    base = None if manifest is None else manifest.options["mixture"]
+    options = read_mixture_options(parsed.config, parsed.sets, base)
+    sizes = _published(options) if manifest is None else _built(manifest, options)
+    title = parsed.data or "published sizes"
+    if not any(sizes.values()):
+        raise OptionError(f"{title} holds no split that is trained on")
+    unknown = [source for source, size in sizes.items() if not size]
+    parts = mix(sizes, options)
+    if parsed.json:
+        print(
+            json.dumps(
+                {s: {**p.model_dump(), "epochs": p.epochs(samples)} for s, p in parts.items()}
+            )
+        )
+    else:
+        mixture_table(parts, samples, f"{title}, rule {options.rule}")
+        if unknown:
+            why = "their published size is unknown" if manifest is None else "they are empty"
+            print(f"left out, since {why}: {', '.join(unknown)}")
+    return 0
+
+
+def _built(manifest: Manifest, options: MixtureOptions) -> dict[str, int]:
+    sizes = {}
+    for source, entries in manifest.splits.items():
+        if load_source(source).card.held_in:
+            wanted = options.trained_splits(source)
+            sizes[source] = sum(entries[s].written for s in wanted if s in entries)
+    return sizes
+
+
+def _published(options: MixtureOptions) -> dict[str, int]:
+    sizes = {}
+    for source in all_sources():
+        if source.card.held_in:
+            counts = [source.card.splits[s].counts for s in options.trained_splits(source.id)]
+            known = [next((f.value for f in c.values() if f.value), 0) for c in counts]
+            sizes[source.id] = sum(number or 0 for number in known)
+    return sizes

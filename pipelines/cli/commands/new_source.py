@@ -1,0 +1,45 @@
+"""`visinstruct new-source`: the first files of a source, which pass their own test."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.cli.scaffold.new_source import (
+    TABLE,
+    check_name,
+    paths_of,
+    task_of,
+    what_the_catalog_lacks,
+    write_source,
+)
+from templates.catalog import TASKS
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the source's id, such as street_signs")
+    parser.add_argument("--task", choices=tuple(TASKS), help="where templates of several name it")
+    parser.add_argument("--held-out", action="store_true", help="for evaluation only")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    name = parsed.name
+    check_name(ROOT, name)
+    lacks = what_the_catalog_lacks(name)
+    if lacks:
+        print(
+            f"{name} is not in the catalog yet. Add these lines, then run the same command again:"
+        )
+        print(*(f"  {line}" for line in lacks), sep="\n")
+        return 0 if parsed.dry_run else 2
+    task = task_of(name, parsed.task)
+    if parsed.dry_run:
+        print(*(f"would write {path}" for path in (*paths_of(name).values(), TABLE)), sep="\n")
+        return 0
+    for path in write_source(ROOT, name, task, held_in=not parsed.held_out):
+        print(f"wrote {path}")
+    print(f"Its test passes already: python -m pytest {paths_of(name)['test']}")
+    print("Next: docs/add_a_source.md")
+    return 0

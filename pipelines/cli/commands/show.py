@@ -1,0 +1,34 @@
+"""`visinstruct show`: records of a built dataset, as a reader would see them."""
+
+import argparse
+from collections.abc import Sequence
+
+from datagen.dataset import open_dataset
+from datagen.errors import OptionError
+from pipelines.cli.views.record_view import first_records, record_view
+from pipelines.console import output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", metavar="OUT", help="a built dataset")
+    parser.add_argument("--source", metavar="ID", help="only this source")
+    parser.add_argument("--split", metavar="NAME", help="only this split")
+    parser.add_argument("--rows", type=int, default=2, metavar="N", help="of each split")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    if parsed.rows < 1:
+        raise OptionError("--rows is 1 or more")
+    dataset = open_dataset(parsed.data)
+    console = output()
+    shown = 0
+    for source, splits in dataset.manifest.splits.items():
+        for split in splits:
+            if parsed.source in (None, source) and parsed.split in (None, split):
+                for record in first_records(dataset, source, split, parsed.rows):
+                    console.print(record_view(record))
+                    shown += 1
+    if not shown:
+        held = [f"{s}/{name}" for s, names in dataset.manifest.splits.items() for name in names]
+        raise OptionError(f"no such split in {parsed.data}; it holds {', '.join(held)}")
+    return 0

@@ -1,0 +1,72 @@
+"""`visinstruct sources`: what a card says, and what of its source is on disk."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from datagen.build.plan import complete_layout
+from datagen.files import LocalFiles
+from datagen.schema.adapter import SplitFiles
+from datagen.sources import SOURCE_IDS, load_source
+from pipelines.cli.views.tables import card_table, file_table, sources_table, split_table
+from pipelines.console import output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", help="one source, in full")
+    parser.add_argument("--raw", default="data/raw", metavar="DIR")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    ids = [parsed.id] if parsed.id else list(SOURCE_IDS)
+    states = {source_id: on_disk(source_id, parsed.raw) for source_id in ids}
+    if parsed.json:
+        full = [
+            {**load_source(each).card.model_dump(mode="json"), "on_disk": states[each]}
+            for each in ids
+        ]
+        print(json.dumps(full[0] if parsed.id else full, indent=1))
+        return 0
+    console = output()
+    if not parsed.id:
+        complete = {
+            each: [split for split, state in splits.items() if state["layout"]]
+            for each, splits in states.items()
+        }
+        console.print(sources_table(complete, parsed.raw))
+        return 0
+    card = load_source(parsed.id).card
+    held = "held-in" if card.held_in else "held-out"
+    console.print(
+        Text(f"{card.id}: {card.title}, {card.category}, {held}, task {card.task}", "bold")
+    )
+    console.print(card_table(card), "")
+    told = {split: state["state"] for split, state in states[card.id].items()}
+    console.print(split_table(card, told), "")
+    console.print(file_table(card, parsed.raw))
+    return 0
+
+
+def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:
+    """For every split: whether its files are complete, in which layout, or what they lack."""
+    source = load_source(source_id)
+    states: dict[str, dict[str, Any]] = {}
+    for split in source.split_names():
+        found = complete_layout(source, split, raw, LocalFiles())
+        if isinstance(found, SplitFiles):
+            states[split] = {
+                "state": f"complete ({found.spelling})",
+                "layout": found.spelling,
+                "lacks": [],
+            }
+        else:
+            states[split] = {
+                "state": f"lacks {', '.join(found)}",
+                "layout": None,
+                "lacks": list(found),
+            }
+    return states

@@ -1,0 +1,35 @@
+"""`visinstruct templates list|lint|preview`: the templates, checked, and seen on real rows."""
+
+import argparse
+from collections.abc import Sequence
+
+from pipelines.cli.views import template_commands
+
+ACTIONS = ("list", "lint", "preview")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("action", choices=ACTIONS)
+    add(
+        "--template-dir",
+        default="instruct",
+        metavar="DIR",
+        help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
+    )
+    add("--source", metavar="ID", help="only templates of this source")
+    add("--template", metavar="ID", help="preview: only this template")
+    add("--raw", metavar="DIR", help="preview: rows of a raw folder")
+    add("--data", metavar="OUT", help="preview: rows of a built dataset")
+    add("--split", metavar="NAME", help="preview: rows of this split")
+    add("--rows", type=int, default=1, metavar="N", help="preview: rows of each source")
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    match parsed.action:
+        case "list":
+            return template_commands.list_templates(parsed.template_dir, parsed.source)
+        case "lint":
+            return template_commands.lint_templates(parsed.template_dir)
+        case _:
+            return template_commands.preview(parsed)

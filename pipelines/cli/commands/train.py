@@ -1,0 +1,33 @@
+"""`visinstruct train`: the trainer on this machine, one process a GPU, or as many as are asked for."""
+
+import argparse
+from collections.abc import Sequence
+
+from pipelines.cli.launch import launch, num_processes
+from trainer.train import add_arguments as add_training_arguments
+
+MIXES_ARGUMENTS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_training_arguments(parser)
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="one a GPU if there are GPUs, else 1"
+    )
+    parser.epilog = (
+        "Several machines: deepspeed --hostfile hosts --module trainer.train CONFIG [key=value ...]"
+    )
+
+
+def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    processes = num_processes(parsed.processes)
+    arguments = [parsed.config, *parsed.overrides]
+    if parsed.dry_run:
+        arguments.append("--dry-run")
+    if parsed.replay:
+        arguments += ["--replay", parsed.replay]
+    if processes == 1:
+        from trainer.train import main
+
+        return main(arguments)
+    return launch("trainer.train", processes, arguments)

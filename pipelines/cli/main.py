@@ -1,0 +1,131 @@
+"""The command line. Each command is a module of its own, imported when it is asked for."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PACKAGES = ("templates", "datagen", "trainer", "pipelines", "configs")
+
+COMMANDS = {
+    "sources": "what is known of the sources, and which of their files are here",
+    "new-source": "write the first files of a source that is to be added",
+    "templates": "list, check and preview the templates",
+    "sample": "write small drawn raw data in the publishers' formats",
+    "build": "build the dataset from the publishers' files with Beam",
+    "mixture": "show how often each training set is drawn from",
+    "show": "print records of a built dataset",
+    "explain": "say what sample k of a training run is",
+    "configs": "list the training configurations, or copy them",
+    "train": "tune the Q-Former on a built dataset, on this machine",
+    "nano": "make the miniature model's frozen parts again",
+    "evaluate": "ask a model about evaluation splits, score it, fill the paper's table",
+    "score": "score an evaluation's saved samples again, without the model",
+    "compare": "difference between two evaluations, task by task",
+    "metric": "score a file of cases with one of the metrics",
+    "export": "make a Hugging Face folder of a run's checkpoint",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 (found something wrong), 2 (cannot run)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _leave_pipe()
+        return 0
+    except KeyboardInterrupt:
+        name = " ".join(arguments[:1])
+        how = " with --resume" if name == "evaluate" else ""
+        told = f"visinstruct: {name} was stopped; start the same command again{how} to go on"
+        print(told, file=sys.stderr)
+        return 130
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}")
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"visinstruct {version('visinstruct')}")
+        return 0
+    if (shadow := shadowed_package()) is not None:
+        return _fail(shadow)
+    from datagen.errors import UserError, nearest
+    from templates.errors import TemplateSetError
+
+    name = arguments[0]
+    if name not in COMMANDS:
+        return _fail(f"unknown command {name!r}{nearest(name, COMMANDS)}; see visinstruct --help")
+    command = importlib.import_module(f"pipelines.cli.commands.{name.replace('-', '_')}")
+    parser = argparse.ArgumentParser(
+        f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
+    )
+    command.add_arguments(parser)
+    if getattr(command, "MIXES_ARGUMENTS", False):  # key=value may follow options
+        parsed, rest = parser.parse_known_intermixed_args(arguments[1:])
+    else:
+        parsed, rest = parser.parse_known_args(arguments[1:])
+    try:
+        if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
+            known = [option for a in parser._actions for option in a.option_strings]
+            return _fail(f"unknown argument {rest[0]}{nearest(rest[0].split('=')[0], known)}")
+        status: int = command.run(parsed, rest, parser)
+        return status
+    except (UserError, TemplateSetError) as error:
+        return _fail(str(error))
+
+
+def _leave_pipe() -> None:
+    """Whoever read our output has gone: what is left of it must not fail at exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
+
+
+def _fail(message: str) -> int:
+    print(f"visinstruct: {message}", file=sys.stderr)
+    return 2
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: visinstruct COMMAND [options]",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "COMMAND --help tells more",
+        ]
+    )
+
+
+def shadowed_package() -> str | None:
+    """A sentence, if another distribution's package hides one of ours: their names are general."""
+    home = Path(__file__).resolve().parents[2]
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        place = package.__file__ or next(iter(package.__path__))
+        if package.__file__ is None or Path(place).resolve().parents[1] != home:
+            return (
+                f"the package {name!r} is imported from {place}, not from {home}: another project's "
+                f"package of that name hides ours; remove it, or run from another folder"
+            )
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

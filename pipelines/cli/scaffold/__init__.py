@@ -1,0 +1,4 @@
+"""The first files of a new source.
+
+Imports `datagen.schema` and `templates`.
+"""

@@ -1,0 +1,56 @@
+"""One record on a terminal."""
+
+from itertools import islice
+
+import pyarrow as pa
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from datagen.dataset import BuiltDataset
+from datagen.errors import OutputError
+from datagen.schema.record import Record
+from pipelines.console import visible
+
+MAX_SHOWN = 5
+
+
+def first_records(dataset: BuiltDataset, source: str, split: str, rows: int) -> list[Record]:
+    """The first `rows` records of a split.
+
+    Raises:
+        OutputError: a shard cannot be read.
+    """
+    try:
+        return list(islice(dataset.records(source, split), rows))
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise OutputError(
+            f"{source}/{split} in {dataset.directory} is damaged ({error}); build or download it again"
+        ) from None
+
+
+def record_view(record: Record) -> RenderableType:
+    """Id, media, then what the model is told and must say. Nothing in a record is markup or control."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", min_width=11)
+    rows.add_column(overflow="fold")
+
+    def add(name: str, value: str, style: str = "") -> None:
+        rows.add_row(f"  {name}", Text(visible(value), style))
+
+    add("template", record.template_id)
+    for image in record.images or ():
+        add("image", image.path + (f" ({len(image.bytes):,} bytes)" if image.bytes else ""))
+    if record.video:
+        times = ", ".join(f"{time:.2f}" for time in record.video.frame_times or ())
+        add("video", f"{record.video.path}, frames at {times or 'unknown'} s")
+    add("instruction", record.instruction, "cyan")
+    add("target", "(hidden)" if record.target is None else record.target, "green")
+    if record.references and len(record.references) > 1:
+        add("references", " | ".join(record.references))
+    if record.candidates:
+        first = " | ".join(record.candidates[:MAX_SHOWN])
+        add("candidates", f"{first} | ... {len(record.candidates)} in all")
+    return Group(Text(visible(record.record_id), "bold"), rows, Text(""))

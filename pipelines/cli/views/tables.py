@@ -1,0 +1,174 @@
+"""The tables that commands print."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from datagen.mixture import MixturePart
+from datagen.schema.card import SourceCard
+from datagen.schema.manifest import Manifest, SplitEntry
+from datagen.sources import load_source
+from pipelines.console import output
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    """A table without lines; columns that begin with `>` hold numbers."""
+    heading = None if title is None else Text(title)
+    table = Table(
+        title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
+    for name in columns:
+        number = name.startswith(">")
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(Text(name.lstrip(">")), justify=justify, no_wrap=number)
+    return table
+
+
+def build_table(manifest: Manifest, out: str, console: Console | None = None) -> None:
+    """What a build read and wrote, and everything that a user should look at."""
+    console = console or output()
+    table = _table(
+        "source",
+        "split",
+        ">read",
+        ">written",
+        ">rejected",
+        ">filtered",
+        ">files",
+        ">MB",
+        ">published",
+    )
+    remarks = []
+    for source, splits in manifest.splits.items():
+        for split, entry in splits.items():
+            rejected, filtered = sum(entry.rejected.values()), sum(entry.filtered.values())
+            numbers = (entry.read, entry.written, rejected, filtered, len(entry.shards))
+            table.add_row(
+                source,
+                split,
+                *(f"{number:,}" for number in numbers),
+                f"{sum(shard.num_bytes for shard in entry.shards) / 1e6:.1f}",
+                _published(entry),
+            )
+            for reason, number in entry.rejected.items():
+                remarks.append(f"{source}/{split}: {number:,} rejected, {reason}")
+            for reason, number in entry.filtered.items():
+                remarks.append(f"{source}/{split}: {number:,} filtered, {reason}")
+    console.print(table)
+    for remark in [*remarks, *_general_remarks(manifest)]:
+        console.print(Text(f"- {remark}"))
+    console.print(Text(f"dataset {manifest.content_hash[:16]} in {out}"))
+
+
+def _published(entry: SplitEntry) -> Text:
+    """The number of records that the card expects: `?` where it is not verified."""
+    if not entry.expected:
+        return Text("unknown", "dim")
+    nearest = min(entry.expected.values(), key=lambda number: abs(number - entry.written))
+    style = "green" if nearest == entry.written else "yellow"
+    return Text(f"{nearest:,}{'' if entry.expected_verified else '?'}", style)
+
+
+def _general_remarks(manifest: Manifest) -> Iterator[str]:
+    for source, absent in manifest.missing.items():
+        lacking = "; ".join(f"{split} lacks {', '.join(lacks)}" for split, lacks in absent.items())
+        yield f"{source}: not built: {lacking}"
+    for source, candidates in manifest.candidates.items():
+        if candidates.reason:
+            yield f"{source}: no answer vocabulary: {candidates.reason}"
+    for leak in manifest.leakage.leaks:
+        yield (
+            f"{leak.training} shares {leak.groups:,} images and {leak.examples:,} examples with "
+            f"{leak.evaluation}"
+        )
+
+
+def mixture_table(
+    parts: Mapping[str, MixturePart], samples: int, title: str, console: Console | None = None
+) -> None:
+    """Sizes, weights and probabilities, and how often a run of `samples` passes over each set."""
+    table = _table(
+        "source", ">records", ">weight", ">factor", ">probability", ">epochs", title=title
+    )
+    for source, part in parts.items():
+        table.add_row(
+            source,
+            f"{part.size:,}",
+            f"{part.weight:,.1f}",
+            f"{part.factor:g}",
+            f"{part.probability:.4f}",
+            f"{part.epochs(samples):.2f}",
+        )
+    console = console or output()
+    console.print(table)
+    console.print(Text(f"epochs: over each set in a run of {samples:,} samples"))
+
+
+def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
+    """All sources; `complete` are the splits whose files are on disk."""
+    table = _table("source", "task", "held", ">training", "category", f"splits in {raw}")
+    for source_id, splits in complete.items():
+        card = load_source(source_id).card
+        train = card.splits.get("train")
+        counts = [fact.value for fact in train.counts.values() if fact.value] if train else []
+        table.add_row(
+            source_id,
+            card.task,
+            "in" if card.held_in else "out",
+            f"{counts[0]:,}" if counts else "unknown" if train else "-",
+            card.category,
+            Text(", ".join(splits) or "none", "green" if splits else "dim"),
+        )
+    return table
+
+
+def card_table(card: SourceCard) -> Table:
+    """A card's facts, with where each was read."""
+    table = _table("about", "value", "read in")
+    for name in ("home", "licence", "media_licence", "non_commercial", "citation"):
+        fact = getattr(card, name)
+        value = "unknown" if fact.value is None else str(fact.value)
+        origin = "" if fact.read_in is None else fact.read_in
+        checked = "" if fact.verified or not origin else ", not verified"
+        table.add_row(name.replace("_", " "), Text(value), Text(origin + checked))
+    return table
+
+
+def split_table(card: SourceCard, states: Mapping[str, str]) -> Table:
+    """A card's splits: published sizes, and what is on disk."""
+    table = _table("split", ">published records", "paper", "on disk", "note")
+    for split, state in states.items():
+        described = card.splits[split]
+        counts = [
+            f"{fact.value:,} ({release}){'' if fact.verified else '?'}"
+            for release, fact in described.counts.items()
+            if fact.value
+        ]
+        table.add_row(
+            split,
+            ", ".join(counts) or "unknown",
+            "yes" if described.used_in_paper else "no",
+            Text(state),
+            Text(described.note or ""),
+        )
+    return table
+
+
+def file_table(card: SourceCard, raw: str) -> Table:
+    """The official files, where they are expected and where they come from."""
+    table = _table(f"file in {raw}/{card.folder}", "splits", "layout", "download (?: not verified)")
+    for file in card.files:
+        address = file.download.value or "unknown"
+        table.add_row(
+            Text(file.name + ("" if file.required else " (optional)")),
+            ", ".join(file.splits),
+            file.spelling,
+            Text(address + ("" if file.download.verified else " ?"), overflow="fold"),
+        )
+    for media in card.media:
+        parent = {"own": card.folder}.get(media.kind, f"{media.kind}/{media.collection}")
+        address = media.download.value or "unknown"
+        table.add_row(Text(f"../{parent}/"), "", media.kind, Text(f"{address} ?", overflow="fold"))
+    return table

@@ -1,0 +1,108 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from datagen.build.hub_card import hub_card
+from datagen.sources import load_source
+
+
+def header(card: str) -> dict[str, Any]:
+    start, text, _ = card.split("---\n", 2)
+    assert start == ""
+    return yaml.safe_load(text)
+
+
+def resized(building: Any, factor: int) -> Any:
+    """The build's manifest, with `factor` records in place of all."""
+    entry = msgspec.structs.replace(building.manifest.splits["vqav2"]["val"], written=factor)
+    return msgspec.structs.replace(building.manifest, splits={"vqav2": {"val": entry}}, mixture={})
+
+
+def test_every_source_is_a_configuration_with_its_splits(referenced: Any) -> None:
+    configs = {
+        c["config_name"]: c for c in header((referenced.out / "README.md").read_text())["configs"]
+    }
+    assert set(configs) == {*referenced.manifest.splits, "default"}
+    for source, splits in referenced.manifest.splits.items():
+        files = configs[source]["data_files"]
+        assert [each["split"] for each in files] == list(splits)
+        for each in files:
+            found = {
+                p.relative_to(referenced.out).as_posix() for p in referenced.out.glob(each["path"])
+            }
+            shards = referenced.manifest.splits[source][each["split"]].shards
+            assert found == {shard.path for shard in shards}
+
+
+def test_the_default_is_the_held_in_training_sets(referenced: Any) -> None:
+    configs = header((referenced.out / "README.md").read_text())["configs"]
+    (default,) = [each for each in configs if each.get("default")]
+    (files,) = default["data_files"]
+    assert files["split"] == "train"
+    assert files["path"] == [
+        f"data/{source}/train-*.parquet" for source in referenced.manifest.mixture
+    ]
+    assert all(load_source(source).card.held_in for source in referenced.manifest.mixture)
+
+
+def test_without_training_sets_there_is_no_default(raw: Any, build: Any, sample_raw: Path) -> None:
+    building = build(raw=sample_raw, sources=["visdial"], splits=["val"])
+    configs = header((building.out / "README.md").read_text())["configs"]
+    assert [each["config_name"] for each in configs] == ["visdial"]
+
+
+def test_a_split_without_records_is_in_no_configuration(raw: Any, build: Any, ask: Any) -> None:
+    raw.coco(1, folder="val2014")
+    raw.vqa([ask(1, text=" ")])
+    raw.vqa([ask(1)], subset="val2014")
+    building = build(sources=["vqav2"], max_reject_fraction=1.0)
+    configs = header((building.out / "README.md").read_text())["configs"]
+    assert [(c["config_name"], [f["split"] for f in c["data_files"]]) for c in configs] == [
+        ("vqav2", ["val"])
+    ]
+
+
+def test_licences_counts_probabilities_and_citations_are_told(referenced: Any) -> None:
+    text = (referenced.out / "README.md").read_text()
+    manifest = referenced.manifest
+    for source, splits in manifest.splits.items():
+        card = load_source(source).card
+        commercial = {True: "yes", False: "no", None: "unknown, take as yes"}
+        for split, entry in splits.items():
+            licence = card.licence.value or "unknown"
+            free = commercial[card.non_commercial.value]
+            assert f"| {source} | {split} | {entry.written:,} | {licence} | {free} |" in text
+        if card.citation.value:
+            assert text.count(f"- {card.citation.value}\n") == 1
+    for source, part in manifest.mixture.items():
+        assert f"| {source} | {part.size:,} | {part.probability:.4f} |" in text
+
+
+@pytest.mark.parametrize(
+    ("records", "category"),
+    [
+        (999, "n<1K"),
+        (1_000, "1K<n<10K"),
+        (9_999, "1K<n<10K"),
+        (10_000, "10K<n<100K"),
+        (999_999, "100K<n<1M"),
+        (10**6, "1M<n<10M"),
+        (10**8 - 1, "10M<n<100M"),
+        (16 * 10**7, "100M<n<1B"),
+    ],
+)
+def test_the_size_is_told_in_the_hubs_categories(
+    referenced: Any, records: int, category: str
+) -> None:
+    card = hub_card(resized(referenced, records), {})
+    assert header(card)["size_categories"] == [category]
+
+
+def test_the_card_is_a_function_of_the_manifest(referenced: Any) -> None:
+    trained = {source: ("train",) for source in referenced.manifest.mixture}
+    card = hub_card(referenced.manifest, trained)
+    assert card == (referenced.out / "README.md").read_text()
+    assert not any(line != line.rstrip() for line in card.splitlines())

@@ -1,0 +1,83 @@
+"""`visinstruct show`: records of a built dataset."""
+
+import shutil
+
+import pytest
+
+
+def test_two_records_of_every_split_are_shown(run, built, manifest_of, records_of):
+    outcome = run("show", built)
+    assert outcome.status == 0
+    lines = set(outcome.out.splitlines())
+    for source, splits in manifest_of(built).splits.items():
+        for split, entry in splits.items():
+            records = records_of(built, source, split)
+            shown = [record for record in records if record.record_id in lines]
+            assert shown == records[: min(2, entry.written)], (source, split)
+
+
+def test_one_source_one_split_and_a_number_of_rows_can_be_chosen(run, built, records_of):
+    outcome = run("show", built, "--source", "vqav2", "--split", "val", "--rows", 3)
+    assert outcome.status == 0
+    ids = [line for line in outcome.out.splitlines() if line.startswith("vqav2/")]
+    assert ids == [record.record_id for record in records_of(built, "vqav2", "val")[:3]]
+    assert run("show", built, "--split", "test_dev").out.count("vqav2/test_dev/") == 2
+
+
+def test_embedded_images_are_told_by_their_size(run, embedded):
+    assert " bytes)" in run("show", embedded, "--source", "coco_caption").out
+
+
+def test_hidden_answers_and_clips_are_shown(run, built):
+    assert "(hidden)" in run("show", built, "--source", "vqav2", "--split", "test").out
+    assert "frames at" in run("show", built, "--source", "msvd_qa").out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--source", "vqav3"), ("--split", "trian"), ("--source", "msvd_qa", "--split", "test_dev")],
+)
+def test_a_split_that_is_not_there_is_told_with_those_that_are(refused, built, options):
+    message = refused("show", built, *options)
+    assert f"no such split in {built}; it holds " in message
+    assert "vqav2/test_dev" in message
+
+
+@pytest.mark.parametrize("rows", [0, -1])
+def test_a_number_of_rows_is_at_least_one(refused, built, rows):
+    assert refused("show", built, "--rows", rows) == "visinstruct: --rows is 1 or more"
+
+
+def test_what_is_no_dataset_is_told(refused, tmp_path):
+    for place in (tmp_path, tmp_path / "nothing"):
+        message = refused("show", place)
+        assert message == f"visinstruct: {place} is no dataset: it has no manifest.json"
+
+
+@pytest.fixture
+def damaged(built, tmp_path):
+    """A copy of the dataset and one of its shards, to be damaged."""
+    out = shutil.copytree(built, tmp_path / "out")
+    return out, next(out.glob("data/vqav2/val-*.parquet"))
+
+
+def test_a_shard_that_is_gone_is_told(damaged, refused):
+    out, shard = damaged
+    shard.unlink()
+    message = refused("show", out, "--source", "vqav2", "--split", "val")
+    assert message == f"visinstruct: No such file or directory: {shard}"
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all"])
+def test_a_shard_that_is_damaged_is_told(damaged, refused, content):
+    out, shard = damaged
+    shard.write_bytes(content)
+    message = refused("show", out, "--source", "vqav2", "--split", "val")
+    assert f"vqav2/val in {out} is damaged (" in message
+    assert "build or download it again" in message
+
+
+def test_a_shard_that_is_cut_off_is_told(damaged, refused):
+    out, shard = damaged
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert "is damaged" in refused("show", out, "--source", "vqav2", "--split", "val")

@@ -1,0 +1,190 @@
+"""`visinstruct templates`: the templates, checked, and seen on real rows."""
+
+import shutil
+
+import pytest
+
+from templates.catalog import TASKS
+from templates.library import SHIPPED_SETS, load_templates, template_folder
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """An author's copy of the shipped templates."""
+    return shutil.copytree(template_folder("instruct"), tmp_path / "mine")
+
+
+# --- list
+
+
+@pytest.mark.parametrize("name", SHIPPED_SETS)
+def test_every_template_is_listed_under_its_task(run, name):
+    outcome = run("templates", "list", "--template-dir", name)
+    assert outcome.status == 0
+    templates = load_templates(name)
+    for wording in templates.wordings:
+        assert f"  {wording.template_id} " in outcome.out
+    heads = [line for line in outcome.out.splitlines() if " for " in line and line[0] != " "]
+    assert [line.split()[0] for line in heads] == list(TASKS)
+    last = outcome.out.splitlines()[-1]
+    assert last == (
+        f"{len(templates.wordings)} templates shown; {len(templates.wordings)} in {len(TASKS)} "
+        f"tasks, {len(templates.protocols)} protocols, hash {templates.hash[:16]}"
+    )
+
+
+def test_the_templates_of_one_source_can_be_listed(run):
+    outcome = run("templates", "list", "--source", "msvd_qa")
+    assert outcome.status == 0
+    assert "video_qa for " in outcome.out
+    assert "caption for " not in outcome.out
+
+
+def test_a_source_without_templates_is_told(refused, tmp_path):
+    assert "no template for source 'nope' in instruct" in refused(
+        "templates", "list", "--source", "nope"
+    )
+
+
+def test_the_text_of_a_template_is_not_markup(run, mine):
+    path = mine / "video_qa.yaml"
+    path.write_text(path.read_text().replace("{{ question }}", "[red]{{ question }}[/red]", 1))
+    assert "[red]{{ question }}[/red]" in run("templates", "list", "--template-dir", mine).out
+
+
+# --- lint
+
+
+@pytest.mark.parametrize("name", SHIPPED_SETS)
+def test_the_shipped_sets_are_clean_and_the_lint_says_over_how_many(run, name):
+    outcome = run("templates", "lint", "--template-dir", name)
+    templates = load_templates(name)
+    assert outcome.status == 0
+    assert outcome.out == (
+        f"checked {len(templates.wordings)} templates and {len(templates.protocols)} protocols: "
+        "0 findings\n"
+    )
+
+
+def test_a_finding_names_file_template_rule_and_remedy(run, mine):
+    path = mine / "video_qa.yaml"
+    path.write_text(path.read_text().replace("{{ question }}", "{{ questoin }}", 1))
+    outcome = run("templates", "lint", "--template-dir", mine)
+    assert outcome.status == 1
+    first = outcome.out.splitlines()[0]
+    assert first.startswith("video_qa.yaml: video_qa.")
+    assert "questoin" in first
+    assert first.endswith("[syntax]")
+    assert "1 findings" in outcome.out or "findings" in outcome.out.splitlines()[-1]
+
+
+def test_a_lint_over_nothing_fails(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "nothing"):
+        outcome = run("templates", "lint", "--template-dir", tmp_path / folder)
+        assert outcome.status == 1
+        assert "checked 0 templates" in outcome.out
+
+
+# --- preview
+
+
+def test_every_source_on_disk_is_previewed_with_every_fitting_template(run, raw, six):
+    outcome = run("templates", "preview", "--raw", raw)
+    assert outcome.status == 0
+    shown = {line.split("/")[0] for line in outcome.out.splitlines() if line[:1].strip()}
+    assert shown == set(six)
+    for wording in load_templates().wordings:
+        if set(wording.sources) & {"vqav2", "coco_caption", "msvd_qa"}:
+            assert wording.template_id in outcome.out
+
+
+def test_rows_of_one_source_and_split_can_be_previewed(run, raw):
+    options = ("--source", "visdial", "--split", "val", "--rows", 3)
+    outcome = run("templates", "preview", "--raw", raw, *options)
+    assert outcome.status == 0
+    ids = [line for line in outcome.out.splitlines() if line[:1].strip()]
+    assert len(ids) == 3
+    assert all(each.startswith("visdial/val/") for each in ids)
+
+
+def test_rows_of_a_built_dataset_can_be_previewed(run, built, raw, six):
+    options = ("--source", "vqav2", "--split", "val", "--rows", 2)
+    outcome = run("templates", "preview", "--data", built, *options)
+    assert outcome.status == 0
+    assert outcome.out.count("vqav2/val/") == 2
+    every = run("templates", "preview", "--data", built)
+    shown = {line.split("/")[0] for line in every.out.splitlines() if line[:1].strip()}
+    assert shown == set(six)
+
+
+def test_one_template_can_be_previewed(run, raw):
+    wording = next(w for w in load_templates().wordings if w.task == "video_qa")
+    outcome = run("templates", "preview", "--raw", raw, "--template", wording.template_id)
+    assert outcome.status == 0
+    shown = [line.strip() for line in outcome.out.splitlines() if line.startswith("  video_qa")]
+    assert shown == [wording.template_id]
+
+
+def test_an_edit_is_seen_at_once(run, raw, mine):
+    options = ("--raw", raw, "--template-dir", mine, "--source", "msvd_qa")
+    before = run("templates", "preview", *options).out
+    path = mine / "video_qa.yaml"
+    path.write_text(path.read_text().replace("{{ question }}", "Look closely: {{ question }}", 1))
+    after = run("templates", "preview", *options).out
+    assert "Look closely: " in after
+    assert "Look closely: " not in before
+
+
+def test_a_preview_leaves_nothing_behind(run, raw, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = sorted(raw.rglob("*"))
+    assert run("templates", "preview", "--raw", raw).status == 0
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(raw.rglob("*")) == before
+
+
+def test_a_preview_needs_no_images(run, raw_copy):
+    shutil.rmtree(raw_copy / "images")
+    shutil.rmtree(raw_copy / "videos")
+    assert run("templates", "preview", "--raw", raw_copy).status == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ((), "give either --raw DIR or --data OUT"),
+        (("--raw", "RAW", "--data", "OUT"), "give either --raw DIR or --data OUT"),
+        (("--raw", "RAW", "--rows", 0), "--rows is 1 or more"),
+        (("--raw", "RAW", "--rows", -1), "--rows is 1 or more"),
+        (("--raw", "RAW", "--template", "vqa.nope"), "no template for vqa.nope in instruct"),
+        (("--raw", "RAW", "--source", "vqav3"), "unknown source 'vqav3', did you mean 'vqav2'"),
+        (("--raw", "RAW", "--split", "trian"), "unknown split 'trian', did you mean 'train'"),
+        (("--data", "OUT", "--source", "nope"), "no template for nope in instruct"),
+        (("--raw", "nowhere"), "no source has a complete split in nowhere"),
+        (("--data", "nowhere"), "nowhere is no dataset"),
+        (("--raw", "RAW", "--template-dir", "nowhere"), "no such folder"),
+    ],
+)
+def test_what_cannot_be_previewed_is_told(refused, raw, built, options, reason):
+    places = {"RAW": raw, "OUT": built}
+    message = refused("templates", "preview", *(places.get(each, each) for each in options))
+    assert reason in message
+
+
+def test_a_broken_folder_is_told_with_every_mistake(refused, raw, mine):
+    (mine / "vqa.yaml").write_text("task: [")
+    (mine / "caption.yaml").write_text("- 1")
+    for command in (("list",), ("preview", "--raw", raw)):
+        message = refused("templates", *command, "--template-dir", mine)
+        assert f"templates in {mine} cannot be used, " in message
+        assert "vqa.yaml: not readable" in message
+        assert "caption.yaml: " in message
+
+
+def test_rows_that_cannot_be_used_are_passed_over(run, raw_copy, edit_json):
+    edit_json(raw_copy / "msvd_qa/val_qa.json", lambda rows: [{"id": "x"}, *rows])
+    options = ("--raw", raw_copy, "--source", "msvd_qa", "--split", "val")
+    outcome = run("templates", "preview", *options)
+    assert outcome.status == 0
+    assert "msvd_qa/val/" in outcome.out

@@ -1,0 +1,212 @@
+"""The command line: what it says, and with which status it ends."""
+
+import errno
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from types import ModuleType
+
+import pytest
+
+from datagen.errors import OptionError
+from pipelines.cli import main as cli
+from pipelines.cli.commands import show, sources
+from templates.errors import Finding, TemplateSetError
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h"])
+def test_help_names_every_command(run, argument):
+    outcome = run(argument)
+    assert outcome.status == 0
+    for name, what in cli.COMMANDS.items():
+        assert f"  {name} " in outcome.out
+        assert what in outcome.out
+
+
+def test_without_command_the_help_is_shown_as_a_mistake(run):
+    outcome = run()
+    assert outcome.status == 2
+    assert outcome.out.startswith("usage: visinstruct COMMAND")
+
+
+def test_the_version_is_that_of_the_distribution(run):
+    assert run("--version").out == f"visinstruct {version('visinstruct')}\n"
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help(run, name):
+    outcome = run(name, "--help")
+    assert outcome.status == 0
+    assert outcome.out.startswith(f"usage: visinstruct {name}")
+    assert cli.COMMANDS[name] in " ".join(outcome.out.split())
+
+
+def test_an_unknown_command_is_told_with_the_nearest(refused):
+    assert refused("biuld") == (
+        "visinstruct: unknown command 'biuld', did you mean 'build'?; see visinstruct --help"
+    )
+    assert refused("xyz") == "visinstruct: unknown command 'xyz'; see visinstruct --help"
+
+
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "build"])
+def test_an_unknown_option_is_told_with_the_nearest(refused, name, tmp_path):
+    needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}
+    needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--draw", "0"]}
+    needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
+    needed |= {"configs": ["copy"], "score": [tmp_path], "compare": [tmp_path, tmp_path]}
+    needed |= {"evaluate": ["--model", "nano", "--data", tmp_path, "--output", "x"]}
+    needed |= {"metric": ["vqa", "--cases", "x"]}
+    nearest = {"sources": "--json", "mixture": "--steps", "sample": "--scenes"}
+    nearest |= {"new-source": "--held-out", "explain": "--texts", "train": "--dry-run"}
+    nearest |= {"export": "--config", "nano": "--seed", "configs": "--out"}
+    nearest |= {"evaluate": "--tasks", "score": "--data", "compare": "--items", "metric": "--cases"}
+    option = nearest.get(name, "--rows")
+    message = refused(name, *needed.get(name, []), f"{option[:-1]}=1")
+    assert message == (f"visinstruct: unknown argument {option[:-1]}=1, did you mean {option!r}?")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_are_not_abbreviated(refused, tmp_path):
+    assert "unknown argument --sourc" in refused("show", tmp_path, "--sourc", "vqav2")
+    message = refused("build", "--raw", tmp_path, "--out", tmp_path / "out", "--source", "vqav2")
+    assert "unknown option --source, did you mean '--sources'?" in message
+
+
+def test_missing_arguments_are_told_by_name(refused):
+    assert "the following arguments are required: --raw, --out" in refused("build")
+    assert "the following arguments are required: OUT" in refused("show")
+    assert "the following arguments are required: --out" in refused("sample")
+    assert "invalid choice: 'lits'" in refused("templates", "lits")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (OptionError("--rows is odd"), 2, "visinstruct: --rows is odd\n"),
+        (
+            TemplateSetError("mine", [Finding("vqa.yaml", "layout", "no id", "write one")]),
+            2,
+            "visinstruct: templates in mine cannot be used, 1 mistake:\n"
+            "  vqa.yaml: no id; write one [layout]\n",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "Permission denied: /x\n"),
+        (OSError(errno.EIO, "Input/output error"), 2, "visinstruct: Input/output error\n"),
+        (OSError("a driver's own words"), 2, "visinstruct: a driver's own words\n"),
+        (KeyboardInterrupt(), 130, "sources was stopped; start the same command again to go on\n"),
+    ],
+)
+def test_errors_end_with_one_sentence_and_a_status(monkeypatch, run, error, status, sentence):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(sources, "run", fail)
+    outcome = run("sources")
+    assert outcome.status == status
+    assert outcome.err.endswith(sentence)
+    assert outcome.out == ""
+
+
+def test_bugs_of_ours_are_not_hidden(monkeypatch, run):
+    def fail(*_):
+        raise KeyError("x")
+
+    monkeypatch.setattr(show, "run", fail)
+    with pytest.raises(KeyError):
+        run("show", "x")
+
+
+# --- readers that go away, and disks that are full
+
+
+def read_one_line(*arguments, cwd):
+    """Start a command, read a line of its output, close the pipe; returns status and stderr."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+    )
+    os.close(writer)
+    line = os.read(reader, 1)
+    os.close(reader)
+    return line, process.communicate(timeout=60)[1].decode(), process.returncode
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "BUILT", "--rows", "1000"], ["templates", "preview", "--raw", "RAW"]]
+)
+def test_a_reader_that_has_seen_enough_leaves_no_traceback(arguments, built, raw, tmp_path):
+    places = {"BUILT": built, "RAW": raw}
+    line, err, status = read_one_line(*(places.get(a, a) for a in arguments), cwd=tmp_path)
+    assert line
+    assert err == ""
+    assert status == 0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sources", "--json"], ["mixture", "--json"]])
+def test_a_reader_that_is_gone_leaves_no_traceback(arguments, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        check=False,
+    )
+    os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["--help"], ["sources", "--json"], ["mixture"]])
+def test_an_output_that_is_full_is_told_of(arguments, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            text=True,
+            check=False,
+        )
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("visinstruct: No space left on device\n")
+
+
+# --- packages of other projects
+
+
+@pytest.mark.parametrize("name", ["templates", "datagen"])
+@pytest.mark.parametrize("with_init", [True, False])
+def test_a_foreign_package_in_front_of_ours_is_told_of(name, with_init, tmp_path):
+    (tmp_path / "site" / name).mkdir(parents=True)
+    if with_init:
+        (tmp_path / "site" / name / "__init__.py").touch()
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.meta_path[:] = "
+    code += "[f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
+    code += f"sys.path.append({str(cli.Path(cli.__file__).parents[2])!r}); "
+    code += "from pipelines.cli.main import main; sys.exit(main(['sources']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    if with_init:
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(f"visinstruct: the package {name!r} is imported from ")
+        assert "another project's package of that name hides ours" in done.stderr
+    else:  # a folder without __init__.py hides nothing
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_foreign_folder_of_modules_is_told_of(monkeypatch, tmp_path):
+    foreign = ModuleType("templates")
+    foreign.__file__, foreign.__path__ = None, [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "templates", foreign)
+    assert f"is imported from {tmp_path}, not from" in cli.shadowed_package()
+
+
+def test_our_own_packages_are_not_foreign():
+    assert cli.shadowed_package() is None

@@ -1,0 +1,64 @@
+"""Going on from a checkpoint: bit for bit in the same plan, to rounding in another."""
+
+import pytest
+import torch
+
+from trainer.run import checkpoint
+
+
+def weights(output):
+    return checkpoint.read_tensors(checkpoint.newest(output / "checkpoints", []))
+
+
+def equal(one, other) -> bool:
+    assert len(one) > 50
+    return all(
+        torch.equal(one[name][part], other[name][part]) for name in one for part in one[name]
+    )
+
+
+def test_going_on_is_bit_exact_with_dropout(setup, plan, read_events):
+    dropout = ("model.qformer_dropout=0.1", "data.workers=1")
+    losses = setup.run_many(1, [plan("whole", dropout), plan("again", dropout, ("whole", 4))])
+    assert len(losses["whole"]) == 6
+    assert losses["again"] == losses["whole"]
+    again, whole = setup.output("again"), setup.output("whole")
+    assert equal(weights(whole), weights(again)), "weights or moments differ"
+    assert [line["step"] for line in read_events(again, "step")] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("compute", "rounding"), [("fp32", 1e-5), ("bf16", 0.03)])
+def test_going_on_at_other_stages_and_process_counts_gives_the_same_losses(
+    setup, plan, stage, compute, rounding
+):
+    precision = f"precision.compute={compute}"
+
+    def cut(name: str, number: int):
+        return plan(name, (precision, stage(number)), ("whole", 2))
+
+    two = setup.run_many(
+        2,
+        [
+            plan("whole", (precision, stage(2))),
+            cut("2 to 2", 2),
+            cut("2 to 1", 1),
+            cut("2 to 3", 3),
+        ],
+    )
+    one = setup.run_many(1, [cut("alone, 2", 2), cut("alone, 3", 3)])
+    if compute == "fp32":
+        assert two["2 to 2"] == two["whole"]
+        assert equal(weights(setup.output("whole")), weights(setup.output("2 to 2")))
+    for name, losses in (two | one).items():
+        assert losses == pytest.approx(two["whole"], abs=rounding), name
+
+
+def test_another_run_is_not_gone_on_from_and_every_change_is_named(setup):
+    setup.run("optimizer.steps=2").check()
+    ended = setup.run("optimizer.steps=4", "seed=5", "data.mixture.rule=uniform")
+    assert ended.status == 2
+    assert "is of another run, going on would not be the same training" in ended.printed
+    assert "seed was 0, is 5" in ended.printed
+    assert "optimizer.steps was 2, is 4" in ended.printed
+    assert "mixture" in ended.printed

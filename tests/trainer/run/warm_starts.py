@@ -1,0 +1,56 @@
+"""Starts training processes that need not import torch, DeepSpeed and the trainer first: they are forked.
+
+Each line on stdin is a JSON request, each line on stdout its answer:
+    {"arguments": [...], "variables": {...}, "printed": FILE}   -> pid of a new process group
+    {"pid": N}                                                  -> exit status, or null while it runs
+A negative status is a signal's number, as `subprocess` has it.
+"""
+
+import atexit
+import gc
+import json
+import os
+import signal
+import sys
+
+import deepspeed.runtime.zero.muon.muon_optimizer  # slow to import, and done with the first optimizer
+
+import trainer.run.engine
+import trainer.run.plan
+import trainer.run.session
+from trainer.train import main
+
+
+def become(arguments: list[str], variables: dict[str, str], printed: str) -> None:
+    """Be the process; never returns."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with open(printed, "ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(variables)
+    sys.argv[1:] = arguments
+    status = main(arguments)
+    atexit._run_exitfuncs()  # as the interpreter does, which then takes seconds to free its modules
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "pid" in request:
+            pid, status = os.waitpid(request["pid"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        else:
+            answer = os.fork()
+            if answer == 0:
+                become(**request)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    assert deepspeed and trainer.run.engine and trainer.run.plan and trainer.run.session
+    gc.freeze()  # what is collected is copied first
+    serve()
+    os._exit(0)

@@ -1,0 +1,136 @@
+"""The training order: where sample k comes from, as a function of the seed and k.
+
+A split tree says which source sample k is of and how many of that source come before it. Every pass over
+a source visits its blocks (row groups, whose rows are in a pseudo-random order already) in an order of its
+own, and the rows of a block in an order of their own: each row once, and reading stays local.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.order.permutation import keyed, shuffled
+from trainer.data.order.sample import Place
+from trainer.data.order.split_tree import Drift, SplitTree
+from trainer.data.order.tree_search import Tree
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """A source's probability and the rows of its blocks, of which the last `reserved` are not drawn."""
+
+    probability: float
+    block_rows: NDArray[np.int64]
+    reserved: int = 0
+
+    def __post_init__(self) -> None:
+        assert self.num_rows > 0, self
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that are drawn."""
+        return int(self.block_rows.sum()) - self.reserved
+
+
+class _Pass(NamedTuple):
+    """The blocks in the order of one pass: which, where their rows start and where their part ends."""
+
+    blocks: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+class Order:
+    """The order of a run. Any sample is found in the time of a few splits, the 10**7th too.
+
+    With `render` "stored" the draw is always 0, else the number of the pass.
+
+    Example:
+        >>> order = Order({"okvqa": SourceRows(1.0, np.array([2, 1]))}, seed=0)
+        >>> sorted(order.place(k).row for k in range(3))
+        [0, 1, 2]
+        >>> order.place(3).pass_number
+        1
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, SourceRows],
+        seed: int,
+        render: Literal["fresh", "stored"] = "fresh",
+        tree: "Tree | None" = None,
+    ) -> None:
+        self.sources = dict(sources)
+        self._names = tuple(self.sources)
+        self._sizes = {name: rows.num_rows for name, rows in self.sources.items()}
+        self._seed = seed
+        self._fresh = render == "fresh"
+        self._tree = SplitTree([rows.probability for rows in self.sources.values()], tree)
+        self._pass = lru_cache(maxsize=2 * len(self._names))(self._make_pass)
+        self._rows_of_block = lru_cache(maxsize=8 * len(self._names))(self._make_rows_of_block)
+
+    def place(self, k: int, attempt: int = 0) -> Place:
+        """Where sample `k` comes from, or the row that stands in for it on a later `attempt`."""
+        number, position = self._tree.place(k)
+        source = self._names[number]
+        pass_number, index = divmod(position, self._sizes[source])
+        row = self._row(source, pass_number, index)
+        if attempt:
+            row = self._substitute(source, row, keyed(self._seed, "attempt", k, attempt))
+        return Place(
+            k=k,
+            source=source,
+            position=position,
+            pass_number=pass_number,
+            row=row,
+            draw=pass_number if self._fresh else 0,
+            chance=keyed(self._seed, "chance", k, attempt),
+            attempt=attempt,
+        )
+
+    @property
+    def tree(self) -> Tree:
+        return self._tree.tree
+
+    def counts(self, k: int) -> dict[str, int]:
+        """How many of the first `k` samples come from each source."""
+        return dict(zip(self._names, self._tree.counts(k), strict=True))
+
+    def drift(self, prefix: int = 100_000) -> Drift:
+        return self._tree.drift(prefix)
+
+    def _row(self, source: str, pass_number: int, index: int) -> int:
+        blocks, starts, sizes, ends = self._pass(source, pass_number)
+        slot = int(np.searchsorted(ends, index, side="right"))
+        block, size = int(blocks[slot]), int(sizes[slot])
+        inside = self._rows_of_block(source, pass_number, block, size)
+        return int(starts[slot]) + int(inside[index - (int(ends[slot]) - size)])
+
+    def _substitute(self, source: str, row: int, chance: int) -> int:
+        """Another row than `row`, if there is one."""
+        size = self._sizes[source]
+        return (row + 1 + chance % (size - 1)) % size if size > 1 else row
+
+    def _make_pass(self, source: str, pass_number: int) -> _Pass:
+        sizes = _cut(self.sources[source])
+        starts = np.cumsum(sizes) - sizes
+        blocks = shuffled(len(sizes), keyed(self._seed, "blocks", source, pass_number))
+        sizes, starts = sizes[blocks], starts[blocks]
+        return _Pass(blocks, starts, sizes, np.cumsum(sizes))
+
+    def _make_rows_of_block(
+        self, source: str, pass_number: int, block: int, size: int
+    ) -> NDArray[np.int64]:
+        return shuffled(size, keyed(self._seed, "rows", source, pass_number, block))
+
+
+def _cut(rows: SourceRows) -> NDArray[np.int64]:
+    """The rows of each block that are drawn; blocks of which none is are left out at the end."""
+    ends = np.minimum(np.cumsum(rows.block_rows), rows.num_rows)
+    sizes = np.diff(ends, prepend=0)
+    return sizes[: int(np.searchsorted(ends, rows.num_rows)) + 1]

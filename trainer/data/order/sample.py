@@ -1,0 +1,52 @@
+"""What the stream hands to the collator: sample k of a run."""
+
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+
+class Place(NamedTuple):
+    """Where sample `k` comes from; a function of the training seed, the dataset and `k` alone.
+
+    `position` counts the samples of this source before it; `pass_number` is how often the whole
+    source was read before; `row` counts over the source's trained splits in shard order; `chance` is
+    a 64-bit number for augmentation. `attempt` counts replacements of unreadable images.
+    """
+
+    k: int
+    source: str
+    position: int
+    pass_number: int
+    row: int
+    draw: int
+    chance: int
+    attempt: int = 0
+
+
+class Replacement(Struct, frozen=True):
+    """A sample whose image could not be read, so that another row of its source took its place."""
+
+    k: int
+    attempt: int
+    record_id: str
+    reason: str
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """One training sample: text, and images as uint8 [frames, 3, side, side].
+
+    `images` is None where only texts were asked for. `image_hashes` are sha256 of the images'
+    bytes, filled only where the feature cache needs them.
+    """
+
+    place: Place
+    record_id: str
+    group_id: str
+    template_id: str
+    instruction: str
+    target: str
+    pictures: NDArray[np.uint8] | None = None
+    image_hashes: tuple[str, ...] | None = None
+    replaced: tuple[Replacement, ...] = ()

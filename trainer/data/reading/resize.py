@@ -1,0 +1,39 @@
+"""Images as the model takes them: uint8 [frames, 3, side, side].
+
+The whole image, or the part that an augmentation cuts out, becomes a square: bicubic with antialiasing
+on uint8 in torch, at most one step of 255 from Pillow's result in a sixth of its time.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from trainer.data.reading.images import Augmentation, Pixels, cut, random_crop
+
+
+def prepare(
+    pictures: Sequence[Pixels], side: int, augmentation: Augmentation = "none", chance: int = 0
+) -> Pixels:
+    """Images [height, width, 3], the frames of one sample, as [frames, 3, side, side].
+
+    `chance` decides about the part that `paper_guess` cuts out: the same for all frames.
+    """
+    out = np.empty((len(pictures), 3, side, side), dtype=np.uint8)
+    for number, pixels in enumerate(pictures):
+        if augmentation == "paper_guess":
+            pixels = cut(pixels, random_crop(pixels.shape[0], pixels.shape[1], chance))
+        out[number] = resize(pixels, side)
+    return out
+
+
+def resize(pixels: Pixels, side: int) -> Pixels:
+    """[height, width, 3] as [3, side, side]."""
+    if not pixels.flags.writeable or any(stride < 0 for stride in pixels.strides):
+        pixels = pixels.copy()  # torch shares its memory
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    if pixels.shape[:2] != (side, side):
+        picture = interpolate(picture, (side, side), mode="bicubic", antialias=True)
+    resized: Pixels = picture[0].numpy()
+    return resized

@@ -1,0 +1,107 @@
+"""What the model is told and must say in a sample: a draw of its record, or what the build stored."""
+
+from datagen.errors import RowRejectedError
+from datagen.mixture import MixtureOptions
+from datagen.render import draw
+from datagen.schema.manifest import Manifest
+from datagen.schema.record import Record
+from templates.errors import TemplateSetError
+from templates.library import TemplateSet, load_templates
+from trainer.config.data import DataOptions
+from trainer.data.order.sample import Place, Sample
+from trainer.errors import DataError
+
+
+class Texts:
+    """The texts of a run's samples. `hash` names the template set that they are of.
+
+    Raises:
+        DataError: the template set cannot be loaded, or is not the one that the texts to be used
+            were rendered with.
+    """
+
+    def __init__(self, manifest: Manifest, options: DataOptions) -> None:
+        self._templates = _templates(manifest, options)
+        self._render_seed = manifest.render_seed
+        self._stored = options.render == "stored"
+        self.hash = self._templates.hash if self._templates else manifest.template_hash
+
+    def sample(self, place: Place, record: Record) -> Sample:
+        """The sample without images.
+
+        Raises:
+            DataError: no template fits the record, or its answers are hidden.
+        """
+        if self._stored or self._templates is None:
+            return stored_sample(place, record)
+        try:
+            made = draw(record.example(), self._templates, self._render_seed, place.draw)
+        except RowRejectedError as error:
+            raise DataError(
+                f"{record.record_id} cannot be rendered (draw {place.draw}): {error.message}"
+            ) from None
+        return Sample(
+            place=place,
+            record_id=record.record_id,
+            group_id=record.group_id,
+            template_id=made.template_id,
+            instruction=made.instruction,
+            target=_known(made.target, record),
+        )
+
+
+def stored_sample(place: Place, record: Record) -> Sample:
+    """The texts that the build stored, which are draw 0 or an evaluation prompt."""
+    return Sample(
+        place=place,
+        record_id=record.record_id,
+        group_id=record.group_id,
+        template_id=record.template_id,
+        instruction=record.instruction,
+        target=_known(record.target, record),
+    )
+
+
+def _known(target: str | None, record: Record) -> str:
+    if not target:
+        raise DataError(f"{record.record_id} has no target to train on: its answers are hidden")
+    return target
+
+
+def _templates(manifest: Manifest, options: DataOptions) -> TemplateSet | None:
+    """The templates of the run; None where only stored texts are used."""
+    if options.render == "stored" and options.template_dir is None:
+        return None
+    try:
+        templates = load_templates(options.template_dir or manifest.template_set)
+    except TemplateSetError as error:
+        raise DataError(
+            f"the templates of {options.dataset} ({manifest.template_set!r}) cannot be loaded; set "
+            f"data.template_dir to their folder, or data.render to stored: {error}"
+        ) from None
+    if options.render == "stored" and templates.hash != manifest.template_hash:
+        raise DataError(
+            f"data.render is stored, but {options.template_dir} is not the template set that "
+            f"{options.dataset} was rendered with; use render: fresh, or no template_dir"
+        )
+    return templates
+
+
+def refuse_untrained(
+    manifest: Manifest, splits: dict[str, tuple[str, ...]], options: DataOptions
+) -> None:
+    """Refuse stored texts of `splits` that were built for evaluation.
+
+    Raises:
+        DataError: says which.
+    """
+    if options.render != "stored":
+        return
+    built = MixtureOptions.model_validate(manifest.options["mixture"])
+    for source, names in splits.items():
+        trained = built.trained_splits(source) if source in manifest.mixture else ()
+        for split in names:
+            if split not in trained:
+                raise DataError(
+                    f"{source}/{split} was built with evaluation prompts: data.render must be fresh"
+                )

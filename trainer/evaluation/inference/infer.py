@@ -1,0 +1,200 @@
+"""Asks the model about a split: windows of records, batches of like lengths, images read ahead."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from msgspec.structs import replace
+
+from datagen.schema.record import Record
+from templates.evaluation import Decoding, LanguageModel
+from trainer.data.reading.images import Pixels
+from trainer.data.reading.record_images import Images, UnreadableError
+from trainer.data.reading.resize import prepare
+from trainer.errors import DataError, EvaluationError
+from trainer.evaluation.inference.adapter import Asked
+from trainer.evaluation.inference.requests import Request, make_request
+from trainer.evaluation.predictions.parts import Parts
+from trainer.evaluation.predictions.prediction import Prediction
+from trainer.evaluation.tasks.records import SplitRecords
+from trainer.evaluation.tasks.tasks import Task
+
+NUM_BEST = 10
+"""Candidates of a vocabulary that are saved with a prediction."""
+BATCHES_AHEAD = 2
+
+
+class Answers(Protocol):
+    """What is asked of a model here; `trainer.evaluation.inference.adapter.Answerer` does it."""
+
+    @property
+    def language_model(self) -> LanguageModel: ...
+
+    @property
+    def image_side(self) -> int: ...
+
+    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]: ...
+
+    def rank(
+        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+    ) -> list[list[float]]: ...
+
+
+class _Ready(NamedTuple):
+    """A request whose images have been read, or could not be."""
+
+    request: Request
+    pixels: Pixels | None
+    unreadable: str | None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks `answers` about the records of one task."""
+
+    task: Task
+    answers: Answers
+    records: SplitRecords
+    pictures: Images
+    vocabulary: tuple[str, ...] | None
+    batch_size: int
+    skip_unreadable: bool = False
+    num_threads: int = 2
+
+    def ask(
+        self, parts: Parts, windows: Sequence[int], rank: int, told: Callable[[int], None]
+    ) -> None:
+        """Ask the records of `windows` and append what is answered; `told` hears of each window's size.
+
+        Raises:
+            EvaluationError: names the task, and the record that could not be asked.
+        """
+        with ThreadPoolExecutor(self.num_threads) as threads:
+            for window in windows:
+                rows = parts.rows(window)
+                found = list(self._window(rows, threads))
+                parts.append(rank, found)
+                told(len(found))
+
+    def ask_rows(self, rows: Sequence[int]) -> list[Prediction]:
+        """The predictions of some records, in memory.
+
+        Raises:
+            EvaluationError: as `ask`.
+        """
+        with ThreadPoolExecutor(self.num_threads) as threads:
+            return list(self._window(rows, threads))
+
+    def _window(self, rows: Sequence[int], threads: ThreadPoolExecutor) -> Iterator[Prediction]:
+        batches = self._batches(rows)
+        ahead: list[list[Future[_Ready]]] = []
+        while batches or ahead:
+            while batches and len(ahead) < BATCHES_AHEAD:
+                ahead.append([threads.submit(self._ready, *each) for each in batches.pop(0)])
+            yield from self._answer([future.result() for future in ahead.pop(0)])
+
+    def _batches(self, rows: Sequence[int]) -> list[list[tuple[Request, Record]]]:
+        """The records of a window in batches of prompts of like lengths."""
+        records = self.records.rows(rows)
+        requests = [
+            (make_request(self.task, record, number, self.vocabulary), record)
+            for number, record in zip(rows, records, strict=True)
+        ]
+        requests.sort(key=lambda pair: (len(pair[1].images or ()), len(pair[0].asked.prompt)))
+        return [
+            requests[first : first + self.batch_size]
+            for first in range(0, len(requests), self.batch_size)
+        ]
+
+    def _ready(self, request: Request, record: Record) -> _Ready:
+        embedded = [
+            None if image.bytes is None else memoryview(image.bytes)
+            for image in record.images or ()
+        ]
+        try:
+            pictures, _ = self.pictures.read(record, embedded)
+        except UnreadableError as error:
+            return _Ready(request, None, str(error))
+        except DataError as error:
+            return _Ready(request, None, f"{error} (--image-root NAME=DIR)")
+        return _Ready(request, prepare(pictures, self.answers.image_side), None)
+
+    def _answer(self, ready: Sequence[_Ready]) -> Iterator[Prediction]:
+        asked = []
+        for each in ready:
+            if each.pixels is not None:
+                asked.append(each)
+            elif self.skip_unreadable:
+                yield replace(each.request.asked, skipped=f"image not readable: {each.unreadable}")
+            else:
+                raise EvaluationError(
+                    f"task {self.task.name}, record {each.request.asked.record_id}: its image cannot be "
+                    f"read: {each.unreadable}. Mend it, or leave such records out with --skip-unreadable"
+                )
+        if asked:
+            yield from self._said(asked)
+
+    def _said(self, ready: Sequence[_Ready]) -> list[Prediction]:
+        try:
+            return self._ask_model(ready)
+        except EvaluationError as error:
+            raise EvaluationError(f"task {self.task.name}: {error}") from error
+        except torch.OutOfMemoryError as error:
+            raise EvaluationError(
+                f"task {self.task.name}: a batch of {len(ready)} does not fit in the GPU's memory; take a "
+                f"smaller --batch-size ({str(error).splitlines()[0]})"
+            ) from error
+        except Exception as error:
+            if len(ready) == 1:
+                name = ready[0].request.asked.record_id
+                raise EvaluationError(
+                    f"task {self.task.name}, record {name}: the model failed: {_one_line(error)}"
+                ) from error
+            for each in ready:  # which of them it is
+                self._said([each])
+            names = ", ".join(each.request.asked.record_id for each in ready)
+            raise EvaluationError(
+                f"task {self.task.name}: the model failed on {names} together, not on each alone: "
+                f"{_one_line(error)}"
+            ) from error
+
+    def _ask_model(self, ready: Sequence[_Ready]) -> list[Prediction]:
+        asked = [
+            Asked(
+                each.request.asked.record_id,
+                each.request.asked.prompt,
+                torch.from_numpy(each.pixels),
+            )
+            for each in ready
+            if each.pixels is not None
+        ]
+        rules = self.task.rules
+        if rules.decoding is not None:
+            texts = self.answers.generate(asked, rules.decoding)
+            return [
+                replace(each.request.asked, output=text)
+                for each, text in zip(ready, texts, strict=True)
+            ]
+        candidates = [each.request.candidates or () for each in ready]
+        ends = rules.ends(self.answers.language_model)
+        scores = self.answers.rank(asked, candidates, end_token=ends)
+        return [ranked(each.request, row) for each, row in zip(ready, scores, strict=True)]
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def ranked(request: Request, log_probs: Sequence[float]) -> Prediction:
+    """The prediction of a ranking: the best candidate, of equal ones the first."""
+    candidates = request.candidates or ()
+    order = sorted(range(len(candidates)), key=lambda number: -log_probs[number])
+    kept = range(len(candidates)) if request.asked.candidates is not None else order[:NUM_BEST]
+    return replace(
+        request.asked,
+        output=candidates[order[0]],
+        candidates=tuple(candidates[number] for number in kept),
+        log_probs=tuple(log_probs[number] for number in kept),
+    )

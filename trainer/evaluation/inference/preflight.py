@@ -1,0 +1,173 @@
+"""What is wrong with a split, found before the first record is asked: every record is looked at once.
+
+Texts and references before the model is loaded, lengths and tokens of candidates when its tokenizer is there.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+import torch
+from msgspec.structs import replace as filled
+
+from datagen.media.video import NUM_FRAMES
+from datagen.schema.record import Record
+from templates.evaluation import LanguageModel
+from trainer.data.reading.record_images import Images
+from trainer.errors import EvaluationError
+from trainer.evaluation.inference.prompts import Asked
+from trainer.evaluation.inference.requests import Request, make_request
+from trainer.evaluation.metrics.base import Metric
+from trainer.evaluation.predictions.prediction import Prediction
+from trainer.evaluation.tasks.records import SplitRecords
+from trainer.evaluation.tasks.tasks import Task
+
+NUM_NAMED = 8
+_AT_ONCE = 256
+
+
+class ChecksRoom(Protocol):
+    """What `check_fits` asks of a model; `trainer.evaluation.inference.adapter.Answerer` does it."""
+
+    @property
+    def language_model(self) -> LanguageModel: ...
+
+    def check(
+        self,
+        asked: Sequence[Asked],
+        candidates: Sequence[Sequence[str]] | None,
+        *,
+        end_token: bool,
+        most_new: int,
+    ) -> int: ...
+
+
+class Preflight:
+    """Looks at the records of one task's split; the first `limit` of them.
+
+    `images` are given where they are kept by reference: then each must have a folder.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        records: SplitRecords,
+        metric: Metric,
+        vocabulary: tuple[str, ...] | None = None,
+        limit: int | None = None,
+        pictures: Images | None = None,
+    ) -> None:
+        self.task, self.records, self.metric = task, records, metric
+        self.vocabulary, self.limit, self.pictures = vocabulary, limit, pictures
+
+    def check(self, skip_unreadable: bool = False) -> None:
+        """Render every prompt, look for records that are there twice or cannot be scored.
+
+        Raises:
+            EvaluationError: names the task, the first records and what each lacks, and how many more.
+        """
+        task, wanted = self.task, self.task.rules.normaliser
+        if self.metric.normaliser != wanted:
+            raise EvaluationError(
+                f"task {task.name}: {task.protocol.file} has normaliser {wanted!r}, but its metric "
+                f"{self.metric.name} has {self.metric.normaliser!r}"
+            )
+        if not len(self.records):
+            raise EvaluationError(f"task {task.name}: {self.records.name} has no records")
+        mistakes = list(self._mistakes(skip_unreadable))
+        if mistakes:
+            more = f" and {len(mistakes) - NUM_NAMED:,} more" if len(mistakes) > NUM_NAMED else ""
+            raise EvaluationError(
+                f"task {task.name}: {len(mistakes):,} records of {self.records.name} cannot be evaluated: "
+                f"{'; '.join(mistakes[:NUM_NAMED])}{more}. Build the dataset again, or take another protocol"
+            )
+
+    def check_fits(self, answers: ChecksRoom) -> int:
+        """Whether every prompt has room in the model, and every candidate tokens.
+
+        Returns how many prompts the Q-Former will see without their beginning.
+
+        Raises:
+            EvaluationError: names task and record.
+        """
+        rules, num_cut = self.task.rules, 0
+        requests = (self._request(*each) for each in enumerate(self.records.texts(self.limit)))
+        while some := list(islice(requests, _AT_ONCE)):
+            asked = [
+                Asked(each.asked.record_id, each.asked.prompt, torch.empty(_frames(each), 0))
+                for each in some
+            ]
+            try:
+                if rules.decoding is not None:
+                    num_cut += answers.check(
+                        asked, None, end_token=False, most_new=rules.decoding.max_new_tokens
+                    )
+                else:
+                    candidates = [each.candidates or () for each in some]
+                    ends = rules.ends(answers.language_model)
+                    num_cut += answers.check(asked, candidates, end_token=ends, most_new=0)
+            except EvaluationError as error:
+                raise EvaluationError(f"task {self.task.name}: {error}") from None
+        return num_cut
+
+    def _request(self, number: int, record: Record) -> Request:
+        return make_request(self.task, record, number, self.vocabulary)
+
+    def _mistakes(self, skip_unreadable: bool) -> Iterator[str]:
+        seen: dict[int, int] = {}
+        for number, record in enumerate(self.records.texts(self.limit)):
+            before = seen.setdefault(hash(record.record_id), number)
+            if before != number:
+                yield f"{record.record_id} is there twice (rows {before:,} and {number:,})"
+            elif fault := self._fault(number, record):
+                yield fault
+            elif not skip_unreadable and (fault := self._image_fault(record)):
+                yield f"{record.record_id}: {fault}"
+
+    def _fault(self, number: int, record: Record) -> str | None:
+        """What keeps a record from being asked and scored."""
+        if not record.record_id:
+            return f"row {number:,} has no id"
+        if (record.source, record.split) != (self.task.source, self.task.split):
+            return (
+                f"{record.record_id} (row {number:,}) says it is of {record.source}/{record.split}"
+            )
+        for name in sorted(self.task.protocol.prompt.required):
+            value = getattr(record, name, None)
+            if isinstance(value, str) and not value.strip():
+                return f"{record.record_id}: its {name} is blank"
+        try:
+            request = self._request(number, record)
+        except EvaluationError as error:
+            return str(error)
+        if not self.task.hidden and (lacking := self.metric.lacks(_answered(request))):
+            return f"{record.record_id}: {lacking}"
+        return None
+
+    def _image_fault(self, record: Record) -> str | None:
+        images = record.images or ()
+        if record.video is not None:
+            if images and len(images) != NUM_FRAMES:
+                return f"its clip has {len(images)} frames, {NUM_FRAMES} are asked about"
+            return None
+        if len(images) != 1:
+            return f"it has {len(images) or 'no'} images, one is asked about"
+        if self.pictures is not None and self.pictures.locate(images[0].path) is None:
+            collection = images[0].path.partition("/")[0]
+            return (
+                f"{images[0].path} is kept by reference; say where that is with --image-root "
+                f"{collection}=DIR"
+            )
+        return None
+
+
+def _frames(request: Request) -> int:
+    return max(len(request.asked.images), 1)
+
+
+def _answered(request: Request) -> Prediction:
+    """The request as if it had been answered, to see what else a score needs."""
+    if request.candidates is None:
+        return filled(request.asked, output="-")
+    named = request.asked.candidates or request.candidates[:1]
+    return filled(request.asked, output=named[0], candidates=named, log_probs=(0.0,) * len(named))

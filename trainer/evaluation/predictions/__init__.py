@@ -1,0 +1,4 @@
+"""Predictions and the JSON files of an evaluation: written whole, kept through a kill.
+
+Imports nothing else of `trainer.evaluation`.
+"""

@@ -1,0 +1,295 @@
+"""From saved predictions to numbers: what `visinstruct score` repeats without the model."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from msgspec.structs import replace
+
+from trainer.errors import EvaluationError
+from trainer.evaluation.metrics.base import Metric, Scored
+from trainer.evaluation.metrics.table import metric as metric_named
+from trainer.evaluation.predictions.json_files import write_json
+from trainer.evaluation.predictions.prediction import (
+    Prediction,
+    read_predictions,
+    write_predictions,
+)
+from trainer.evaluation.scoring.bootstrap import errors_by, standard_errors
+from trainer.evaluation.scoring.facts import RunFacts, TaskFacts, read_run_facts
+from trainer.evaluation.scoring.results import RESULTS_FILE, Average, Results, TaskResult, Value
+from trainer.evaluation.tasks.paper import (
+    HELD_IN_AVERAGE,
+    HELD_OUT_AVERAGE,
+    Model,
+    paper_average,
+    paper_number,
+)
+
+MODELS: tuple[Model, ...] = ("instructblip", "blip2")
+_AGAIN = "Remove the file and start the evaluation again with --resume"
+CORPUS_METRICS = ("cider",)
+"""Their scores of a record depend on the whole set."""
+
+
+def samples_file(folder: Path, task: str) -> Path:
+    return folder / f"samples_{task}.jsonl"
+
+
+def score_folder(folder: Path, captions: str | None = None) -> Results:
+    """Score every finished task of an evaluation, fill its samples, write `results.json`.
+
+    A task that cannot be scored is `failed` in the results, with the reason; it keeps no other from its score.
+
+    Raises:
+        EvaluationError: no task is finished, or none can be scored.
+    """
+    facts = read_run_facts(folder)
+    if captions is not None:
+        facts = replace(facts, captions=captions)
+    unfinished = {
+        name: f"not finished: there is no {samples_file(folder, name).name}; start again with --resume"
+        for name in facts.tasks
+        if not samples_file(folder, name).is_file()
+    }
+    if len(unfinished) == len(facts.tasks):
+        first, why = next(iter(unfinished.items()))
+        raise EvaluationError(f"{folder}: no task to score; {first} is {why}")
+    tasks: dict[str, TaskResult] = {}
+    failed: dict[str, str] = {}
+    for name, task in facts.tasks.items():
+        if name in unfinished:
+            continue
+        try:
+            result = _score_task(folder, task, facts)
+        except EvaluationError as error:
+            failed[name] = str(error)
+            continue
+        if task.stands_in_for and task.protocol not in facts.tasks:
+            tasks |= _waiting(task, facts)
+        tasks[name] = result
+    if not tasks:
+        raise EvaluationError("; ".join(failed.values()))
+    results = Results(
+        name=facts.name,
+        date=facts.date,
+        device=facts.device,
+        model=facts.model,
+        dataset=facts.dataset,
+        backbone=facts.backbone,
+        batch_size=facts.batch_size,
+        limit=facts.limit,
+        tasks=tasks,
+        left_out={**facts.left_out, **unfinished},
+        failed=failed,
+        averages={
+            "held_in": average(tasks, HELD_IN_AVERAGE, facts.backbone, "held_in"),
+            "held_out": average(tasks, HELD_OUT_AVERAGE, facts.backbone, "held_out"),
+        },
+        versions=facts.versions,
+    )
+    write_json(folder / RESULTS_FILE, results)
+    return results
+
+
+def _score_task(folder: Path, task: TaskFacts, facts: RunFacts) -> TaskResult:
+    path = samples_file(folder, task.task)
+    metric = metric_named(task.evaluation().metric, captions=facts.captions)
+    num_skipped = _check(path, task, metric)
+    if task.hidden:
+        return _result(task, facts, metric, None, {}, {}, num_skipped)
+    try:
+        scored = metric.score(_counted(path))
+    except EvaluationError as error:
+        raise EvaluationError(f"task {task.task}: {error}") from None
+    groups = [each.group_id for each in _counted(path)]
+    errors = standard_errors(scored, groups) if groups else {}
+    by_errors = errors_by(scored, groups) if groups else {}
+    write_predictions(path, _filled(path, scored))
+    return _result(task, facts, metric, scored, errors, by_errors, num_skipped)
+
+
+def _waiting(task: TaskFacts, facts: RunFacts) -> dict[str, TaskResult]:
+    """The protocol's own split, not asked, if its answers are hidden and `task` stands in for it."""
+    rules = task.evaluation()
+    if rules.server is None:
+        return {}
+    own = replace(
+        task,
+        task=task.protocol,
+        split=rules.split,
+        split_sha256="",
+        num_records=0,
+        num_asked=0,
+        hidden=True,
+        stands_in_for=None,
+    )
+    metric = metric_named(rules.metric, captions=facts.captions)
+    return {task.protocol: _result(own, facts, metric, None, {}, {}, 0)}
+
+
+def _counted(path: Path) -> Iterator[Prediction]:
+    return (each for each in read_predictions(path) if each.skipped is None)
+
+
+def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
+    """Look at every prediction once; returns how many records were left out.
+
+    Raises:
+        EvaluationError: a record is missing, there twice, or lacks what the metric needs.
+    """
+    ids: set[int] = set()
+    num_skipped = 0
+    for number, each in enumerate(read_predictions(path)):
+        ids.add(hash(each.record_id))
+        if each.number != number or len(ids) <= number:
+            raise EvaluationError(
+                f"task {task.task}: line {number + 1:,} of {path.name} is record {each.number:,} "
+                f"({each.record_id}), which is twice there or out of order. {_AGAIN}"
+            )
+        if each.skipped is not None:
+            num_skipped += 1
+        elif not task.hidden and (lacking := metric.lacks(each)):
+            raise EvaluationError(f"task {task.task}, record {each.record_id}: {lacking}")
+    if len(ids) != task.num_asked:
+        raise EvaluationError(
+            f"task {task.task}: {path.name} has {len(ids):,} records, {task.num_asked:,} were asked: it was "
+            f"cut off or edited. {_AGAIN}"
+        )
+    return num_skipped
+
+
+def _filled(path: Path, scored: Scored) -> Iterator[Prediction]:
+    """The samples with what the metric made of them."""
+    number = 0
+    for each in read_predictions(path):
+        if each.skipped is not None:
+            yield each
+            continue
+        score = float(scored.scores[number])
+        yield replace(
+            each,
+            normalised=scored.normalised[number],
+            normalised_references=scored.normalised_references[number],
+            score=None if np.isnan(score) else score,
+        )
+        number += 1
+
+
+def _result(
+    task: TaskFacts,
+    facts: RunFacts,
+    metric: Metric,
+    scored: Scored | None,
+    errors: Mapping[str, float],
+    by_errors: Mapping[str, Mapping[str, float]],
+    num_skipped: int,
+) -> TaskResult:
+    rules = task.evaluation()
+    remarks = _differences(task, facts, metric, num_skipped)
+    comparable = not remarks and task.protocol == task.source
+    values = {} if scored is None else scored.measures
+    return TaskResult(
+        source=task.source,
+        split=task.split,
+        protocol=task.protocol,
+        protocol_sha256=task.protocol_sha256,
+        split_sha256=task.split_sha256,
+        metric=metric.name,
+        normaliser=metric.normaliser,
+        method=rules.method,
+        status="server" if scored is None else "scored",
+        headline=next(iter(values), metric.name),
+        values={
+            name: Value(
+                printed(metric, name, measure.value()), printed(metric, name, errors.get(name))
+            )
+            for name, measure in values.items()
+        },
+        by={
+            tag: {
+                part: Value(
+                    printed(metric, next(iter(values)), measure.value()),
+                    printed(metric, next(iter(values)), by_errors[tag][part]),
+                )
+                for part, measure in parts.items()
+            }
+            for tag, parts in ({} if scored is None else scored.by).items()
+        },
+        num_scored=0 if scored is None else task.num_asked - num_skipped,
+        num_asked=task.num_asked,
+        num_records=task.num_records,
+        expected_records=None if task.stands_in_for else rules.records,
+        comparable=comparable,
+        stands_in_for=task.stands_in_for,
+        server=rules.server,
+        differences=(*remarks, *rules.differences),
+        notes=() if scored is None else (*_cut(task), *scored.notes),
+        paper={model: paper_number(model, facts.backbone, task.source) for model in MODELS},
+    )
+
+
+def _cut(task: TaskFacts) -> tuple[str, ...]:
+    if not task.num_cut:
+        return ()
+    return (f"the Q-Former did not see the beginning of {task.num_cut:,} long prompts",)
+
+
+def printed(metric: Metric, name: str, value: float | None) -> float | None:
+    """A number in the unit that papers print; ranks are no parts of one and stay as they are."""
+    if value is None or np.isnan(value):
+        return None
+    return value if name in metric.unscaled else value * metric.scale
+
+
+def _differences(
+    task: TaskFacts, facts: RunFacts, metric: Metric, num_skipped: int
+) -> tuple[str, ...]:
+    """What keeps this score from standing beside the paper's, apart from the protocol."""
+    found = []
+    expected = task.evaluation().records
+    if not task.num_asked:
+        return ("not asked: its answers are hidden; --submission asks it if the dataset has it",)
+    if task.stands_in_for is not None:
+        hidden = ", whose answers are hidden" if task.evaluation().server else ""
+        found.append(f"{task.split} is not the protocol's split, {task.stands_in_for}{hidden}")
+    elif expected is not None and task.num_records != expected:
+        found.append(f"the dataset has {task.num_records:,} of {expected:,} published records")
+    if task.num_asked < task.num_records:
+        found.append(f"--limit: {task.num_asked:,} of {task.num_records:,} records")
+        if metric.name in CORPUS_METRICS:
+            found.append(
+                "under --limit the weights of CIDEr come from fewer captions: the number is not "
+                "comparable with one of the whole split"
+            )
+    if num_skipped:
+        found.append(f"{num_skipped:,} records were left out: their images cannot be read")
+    return tuple(found)
+
+
+def average(
+    tasks: Mapping[str, TaskResult],
+    sets: tuple[str, ...],
+    backbone: str | None,
+    name: Literal["held_in", "held_out"],
+) -> Average:
+    """The mean of the default protocols' headlines over the paper's sets."""
+    scores: dict[str, float] = {}
+    others = []
+    for result in tasks.values():
+        score = result.score
+        if result.protocol != result.source or score is None or score.value is None:
+            continue
+        if result.source in sets and (result.stands_in_for is None or result.server):
+            scores[result.source] = score.value
+            if result.stands_in_for is not None:
+                others.append(result.source)
+    lacking = tuple(each for each in sets if each not in scores)
+    return Average(
+        value=None if lacking else sum(scores.values()) / len(sets),
+        sets=sets,
+        lacking=lacking,
+        other_splits=tuple(others),
+        paper={model: paper_average(model, backbone, name) for model in MODELS},
+    )

@@ -1,0 +1,150 @@
+"""Which sets an evaluation asks: names of protocols, groups of them, and the split of each.
+
+A task is a protocol on one split. `gqa` is the default protocol on the split that it names, `gqa@val` the same
+on another split, `gqa.lmms_eval` a variant of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from datagen.errors import nearest
+from datagen.schema.manifest import Manifest
+from templates.evaluation import Evaluation
+from templates.library import Protocol
+from trainer.errors import EvaluationError
+
+HELD_OUT = (
+    "nocaps",
+    "flickr30k",
+    "gqa",
+    "vsr",
+    "iconqa",
+    "textvqa",
+    "visdial",
+    "hateful_memes",
+    "vizwiz",
+    "scienceqa",
+    "msvd_qa",
+    "msrvtt_qa",
+    "ivqa",
+)
+"""The 13 held-out sets, in the order of the paper's Table 1."""
+
+HELD_IN = (
+    "coco_caption",
+    "textcaps",
+    "vqav2",
+    "okvqa",
+    "aokvqa",
+    "aokvqa.multiple_choice",
+    "ocr_vqa",
+)
+"""The held-in sets that have an evaluation."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {"heldout": HELD_OUT, "heldin": HELD_IN}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A protocol on a split. `hidden`: its answers are, a server scores it."""
+
+    name: str
+    protocol: Protocol
+    rules: Evaluation
+    split: str
+    hidden: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.protocol.source
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Tasks to do, and by name why others of a group are not done."""
+
+    tasks: tuple[Task, ...]
+    left_out: Mapping[str, str]
+
+
+def choose_tasks(
+    names: Sequence[str],
+    protocols: Mapping[str, Protocol],
+    manifest: Manifest,
+    *,
+    hidden_splits: bool = False,
+) -> Chosen:
+    """The tasks that `names` mean: protocols, groups (`heldout`, `heldin`), or patterns (`*.lmms_eval`).
+
+    Of a group or pattern what the dataset does not hold is left out, and said. A task whose split is
+    scored by a server is there twice: that split, asked only with `hidden_splits`, and the validation
+    split that stands in for it.
+
+    Raises:
+        EvaluationError: a name is unknown, or what it names is not in the dataset.
+    """
+    tasks: dict[str, Task] = {}
+    left_out: dict[str, str] = {}
+    for name in map(str.strip, names):
+        members = _members(name, protocols)
+        for member in members:
+            found, absent = _of_protocol(member, protocols, manifest, hidden_splits)
+            if absent and len(members) == 1 and name not in GROUPS:
+                raise EvaluationError(f"task {member}: {absent}")
+            if absent:
+                left_out[member] = absent
+            tasks.update({task.name: task for task in found})
+    if not tasks:
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise EvaluationError(f"the dataset holds none of the tasks {', '.join(names)} ({reasons})")
+    return Chosen(tuple(tasks.values()), left_out)
+
+
+def _members(name: str, protocols: Mapping[str, Protocol]) -> tuple[str, ...]:
+    if name in GROUPS:
+        return GROUPS[name]
+    stem = name.partition("@")[0]
+    if stem in protocols:
+        return (name,)
+    if found := tuple(each for each in protocols if fnmatchcase(each, name)):
+        return found
+    raise EvaluationError(
+        f"no task {name!r}{nearest(stem, [*GROUPS, *protocols])}; a task is heldout, heldin or the name "
+        "of a protocol (`visinstruct evaluate --list`)"
+    )
+
+
+def _of_protocol(
+    name: str, protocols: Mapping[str, Protocol], manifest: Manifest, hidden_splits: bool
+) -> tuple[list[Task], str | None]:
+    """A protocol's tasks, and what the dataset lacks of it."""
+    stem, at, wanted = name.partition("@")
+    if at and not wanted:
+        return [], "no split is named after the @"
+    protocol = protocols.get(stem)
+    if protocol is None:
+        return [], "the template set has no such protocol"
+    rules = protocol.evaluation
+    if rules is None:
+        return (
+            [],
+            f"{protocol.file} has no section `evaluation`: it says how to ask, not how to score",
+        )
+    held = manifest.splits.get(protocol.source, {})
+    if wanted:
+        hidden = rules.server is not None and wanted == rules.split
+        tasks = [Task(stem if hidden else name, protocol, rules, wanted, hidden)]
+    elif rules.server is None:
+        tasks = [Task(name, protocol, rules, rules.split)]
+    else:
+        assert rules.validation_split is not None  # checked with `server`
+        other = rules.validation_split
+        tasks = [Task(f"{stem}@{other}", protocol, rules, other)]
+        if hidden_splits and rules.split in held:
+            tasks.insert(0, Task(stem, protocol, rules, rules.split, hidden=True))
+    missing = [task.split for task in tasks if task.split not in held]
+    if missing:
+        holds = ", ".join(held) or "nothing of it"
+        return [], f"the dataset has no {protocol.source}/{missing[0]}, but {holds}"
+    return tasks, None

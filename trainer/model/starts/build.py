@@ -1,0 +1,96 @@
+"""From options to a model that is ready to be trained: the one door to all ways to start."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+
+from trainer.config.model import (
+    FromBlip2,
+    FromInstructBlip,
+    FromLavis,
+    FromNano,
+    FromRandom,
+    ModelOptions,
+)
+from trainer.errors import ModelError
+from trainer.model.model import Model
+from trainer.model.starts.architecture import model_config
+from trainer.model.starts.assemble import assemble
+from trainer.model.starts.blip2 import blip2_state
+from trainer.model.starts.folders import model_folder, read_tensors
+from trainer.model.starts.lavis import lavis_state
+from trainer.model.starts.nano import nano_files, nano_model
+from trainer.model.starts.random_weights import random_model
+from trainer.model.starts.tokenizers import load_tokenizers
+from trainer.model.trained import is_papers, mark_trained
+
+
+def build_model(options: ModelOptions, seed: int) -> Model:
+    """The model on the CPU (a random one: on torch's default device), in training mode.
+
+    Parameters that no checkpoint gives are drawn from `seed`; torch's own generator is left as it was.
+    Those of the paper's trained set are fp32, the others `options.frozen_dtype`.
+
+    Raises:
+        ModelError: checkpoint, configuration and tokenizers do not fit each other.
+    """
+    tokenizers = load_tokenizers(options)
+    config = model_config(options)
+    config.image_token_index = tokenizers.image_token
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        hf = _start(config, options)
+    return wrap(hf, options)
+
+
+def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Model:
+    """Hugging Face's module as the trainer's: dtypes, what is trained, attention, checkpointing."""
+    dtype = getattr(torch, options.frozen_dtype)
+    for name, parameter in hf.named_parameters():
+        parameter.data = parameter.data.to(torch.float32 if is_papers(name) else dtype)
+    hf.set_attn_implementation(options.attention)
+    mark_trained(hf, options.qformer_instruction, options.train_post_layernorm)
+    if options.gradient_checkpointing:
+        for part in (hf.language_model, hf.qformer):
+            part.activation_checkpointing_enable({"use_reentrant": False})
+    image_token = hf.config.image_token_index
+    if image_token is None:
+        raise ModelError("the configuration names no image token")
+    model = Model(
+        hf,
+        image_token,
+        qformer_instruction=options.qformer_instruction,
+        lm_dropout=options.lm_dropout,
+    )
+    return model.train()
+
+
+def _start(
+    config: InstructBlipConfig, options: ModelOptions
+) -> InstructBlipForConditionalGeneration:
+    dtype = getattr(torch, options.frozen_dtype)
+    match options.init:
+        case FromInstructBlip(path=path):
+            folder = model_folder(path)
+            return assemble(config, read_tensors(folder), dtype, str(folder))
+        case FromBlip2() as start:
+            return assemble(config, blip2_state(start, config), dtype, start.path)
+        case FromLavis() as start:
+            return assemble(config, lavis_state(start, config), dtype, str(start.path))
+        case FromNano(path=path, captioned=captioned):
+            return nano_model(config, nano_files(path), captioned=captioned)
+        case FromRandom():
+            with _default_dtype(dtype):  # 13 billion parameters in fp32 would be 52 GB
+                return random_model(config)
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

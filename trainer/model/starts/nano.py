@@ -1,0 +1,62 @@
+"""Start of the miniature model: frozen parts from files, trained parts from captioning or the seed."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+
+from trainer.errors import ModelError
+from trainer.model.starts.folders import State, read_safetensors
+from trainer.model.starts.random_weights import random_model
+from trainer.nano.files import nano_folder
+
+FROZEN, CAPTIONED = "frozen.safetensors", "stage2.safetensors"
+_FROZEN_PREFIXES = ("language_model.", "vision_model.")
+
+
+def nano_files(folder: Path | None) -> Path:
+    """The folder of `config.json`, `tokenizer.json` and the weights: ours, or another."""
+    return nano_folder() if folder is None else folder
+
+
+def nano_model(
+    config: InstructBlipConfig, folder: Path, *, captioned: bool = True
+) -> InstructBlipForConditionalGeneration:
+    """The files' parameters; without `captioned` the trained ones are drawn from torch's generator.
+
+    Raises:
+        ModelError: a file is missing, or its tensors are not those of the configuration.
+    """
+    hf = random_model(config)
+    _fill(hf, folder / FROZEN, _FROZEN_PREFIXES, read_safetensors(folder / FROZEN))
+    if captioned:
+        state = read_safetensors(folder / CAPTIONED)
+        queries = state.get("query_tokens")
+        if queries is not None and queries.shape[1] > config.num_query_tokens:
+            state["query_tokens"] = queries[:, : config.num_query_tokens]
+        trained = ("query_tokens", "qformer.", "language_projection.")
+        _fill(hf, folder / CAPTIONED, trained, state)
+    return hf
+
+
+def _fill(
+    hf: InstructBlipForConditionalGeneration, path: Path, prefixes: tuple[str, ...], state: State
+) -> None:
+    expected = {name for name in hf.state_dict() if name.startswith(prefixes)}
+    tied = {name for name in expected - set(state) if _is_tied(hf, name)}
+    if wrong := sorted((expected - tied) ^ set(state)):
+        raise ModelError(f"{path} does not fit its config.json: {', '.join(wrong)}")
+    own = dict(hf.named_parameters(remove_duplicate=False))
+    with torch.no_grad():
+        for name, tensor in state.items():
+            if own[name].shape != tensor.shape:
+                shapes = f"{tuple(tensor.shape)}, not {tuple(own[name].shape)}"
+                raise ModelError(f"{path} does not fit its config.json: {name} is {shapes}")
+            own[name].copy_(tensor)
+
+
+def _is_tied(module: nn.Module, name: str) -> bool:
+    names = {id(p): n for n, p in reversed(list(module.named_parameters(remove_duplicate=False)))}
+    parameter = dict(module.named_parameters(remove_duplicate=False)).get(name)
+    return parameter is not None and names[id(parameter)] != name

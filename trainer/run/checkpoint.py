@@ -1,0 +1,242 @@
+"""Checkpoints: three files that any number of processes and any ZeRO stage can go on from.
+
+    RUN/checkpoints/step-00003000/
+        trained.safetensors      fp32 weight of every trained parameter, by name
+        optimizer.safetensors    both Adam moments: `<name>/exp_avg`, `<name>/exp_avg_sq`
+        state.json               written last: step, sample number, what the run was made of
+
+Nothing is pickled. A folder appears under its name whole or not at all. The data's whole state is the
+number of the next sample, and random numbers are a function of (seed, step, process), so there is no
+other state.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from datagen.files import TEMPORARY_SUFFIX
+from trainer.errors import CheckpointError
+
+VERSION = 1
+WEIGHTS, MOMENTS, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
+FOLDER, CONFIG = "checkpoints", "config.yaml"
+"""What a run's folder holds: its checkpoints, and how it was configured."""
+
+State = Mapping[str, Mapping[str, Tensor]]
+"""By parameter: `weight`, `exp_avg` and `exp_avg_sq`, all fp32."""
+
+
+class RunState(Struct, frozen=True, kw_only=True):
+    """Where a run is. `next_sample` is k; `made_of` says by name what must be the same to go on.
+
+    `best` is the validation of the best checkpoint so far, `validation` what was measured at this step.
+    `files` are the sizes in bytes of the two tensor files; `replaced` counts samples whose image
+    could not be read.
+    """
+
+    version: int = VERSION
+    step: int
+    next_sample: int
+    replaced: int
+    made_of: Mapping[str, Any]
+    files: Mapping[str, int]
+    validation: dict[str, float] | None = None
+    best: dict[str, float] | None = None
+    versions: Mapping[str, str] = {}
+
+
+def step_folder(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
+
+
+def save(folder: Path, state: State, run: RunState) -> Path:
+    """Write the checkpoint of `run.step` below `folder`; called by the first process alone.
+
+    Raises:
+        CheckpointError: there is no space left, or the disk refuses; older checkpoints stay as they were.
+    """
+    target = step_folder(folder, run.step)
+    unfinished = target.with_name(target.name + TEMPORARY_SUFFIX)
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        weights = {name: tensors["weight"].contiguous() for name, tensors in state.items()}
+        moments = {
+            f"{name}/{key}": tensors[key].contiguous()
+            for name, tensors in state.items()
+            for key in ("exp_avg", "exp_avg_sq")
+        }
+        save_file(weights, unfinished / WEIGHTS)
+        save_file(moments, unfinished / MOMENTS)
+        sizes = {name: (unfinished / name).stat().st_size for name in (WEIGHTS, MOMENTS)}
+        whole = msgspec.structs.replace(run, files=sizes)
+        encoded = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1)
+        (unfinished / STATE).write_bytes(encoded + b"\n")
+        for name in (WEIGHTS, MOMENTS, STATE):
+            _sync(unfinished / name)
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+        _sync(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        full = getattr(error, "errno", None) in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+        ) or "os error 28" in str(error)
+        why = "no space left on the disk" if full else str(error)
+        raise CheckpointError(
+            f"the checkpoint of step {run.step} could not be written to {target}: {why}; earlier "
+            "checkpoints are as they were: free some space and start the same command again"
+        ) from error
+    return target
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checkpoints(folder: Path) -> Iterator[Path]:
+    """The finished checkpoints below `folder`, newest first."""
+    yield from sorted(
+        (path for path in folder.glob("step-*") if path.name[5:].isdigit()), reverse=True
+    )
+
+
+def chosen_checkpoint(folder: Path) -> Path:
+    """The folder itself if it is a checkpoint, else the best or newest one of a run's folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if (folder / STATE).is_file():
+        return folder.resolve()
+    inside = folder / FOLDER
+    if (inside / "best" / STATE).is_file():
+        return (inside / "best").resolve()
+    last = next(checkpoints(inside), None)
+    if last is None:
+        raise CheckpointError(f"{folder} is no checkpoint, and holds no {FOLDER}/step-*")
+    return last
+
+
+def newest(folder: Path, report: list[str]) -> Path | None:
+    """The newest checkpoint that is whole; of those that are not, `report` gets a sentence each."""
+    for path in checkpoints(folder):
+        try:
+            read_run_state(path)
+            return path
+        except CheckpointError as error:
+            report.append(str(error))
+    return None
+
+
+def read_run_state(path: Path) -> RunState:
+    """What a checkpoint says of its run.
+
+    Raises:
+        CheckpointError: it is damaged, incomplete or of another version.
+    """
+    try:
+        data = (path / STATE).read_bytes()
+        version = msgspec.json.decode(data, type=_Versioned).version
+        if version != VERSION:
+            raise CheckpointError(
+                f"{path} is of version {version}, this visinstruct reads {VERSION}; use the visinstruct "
+                "that wrote it"
+            )
+        run = msgspec.json.decode(data, type=RunState)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is no whole checkpoint: {error}") from None
+    for name, size in run.files.items():
+        file = path / name
+        actual = file.stat().st_size if file.exists() else None
+        if actual != size:
+            found = "missing" if actual is None else f"{actual:,} bytes long, not {size:,}"
+            raise CheckpointError(f"{path} is no whole checkpoint: {name} is {found}")
+    return run
+
+
+def read_tensors(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The fp32 weights and moments of a checkpoint, on the CPU.
+
+    Raises:
+        CheckpointError: a file is damaged.
+    """
+    try:
+        weights, moments = load_file(path / WEIGHTS), load_file(path / MOMENTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    state = {name: {"weight": weight} for name, weight in weights.items()}
+    for key, moment in moments.items():
+        name, _, part = key.rpartition("/")
+        if name not in state:
+            raise CheckpointError(f"{path} has moments of {name}, but no weight")
+        state[name][part] = moment
+    for name, tensors in state.items():
+        if len(tensors) != 3 or any(t.dtype != torch.float32 for t in tensors.values()):
+            raise CheckpointError(f"{path}: {name} lacks a moment, or is not fp32")
+    return state
+
+
+def check_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    """Whether a run that is made of `now` may go on from a checkpoint that was made of `saved`.
+
+    Raises:
+        CheckpointError: says everything that changed.
+    """
+    changes = list(_changes(saved, now))
+    if changes:
+        raise CheckpointError(
+            f"{path} is of another run, going on would not be the same training: {'; '.join(changes)}. "
+            "Put these back, or give `output` another folder to start anew"
+        )
+
+
+def _changes(saved: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    for key in sorted(saved.keys() | now.keys()):
+        before, after = saved.get(key), now.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _changes(before, after, f"{place}{key}.")
+        elif before != after:
+            yield f"{place}{key} was {_shown(before)}, is {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return f"{text[:12]}.." if len(text) == 64 and " " not in text else text
+
+
+def mark_best(folder: Path, path: Path) -> None:
+    """`best` becomes a link to the checkpoint `path`."""
+    link = folder / f"best{TEMPORARY_SUFFIX}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.name)
+    link.replace(folder / "best")
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints and the best, and what kills left unfinished."""
+    best = (folder / "best").resolve()
+    for path in list(checkpoints(folder))[keep:]:
+        if path.resolve() != best:
+            shutil.rmtree(path)
+    for path in folder.glob(f"step-*{TEMPORARY_SUFFIX}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class _Versioned(Struct):
+    version: int

@@ -1,0 +1,55 @@
+"""The learning rate of a step, and how a global batch is divided."""
+
+import math
+
+from trainer.config.run import BatchOptions, OptimizerOptions
+from trainer.data.order.assign import BatchShape
+from trainer.errors import ConfigError
+
+
+def learning_rate(step: int, options: OptimizerOptions) -> float:
+    """The rate of step `step`, counted from 0: linear warm-up, then a cosine evaluated at each step.
+
+    LAVIS evaluates its cosine once in an epoch, which makes a staircase; the paper (section 2.6) says
+    cosine decay, and that is what this is. The cosine would reach `end_learning_rate` itself at step
+    `steps`, the first that is not made.
+    """
+    if step < options.warmup_steps:
+        reached = step / options.warmup_steps
+        return options.start_learning_rate + reached * (
+            options.learning_rate - options.start_learning_rate
+        )
+    decay_steps = max(options.steps - options.warmup_steps, 1)
+    angle = math.pi * min((step - options.warmup_steps) / decay_steps, 1.0)
+    return options.end_learning_rate + 0.5 * (1 + math.cos(angle)) * (
+        options.learning_rate - options.end_learning_rate
+    )
+
+
+def batch_shape(options: BatchOptions, world_size: int) -> BatchShape:
+    """How `world_size` processes share a global batch.
+
+    Raises:
+        ConfigError: it cannot be divided; says by what it can.
+    """
+    together = options.micro_size * world_size
+    if options.global_size % together:
+        fitting = [
+            str(size)
+            for size in range(1, options.global_size + 1)
+            if options.global_size % (size * world_size) == 0
+        ]
+        remedy = (
+            f"batch.micro_size may be {', '.join(fitting)}"
+            if fitting
+            else f"batch.global_size has to be a multiple of {world_size}"
+        )
+        raise ConfigError(
+            f"batch.global_size {options.global_size} is no multiple of batch.micro_size "
+            f"{options.micro_size} x {world_size} processes; {remedy}"
+        )
+    return BatchShape(
+        world_size=world_size,
+        micro_batch=options.micro_size,
+        accumulation=options.global_size // together,
+    )
