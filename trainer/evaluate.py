@@ -9,11 +9,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datagen.errors import OptionError
 from trainer.evaluation.tasks.options import EvaluationOptions
-from trainer.launch.distributed import World
-from trainer.launch.process import Plan, run_process
+
+if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
+    from trainer.launch.distributed import World
+    from trainer.launch.process import Plan
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -99,8 +102,9 @@ def image_roots(texts: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One process of an evaluation; returns its exit status."""
     parsed = parse(arguments)
+    from trainer.launch.process import Plan, run_process
 
-    def read_plan() -> Plan:
+    def read_plan() -> "Plan":
         options = options_of(parsed)
         return Plan(
             options.device, lambda world: _work(options, world), _connect, alone_connects=False
@@ -111,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def _work(options: EvaluationOptions, world: World) -> int:
+def _work(options: EvaluationOptions, world: "World") -> int:
     from trainer.evaluation.report.output import tell_results
     from trainer.evaluation.run import run_evaluation
 
@@ -122,7 +126,7 @@ def _work(options: EvaluationOptions, world: World) -> int:
     return 1 if results.failed else 0
 
 
-def _connect(world: World) -> Callable[[], None]:
+def _connect(world: "World") -> Callable[[], None]:
     from trainer.run.engine import connect  # imports deepspeed
 
     return connect(world)

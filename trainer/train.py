@@ -11,12 +11,15 @@ start the same command again; 76 another process is gone; 130 interrupted; 1 a m
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from trainer.config.load import load_config
 from trainer.config.run import RunConfig
-from trainer.launch.distributed import World
-from trainer.launch.process import Plan, run_process
 from trainer.launch.stop import StopSignal
+
+if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
+    from trainer.launch.distributed import World
+    from trainer.launch.process import Plan
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -38,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """One process of a run; returns its exit status."""
     parsed = parse(arguments)
     stop = StopSignal()
+    from trainer.launch.process import Plan, run_process
 
-    def read_plan() -> Plan:
+    def read_plan() -> "Plan":
         config = load_config(parsed.config, parsed.overrides)
         return Plan(
             config.device,
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_process(read_plan, "checkpoints are as they were, start the same command again")
 
 
-def _work(config: RunConfig, world: World, parsed: argparse.Namespace, stop: StopSignal) -> int:
+def _work(config: RunConfig, world: "World", parsed: argparse.Namespace, stop: StopSignal) -> int:
     if parsed.dry_run:
         from trainer.run.plan import dry_run
 
@@ -63,7 +67,7 @@ def _work(config: RunConfig, world: World, parsed: argparse.Namespace, stop: Sto
     return run_training(config, world, stop, parsed.replay, score_tasks=ScoredValidation)
 
 
-def _connect(world: World) -> Callable[[], None]:
+def _connect(world: "World") -> Callable[[], None]:
     from trainer.run.engine import connect  # imports deepspeed
 
     return connect(world)

@@ -28,6 +28,20 @@ COMMANDS = {
     "export": "make a Hugging Face folder of a run's checkpoint",
 }
 
+EXTRAS = {
+    "deepspeed": "train",
+    "safetensors": "train",
+    "tokenizers": "train",
+    "torch": "train",
+    "transformers": "train",
+    "dask": "dask",
+    "distributed": "dask",
+    "pycocoevalcap": "captions",
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+}
+"""Packages that `pip install visinstruct` leaves out, and the extra that brings each."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 (found something wrong), 2 (cannot run)."""
@@ -67,23 +81,37 @@ def _run(arguments: Sequence[str]) -> int:
     name = arguments[0]
     if name not in COMMANDS:
         return _fail(f"unknown command {name!r}{nearest(name, COMMANDS)}; see visinstruct --help")
+    try:
+        return _run_command(name, arguments[1:])
+    except (UserError, TemplateSetError) as error:
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        return _fail(
+            f"{name} needs the package {package}, which is not installed: "
+            f"pip install 'visinstruct[{EXTRAS[package]}]'"
+        )
+
+
+def _run_command(name: str, arguments: Sequence[str]) -> int:
+    from datagen.errors import OptionError, nearest
+
     command = importlib.import_module(f"pipelines.cli.commands.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
     )
     command.add_arguments(parser)
     if getattr(command, "MIXES_ARGUMENTS", False):  # key=value may follow options
-        parsed, rest = parser.parse_known_intermixed_args(arguments[1:])
+        parsed, rest = parser.parse_known_intermixed_args(arguments)
     else:
-        parsed, rest = parser.parse_known_args(arguments[1:])
-    try:
-        if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
-            known = [option for a in parser._actions for option in a.option_strings]
-            return _fail(f"unknown argument {rest[0]}{nearest(rest[0].split('=')[0], known)}")
-        status: int = command.run(parsed, rest, parser)
-        return status
-    except (UserError, TemplateSetError) as error:
-        return _fail(str(error))
+        parsed, rest = parser.parse_known_args(arguments)
+    if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
+        known = [option for a in parser._actions for option in a.option_strings]
+        raise OptionError(f"unknown argument {rest[0]}{nearest(rest[0].split('=')[0], known)}")
+    status: int = command.run(parsed, rest, parser)
+    return status
 
 
 def _leave_pipe() -> None:
