@@ -16,14 +16,19 @@ NUM_CANDIDATES, MOST_TOKENS, PROMPT_TOKENS = 64, 4, 32
 SIDE, IMAGE_TOKEN, VOCABULARY, NUM_QUERIES = 224, 1999, 2000, 32
 
 
-def answerer(kind: str, folder: Path) -> Answerer:
+def answerer(
+    kind: str,
+    folder: Path,
+    device: torch.device = torch.device("cpu"),  # noqa: B008 (a constant)
+    dtype: torch.dtype = torch.float32,
+) -> Answerer:
     """An InstructBLIP of 13 to 16 million parameters: 6 layers of 256 in the language model."""
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(config(kind)))
     init = {"from": "random", "config": str(path)}
     options = ModelOptions.model_validate({"init": init})
     model, tokenizers = build_model(options, seed=0), load_tokenizers(options)
-    return Answerer(model, tokenizers, torch.device("cpu"), torch.float32)
+    return Answerer(model, tokenizers, device, dtype)
 
 
 def config(kind: str) -> dict[str, object]:

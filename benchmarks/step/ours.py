@@ -123,6 +123,7 @@ def train_on(
         setup=setup,
         steps=clock,
         validation=None,
+        scored=None,
         metrics=None,
         meter=Meter(1.0),
         folder=Path(config.output),
