@@ -126,7 +126,9 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             yield f"{place}: missing"
         else:
             message = mistake["msg"].removeprefix("Value error, ").lower()
-            yield f"{place}: {message}, not {mistake['input']!r}"
+            if not isinstance(mistake["input"], dict):  # of a whole section only the message
+                message += f", not {mistake['input']!r}"
+            yield f"{place}: {message}" if place else message
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

@@ -138,3 +138,10 @@ def test_copies_of_shipped_configurations_load_and_nothing_of_the_users_is_overw
     assert (tmp_path / "flan_t5_xl.yaml").read_text() == "mine: true\n"
     with pytest.raises(ConfigError, match="did you mean 'vicuna_7b'"):
         copy_configs(tmp_path, ["vicuna7b"])
+
+
+def test_what_two_keys_contradict_is_said_without_the_whole_configuration() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(NANO, ["data.dataset=out", "optimizer.steps=6", "optimizer.warmup_steps=15"])
+    _, sentence = str(caught.value).splitlines()
+    assert sentence.strip() == "optimizer.warmup_steps 15 leaves nothing of optimizer.steps 6"
