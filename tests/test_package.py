@@ -14,7 +14,7 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
-    packages = ("templates", "datagen", "trainer", "configs", "pipelines")
+    packages = ("templates", "datagen", "trainer", "configs", "pipelines", "visinstruct")
     for name in (*packages, "pyproject.toml", "README.md", "LICENSE"):
         subprocess.run(["cp", "-r", ROOT / name, source / name], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
