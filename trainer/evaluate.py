@@ -1,8 +1,8 @@
 """Evaluation: `deepspeed --module trainer.evaluate --model M --data OUT --tasks heldout --output DIR`.
 
 Also torchrun, srun, or plain python. Every process runs this, with the whole model; the records are
-divided. Exit status: 0 done, 1 a task has no score, 2 a mistake that the message names, 76 another process
-is gone, 130 interrupted.
+divided. Exit status: 0 done, 1 a task has no score, 2 an error that the message names, 75 stopped by a signal, 76
+another process has ended, 130 interrupted.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from datagen.errors import OptionError
 from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.stop import StopSignal
 
 if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
     from trainer.launch.distributed import World
@@ -102,6 +103,7 @@ def image_roots(texts: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One process of an evaluation; returns its exit status."""
     parsed = parse(arguments)
+    stop = StopSignal()
     from trainer.launch.process import Plan, run_process
 
     def read_plan() -> "Plan":
@@ -111,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
 
     return run_process(
-        read_plan, "what was answered is kept, start the same command again with --resume"
+        read_plan, stop, "what was answered is kept, start the same command again with --resume"
     )
 
 

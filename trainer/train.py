@@ -3,8 +3,8 @@
 Every process runs this. It reads the configuration, joins the others, and hands over to
 `trainer.run.session`.
 
-Exit status: 0 done; 2 a mistake that the message names; 75 stopped by SIGTERM with a checkpoint saved,
-start the same command again; 76 another process is gone; 130 interrupted; 1 a mistake of this program.
+Exit status: 0 done; 2 an error that the message names; 75 stopped by a signal, in a run with a checkpoint saved:
+start the same command again to resume; 76 another process has ended; 130 interrupted; 1 an error of this program.
 `torchrun` exits with 1 whatever its processes do, `deepspeed` with the status of the first that ended.
 """
 
@@ -50,10 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda world: _work(config, world, parsed, stop),
             _connect,
             config.silence_limit,
+            config.watchdog_port,
             config.precision.tf32,
         )
 
-    return run_process(read_plan, "checkpoints are as they were, start the same command again")
+    return run_process(
+        read_plan, stop, "checkpoints are as they were, start the same command again to resume"
+    )
 
 
 def _work(config: RunConfig, world: "World", parsed: argparse.Namespace, stop: StopSignal) -> int:

@@ -6,6 +6,7 @@ number of workers, and each is a function of b alone.
 """
 
 import atexit
+import errno
 import multiprocessing
 import os
 import signal
@@ -20,10 +21,13 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from trainer.batches.collate import Collator
+from trainer.batches.transfer import SHARED_MEMORY, Packed, free_shared_bytes, pack
 from trainer.data.order.assign import BatchShape, assign
 from trainer.data.order.sample import Sample
 from trainer.data.stream import Stream
 from trainer.errors import DataError, TrainingError
+from trainer.launch.stop import STOP_SIGNALS
+from trainer.launch.terminal import log
 from trainer.model.batch import Batch
 
 Step: TypeAlias = list[Batch]
@@ -69,24 +73,42 @@ def _length(sample: Sample) -> int:
     return len(sample.instruction) + len(sample.target)
 
 
-def load_steps(
-    data: StepData, first: int, end: int, workers: int, *, ahead: int = 2, pin: bool
-) -> Iterator[Step]:
-    """The steps `first` to `end` - 1, prepared by `workers` processes, or here if there are none.
+class _PackedSteps(Dataset[Packed]):
+    """The items of a `StepData`, packed for the way to another process."""
 
-    Each of them prepares `ahead` steps before they are asked for.
+    def __init__(self, data: StepData) -> None:
+        self.data = data
+
+    def __getitem__(self, number: int) -> Packed:
+        return pack(self.data[number])
+
+
+def load_steps(
+    data: StepData,
+    first: int,
+    end: int,
+    workers: int,
+    *,
+    ahead: int = 2,
+    pin: bool,
+    timeout: float = 0.0,
+) -> Iterator[Step]:
+    """Yield the steps `first` to `end` - 1, prepared by `workers` processes, or here if there are none.
+
+    Each of them prepares `ahead` steps before they are needed. `timeout`: for how many seconds a step may keep
+    the run waiting, 0 for any number; without workers nothing measures it.
 
     Raises:
-        TrainingError: what a worker ran into.
+        TrainingError: what a worker ran into, a worker that ended, or the timeout.
     """
-    for item in _items(data, range(first, end), workers, ahead, pin=pin):
+    for item in _items(data, range(first, end), workers, ahead, timeout, pin=pin):
         if isinstance(item, TrainingError):
             raise item
         yield item
 
 
 def _items(
-    data: StepData, numbers: Sequence[int], workers: int, ahead: int, *, pin: bool
+    data: StepData, numbers: Sequence[int], workers: int, ahead: int, timeout: float, *, pin: bool
 ) -> Iterator[Step | TrainingError]:
     if workers == 0:
         yield from (data[number] for number in numbers)
@@ -95,31 +117,68 @@ def _items(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "transformers", "trainer.batches.loader"])
     loader = DataLoader(
-        data,
+        _PackedSteps(data),
         batch_size=None,
         sampler=numbers,
         num_workers=workers,
         prefetch_factor=ahead,
         multiprocessing_context=context,
         pin_memory=pin,
+        timeout=timeout,
         worker_init_fn=_end_with_parent,
     )
     others = set(multiprocessing.active_children())
-    with _deaf_to_sigterm():
-        items = iter(loader)
+    items = _started(loader)
     processes = set(multiprocessing.active_children()) - others
     atexit.register(_end, processes)
+    warned = data.rank > 0
     try:
-        yield from items
+        for packed in items:
+            if not packed.is_shared and packed.block and not warned:
+                warned = True
+                log(_no_room(len(packed.block)))
+            yield packed.unpack()
     except (RuntimeError, OSError, EOFError) as error:
-        if all(process.is_alive() for process in processes):
-            raise
-        raise DataError(
-            f"a process that reads data is gone ({' '.join(str(error).split())}). If the host's log says that "
-            "its memory ran out, lower data.workers; the last checkpoint is as it was"
-        ) from None
+        if not all(process.is_alive() for process in processes):
+            raise DataError(
+                f"a process that reads data has ended ({' '.join(str(error).split())}). If the host's log says "
+                "that its memory ran out, lower data.workers; the last checkpoint is as it was"
+            ) from None
+        if "timed out" in str(error):
+            raise DataError(
+                f"the {workers} processes that read data have prepared no step for {timeout / 60:.3g} minutes: is "
+                "the disk or the object store of the dataset or its images stuck? The last checkpoint is as it "
+                "was; data.timeout_minutes sets how long a run waits"
+            ) from None
+        raise
     finally:
         _end(processes)
+
+
+def _started(loader: DataLoader[Packed]) -> Iterator[Packed]:
+    """The loader's items; its processes are running.
+
+    Raises:
+        DataError: shared memory has no room for the few bytes of their locks.
+    """
+    try:
+        with _deaf_to_signals():
+            return iter(loader)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DataError(
+            f"{SHARED_MEMORY} is full: processes that read data cannot be started. Free some of it, give the "
+            "container more (docker run --shm-size=8g), or set data.workers=0"
+        ) from None
+
+
+def _no_room(num_bytes: int) -> str:
+    return (
+        f"visinstruct: {SHARED_MEMORY} has {free_shared_bytes() / 1e6:,.0f} MB free, too few for steps of "
+        f"{num_bytes / 1e6:,.0f} MB: they go through pipes, which is slower. Give the container more (docker run "
+        "--shm-size=8g) or lower data.workers and data.prefetch"
+    )
 
 
 def _one_thread(worker: int) -> None:
@@ -128,19 +187,19 @@ def _one_thread(worker: int) -> None:
 
 
 @contextmanager
-def _deaf_to_sigterm() -> Iterator[None]:
-    """Processes that are started meanwhile, and theirs, never see SIGTERM.
+def _deaf_to_signals() -> Iterator[None]:
+    """Processes that are started meanwhile, and theirs, never see the signals that stop a run.
 
-    Launchers and clusters send it to the children of a training process too, which needs them until it
-    has stopped. It is held back here meanwhile, not lost.
+    Launchers, clusters and terminals send them to the children of a training process too, which needs them
+    until it has stopped. They are held back here meanwhile, not lost.
     """
     resource_tracker.ensure_running()  # multiprocessing's own, which would let SIGTERM through again
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         forkserver.ensure_running()
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def _end_with_parent(number: int) -> None:

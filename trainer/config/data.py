@@ -16,7 +16,8 @@ class DataOptions(BaseModel):
     found through `image_roots`, the folder or URL of each collection; `"*"` names a folder that has a
     subfolder for every other one.
 
-    `workers` processes of each rank prepare samples, `prefetch` steps ahead each. Of the samples of a
+    `workers` processes of each rank prepare samples, `prefetch` steps ahead each; the run ends if none of
+    them has a step ready for `timeout_minutes`. Of the samples of a
     run, `max_replaced_fraction` may stand in for others whose images cannot be read. `bucketing`
     gives samples of like lengths to the same micro-step of a global batch.
 
@@ -41,6 +42,7 @@ class DataOptions(BaseModel):
     augmentation: Literal["none", "paper_guess"] = "none"
     workers: int = Field(default=4, ge=0)
     prefetch: int = Field(default=4, ge=1)
+    timeout_minutes: float = Field(default=20.0, gt=0)
     cache_dir: Path | None = None
     cache_bytes: ByteSize = Field(default=ByteSize(20_000_000_000), gt=0)
     verify: Literal["size", "full"] = "size"

@@ -104,8 +104,8 @@ class RunConfig(_Section):
     """One run. `output` is its folder; `deepspeed` a JSON file of DeepSpeed's own options.
 
     `seed` decides the order of the samples, augmentation, dropout and new weights. `device` is the
-    GPUs if there are any. `max_unreadable` images, as a share of the samples seen, may be replaced
-    before the run stops; `silence_limit` is how long a process may show no sign of life, in seconds.
+    GPUs if there are any. `silence_limit` is how long a process may show no sign of life, in seconds;
+    `watchdog_port` the port of the first host through which they show it, 0 for any that is free.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
@@ -122,6 +122,7 @@ class RunConfig(_Section):
     checkpoint: CheckpointOptions = CheckpointOptions()
     logging: LoggingOptions = LoggingOptions()
     silence_limit: PositiveFloat = 50.0
+    watchdog_port: int = Field(0, ge=0, le=65535)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RunConfig":

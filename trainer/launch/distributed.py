@@ -174,21 +174,35 @@ class World:
             dist.barrier()
 
 
-def open_store(world: World) -> Store | None:
-    """A store of keys and values that all processes reach; None for one process alone. Collective.
+def open_store(world: World, port: int = 0) -> Store | None:
+    """Open a store of keys and values that all processes reach; None for one process alone. Collective.
 
-    The first process holds it, at a port that its system gives: one that was merely free a moment ago
-    may be taken by another program.
+    The first process holds it, at `port`, or with 0 at one that its system gives: one that was merely free a
+    moment ago may be taken by another program.
+
+    Raises:
+        TrainingError: the port is taken.
     """
     if world.size == 1:
         return None
     wait, address = timedelta(seconds=120), world.launch.address
     if not world.is_first:
-        port = world.broadcast(None)
-        return TCPStore(address, port, world.size, is_master=False, timeout=wait)
-    held = TCPStore(address, 0, world.size, is_master=True, timeout=wait, wait_for_workers=False)
+        given = world.broadcast(None)
+        if given is None:
+            raise TrainingError(_PORT_TAKEN.format(port=port, address=address))
+        return TCPStore(address, given, world.size, is_master=False, timeout=wait)
+    try:
+        held = TCPStore(
+            address, port, world.size, is_master=True, timeout=wait, wait_for_workers=False
+        )
+    except dist.DistError as error:
+        world.broadcast(None)
+        raise TrainingError(_PORT_TAKEN.format(port=port, address=address)) from error
     world.broadcast(held.port)
     return held
+
+
+_PORT_TAKEN = "watchdog_port {port} of {address} cannot be opened: take another one, or 0 for any that is free"
 
 
 def choose_device(wanted: str, launch: Launch) -> torch.device:

@@ -1,4 +1,4 @@
-"""One process of a launch: it joins the others, works, and says well why it fails.
+"""One process of a launch: it joins the others, works, and reports why it fails.
 
 `trainer.train` and `trainer.evaluate` are started by the same launchers and end in the same ways.
 """
@@ -22,33 +22,35 @@ from trainer.launch.distributed import (
     read_launch,
     set_variables,
 )
-from trainer.launch.tell import tell
+from trainer.launch.stop import EXIT_STOPPED, Stopped, StopSignal, queue_again
+from trainer.launch.terminal import log
 from trainer.launch.watchdog import Watchdog
 
-EXIT_MISTAKE = 2
+EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a process is to do, read before it joins the others.
+    """The work of a process, read before it joins the others.
 
     `connect` joins the processes of a world and returns how to leave it; `alone_connects`: a process
-    without others calls it too.
+    without others calls it too. `silence_limit` and `watchdog_port` are the watchdog's.
     """
 
     device: str
     work: Callable[[World], int]
     connect: Callable[[World], Callable[[], None]]
     silence_limit: float = 50.0
+    watchdog_port: int = 0
     tf32: bool = False
     alone_connects: bool = True
 
 
-def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
-    """Run one process; returns its exit status: 2 for a mistake that was told, 1 for one of ours.
+def run_process(read_plan: Callable[[], Plan], stop: StopSignal, what_stays: str) -> int:
+    """Run one process; returns its exit status: 2 for a user's error, 1 for one of this program.
 
-    `what_stays` tells how to go on after a full disk or an interruption.
+    `what_stays` says how to resume after a full disk or an interruption.
     """
     speaks = True
     watchdog: Watchdog | None = None
@@ -65,14 +67,18 @@ def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
         if plan.alone_connects or world.size > 1:
             leave = plan.connect(world)
         watchdog = _watch(world, plan)
-        speaks = world.is_first  # and says what failed elsewhere
+        speaks = world.is_first  # and reports what failed elsewhere
         status = plan.work(world)
         watchdog.stop()
         if leave is not None:
             leave()
+        if world.is_first and stop.requeue and status == EXIT_STOPPED:
+            log(queue_again(os.environ))
         return status
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Stopped) as error:
         status = _failed(error, speaks, watchdog, what_stays)
+        if speaks and stop.requeue and status == EXIT_STOPPED:
+            log(queue_again(os.environ))
     if watchdog is not None and world_size > 1:
         # The interpreter's own end may wait for a collective that the others never join.
         with suppress(OSError):
@@ -82,25 +88,29 @@ def run_process(read_plan: Callable[[], Plan], what_stays: str) -> int:
 
 
 def _failed(error: BaseException, speaks: bool, watchdog: Watchdog | None, what_stays: str) -> int:
-    """Say why this process fails, to the user and the other processes; returns the exit status."""
+    """Report why this process fails, to the user and the other processes; returns the exit status."""
     sentence = _sentence(error, what_stays)
     if sentence is None:
         if watchdog and is_lost_peer(error):
             watchdog.suspect()
-        tell("".join(traceback.format_exception(error)))
+        log("".join(traceback.format_exception(error)))
     elif speaks:
-        tell(f"visinstruct: {sentence}")
+        log(f"visinstruct: {sentence}")
     if watchdog:
-        watchdog.fail(sentence or f"{type(error).__name__}: {error}")
+        watchdog.fail(sentence or f"{type(error).__name__}: {error}", isinstance(error, Stopped))
+    if isinstance(error, Stopped):
+        return EXIT_STOPPED
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    return EXIT_MISTAKE if sentence else 1
+    return EXIT_ERROR if sentence else 1
 
 
 def _sentence(error: BaseException, what_stays: str) -> str | None:
-    """What a user has to know of an error; None if it is a mistake of this program."""
+    """The message for a user; None if the error is one of this program."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, Stopped):
+        return f"stopped by a signal; {what_stays}"
     if isinstance(error, KeyboardInterrupt):
         return f"interrupted; {what_stays}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -116,6 +126,8 @@ def _set_device(world: World, plan: Plan) -> None:
 
 
 def _watch(world: World, plan: Plan) -> Watchdog:
-    watchdog = Watchdog(world.rank, world.size, open_store(world), plan.silence_limit)
+    watchdog = Watchdog(
+        world.rank, world.size, open_store(world, plan.watchdog_port), plan.silence_limit
+    )
     watchdog.start()
     return watchdog

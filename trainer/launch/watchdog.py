@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from torch._C._distributed_c10d import Store
 
-from trainer.launch.tell import tell
+from trainer.launch.stop import EXIT_STOPPED
+from trainer.launch.terminal import log
 
 EXIT_PEER_LOST = 76
 """Exit status of a process that ended because another one did."""
@@ -24,12 +25,12 @@ GRACE_SECONDS = 3.0
 """How long a process that hears of a failure waits for its own message before it ends."""
 
 _PATIENCE_SECONDS = 2 * BEAT_SECONDS + GRACE_SECONDS
-_FAILURE = "failure"
+_FAILURE, _STOPPED = "failure", "stopped"
 _FIRST_GONE = "process 0, which holds the run's store, is gone; it may have printed why"
 
 
 class Watchdog:
-    """Started with `start`, ended with `stop`; `fail` tells the others why this process ends.
+    """Started with `start`, ended with `stop`; `fail` reports to the others why this process ends.
 
     `silence_limit` is how many seconds without a sign of life make a process count as gone.
     """
@@ -59,18 +60,20 @@ class Watchdog:
             self._watch_thread.join()
             self._leave(self._limit)
 
-    def fail(self, reason: str) -> None:
-        """Tell the others that this process ends, and why."""
+    def fail(self, reason: str, stopped: bool = False) -> None:
+        """Report to the others that this process ends, and why; `stopped`: a signal wants all of them to end."""
         store = self._store
         if store is not None and not self._done.is_set():
             self._done.set()
+            if stopped:
+                _try(lambda: store.set(_STOPPED, "1"))
             text = f"process {self._rank} failed: {reason}"
             _try(lambda: store.compare_set(_FAILURE, "", text))
             self._let_first_speak(store)
             self._leave(_PATIENCE_SECONDS)
 
     def _let_first_speak(self, store: Store) -> None:
-        """The first process tells what failed here; a launcher may end it as soon as this process is gone."""
+        """The first process logs what failed here; a launcher may end it as soon as this process has ended."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while self._rank and time.monotonic() < until:
             if _try(lambda: store.check(["left/0"])) is not False:
@@ -98,9 +101,14 @@ class Watchdog:
                 )
                 self._found.set()
             if self._found.is_set() and not self._done.wait(self._grace):
-                tell(f"visinstruct: process {self._rank} ends: {self._reason}")
+                log(f"visinstruct: process {self._rank} ends: {self._reason}")
+                stopped = self._store is not None and _try(self._was_stopped)
                 self._leave(_PATIENCE_SECONDS)
-                os._exit(EXIT_PEER_LOST)
+                os._exit(EXIT_STOPPED if stopped else EXIT_PEER_LOST)
+
+    def _was_stopped(self) -> bool:
+        assert self._store is not None
+        return self._store.check([_STOPPED])
 
     def _talk(self, store: Store) -> None:
         number = 0

@@ -22,9 +22,12 @@ from deepspeed.utils import (
     safe_get_full_optimizer_state,
     safe_set_full_fp32_param,
     safe_set_full_optimizer_state,
+    safe_set_local_fp32_param,
+    safe_set_local_optimizer_state,
 )
 from torch import Tensor, nn
 from torch.distributed import HashStore  # type: ignore[attr-defined]
+from torch.nn.functional import pad
 
 from trainer.config.run import RunConfig
 from trainer.errors import CheckpointError, ConfigError
@@ -150,7 +153,7 @@ class Engine:
         self.stage: int = self._engine.zero_optimization_stage()
         if self.stage > 0:
             for name, parameter in self._trained.items():
-                safe_set_full_fp32_param(parameter, exact[name].to(world.device))
+                self._set_weight(parameter, exact[name].to(world.device))
 
     def backward(self, batch: Any, num_targets: float) -> Output:
         """Forward and backward of one micro-batch.
@@ -255,15 +258,35 @@ class Engine:
             for key in MOMENTS:
                 self._optimizer().state[parameter][key].copy_(tensors[key])
             return
-        safe_set_full_fp32_param(parameter, tensors["weight"])
+        self._set_weight(parameter, tensors["weight"])
         for key in MOMENTS:
-            safe_set_full_optimizer_state(parameter, tensors[key], key)
+            if self.stage == 3:
+                safe_set_local_optimizer_state(parameter, self._own(parameter, tensors[key]), key)
+            else:
+                safe_set_full_optimizer_state(parameter, tensors[key], key)
         if self.stage == 3:
             with deepspeed.zero.GatheredParameters([parameter], modifier_rank=0):
                 if self.world.is_first:
                     parameter.data.copy_(tensors["weight"])
         else:
             parameter.data.copy_(tensors["weight"])
+
+    def _set_weight(self, parameter: nn.Parameter, weight: Tensor) -> None:
+        """Set the fp32 master weight."""
+        if self.stage == 3:
+            safe_set_local_fp32_param(parameter, self._own(parameter, weight))
+        else:
+            safe_set_full_fp32_param(parameter, weight)
+
+    def _own(self, parameter: nn.Parameter, whole: Tensor) -> Tensor:
+        """The part of a whole tensor that this process holds at stage 3, flat.
+
+        Parts are of one length; the last ones are padded with zeros. DeepSpeed's setters of whole tensors
+        fail where the number of processes does not divide a tensor (0.19.8).
+        """
+        length: int = parameter.ds_tensor.numel()  # type: ignore[attr-defined]
+        padded = pad(whole.flatten(), (0, length * self.world.size - whole.numel()))
+        return padded.narrow(0, length * self.world.rank, length)
 
     def _set_rate(self, learning_rate: float) -> None:
         for optimizer in (self._engine.optimizer, self._optimizer()):

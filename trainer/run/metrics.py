@@ -7,16 +7,13 @@ so that every step stands in it once.
 import json
 import math
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from trainer.config.run import LoggingOptions
 from trainer.errors import ConfigError
-from trainer.launch.tell import tell
+from trainer.launch.terminal import Terminal
 
 
 class Sink(Protocol):
@@ -99,50 +96,6 @@ def _drop_after(path: Path, step: int) -> None:
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     os.replace(unfinished, path)
-
-
-class Terminal:
-    """A progress bar on a terminal, else a line each time."""
-
-    def __init__(self, name: str, steps: int, start: int) -> None:
-        self._steps = steps
-        self._bar: Progress | None = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._bar = Progress(
-                TextColumn(name),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[numbers]}"),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(name, total=steps, completed=start, numbers="")
-
-    def show(self, step: int, numbers: Mapping[str, float]) -> None:
-        text = "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
-        if self._bar is None:
-            tell(f"step {step:>6,}/{self._steps:,}  {text}")
-        else:
-            self._bar.update(self._task, completed=step, numbers=text)
-
-    def say(self, sentence: str) -> None:
-        if self._bar is None:
-            tell(sentence)
-        else:
-            self._bar.console.print(sentence, markup=False, highlight=False)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
-def _short(value: float) -> str:
-    if value != 0 and abs(value) < 1e-3:
-        return f"{value:.2e}"
-    return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _sinks(folder: Path, name: str, start: int, options: LoggingOptions) -> list[Sink]:

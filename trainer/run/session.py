@@ -12,8 +12,8 @@ from trainer.config.run import RunConfig
 from trainer.data.stream import Stream
 from trainer.launch.distributed import World
 from trainer.launch.folder_lock import locked_folder
-from trainer.launch.stop import StopSignal
-from trainer.launch.tell import tell
+from trainer.launch.stop import EXIT_STOPPED, StopSignal
+from trainer.launch.terminal import log
 from trainer.run import checkpoint
 from trainer.run.loop import Progress, Run, train
 from trainer.run.metrics import Metrics
@@ -21,9 +21,6 @@ from trainer.run.replay import replay as look_again
 from trainer.run.setup import Setup, prepare, resume
 from trainer.run.throughput import Meter, measured_matmul_rate
 from trainer.run.validate import ScoreTasks, TaskScores, Validation, check_criterion
-
-EXIT_STOPPED = 75
-"""Stopped by SIGTERM with a checkpoint saved: the same command goes on."""
 
 
 def run_training(
@@ -62,6 +59,7 @@ def run_training(
                 config.data.workers,
                 ahead=config.data.prefetch,
                 pin=world.device.type == "cuda",
+                timeout=config.data.timeout_minutes * 60,
             ),
             validation=validation,
             scored=_scored(setup, config, world, score_tasks),
@@ -70,16 +68,15 @@ def run_training(
             folder=folder,
             stop=stop,
         )
-        # SIGTERM that came while the model was loading: there is nothing to save yet.
-        early = progress.step < config.optimizer.steps and world.sum([stop.received]) != [0.0]
-        done = not early and train(run, progress)
-        if metrics is not None:
-            metrics.write("end", progress.step, seconds=time.perf_counter() - started)
-            if not done:
-                metrics.say(
-                    f"stopped after step {progress.step:,}; start the same command again to go on"
-                )
-            metrics.close()
+        with stop.deferred():
+            done = train(run, progress)
+            if metrics is not None:
+                metrics.write("end", progress.step, seconds=time.perf_counter() - started)
+                if not done:
+                    metrics.say(
+                        f"stopped after step {progress.step:,}; start the same command again to resume"
+                    )
+                metrics.close()
         return 0 if done else EXIT_STOPPED
 
 
@@ -93,7 +90,7 @@ def _go_on(setup: Setup, folder: Path, world: World) -> Progress:
     if world.is_first:
         if saved.best is not None and saved.best == saved.validation:
             checkpoint.mark_best(path.parent, path)  # a kill may have come between saving and this
-        tell(f"going on from {path}")
+        log(f"going on from {path}")
     return Progress(saved.step, saved.replaced, saved.best)
 
 
@@ -158,5 +155,5 @@ def _find(folder: Path, world: World) -> str | None:
     report: list[str] = []
     path = checkpoint.newest(folder / "checkpoints", report)
     for sentence in report:
-        tell(f"visinstruct: left aside: {sentence}")
+        log(f"visinstruct: left aside: {sentence}")
     return None if path is None else str(path)

@@ -1,3 +1,13 @@
+import errno
+import shlex
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from trainer.batches import loader
 from trainer.batches.loader import StepData, load_steps
 from trainer.data.order.assign import BatchShape
 from trainer.data.order.sample import Place, Sample
@@ -7,11 +17,14 @@ from trainer.errors import DataError
 class Texts:
     """A stream of samples whose text is as long as its number says."""
 
+    def __init__(self, skips=False):
+        self.skips = skips
+
     def texts(self, ks):
         return [make_sample(k) for k in ks]
 
     def samples(self, ks):
-        if 13 in ks:
+        if 13 in ks and not self.skips:
             raise DataError("sample 13 cannot be read")
         return [make_sample(k) for k in ks]
 
@@ -67,3 +80,75 @@ def test_steps_come_in_order_and_an_error_comes_at_its_step():
         assert str(error) == "sample 13 cannot be read"
     else:
         raise AssertionError("the error was swallowed")
+
+
+class Tensors:
+    """A collator of a tensor a sample."""
+
+    def __call__(self, samples):
+        return [torch.full((1000,), sample.place.k) for sample in samples]
+
+
+class Stuck:
+    """A stream whose storage never answers."""
+
+    def samples(self, ks):
+        threading.Event().wait()
+
+
+LIMITED = """
+import resource, sys, torch
+from pathlib import Path
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
+from test_loader import Texts, Tensors
+from trainer.batches.loader import StepData, load_steps
+from trainer.data.order.assign import BatchShape
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    shape = BatchShape(world_size=1, micro_batch=2, accumulation=100)
+    data = StepData(Texts(skips=True), Tensors(), shape, 0, bucketing=False)
+    kept = list(load_steps(data, 1, 6, 1, pin=False, timeout=120))
+    assert [int(t[0]) for step in kept for micro in step for t in micro] == list(range(200, 1200))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small", [False, True], ids=["few open files", "and no shared memory"])
+def test_a_step_of_a_hundred_micro_batches_arrives(tmp_path, small):
+    """Torch by itself opens a file a tensor, and loses what does not fit into `/dev/shm`."""
+    (tmp_path / "limited.py").write_text(LIMITED)
+    command = [sys.executable, str(tmp_path / "limited.py"), __file__]
+    if small:
+        mount = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "
+        command = ["unshare", "-m", "bash", "-c", mount + shlex.join(command)]
+        probe = ["unshare", "-m", "bash", "-c", mount + "true"]
+        if subprocess.run(probe, capture_output=True).returncode:
+            pytest.skip("cannot mount a small /dev/shm here")
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("they go through pipes") == small, ended.stderr
+
+
+@pytest.mark.slow
+def test_a_loader_that_is_stuck_ends_the_run_with_the_reason():
+    shape = BatchShape(world_size=1, micro_batch=4)
+    stuck = StepData(Stuck(), Tensors(), shape, 0, bucketing=False)
+    steps = load_steps(stuck, 0, 5, 1, pin=False, timeout=0.5)
+    with pytest.raises(
+        DataError, match=r"prepared no step for 0\.00833 minutes: is the disk or the object"
+    ):
+        next(steps)
+
+
+def test_shared_memory_without_room_for_a_lock_is_named(monkeypatch):
+    class Full:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def __iter__(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(loader, "DataLoader", Full)
+    with pytest.raises(DataError, match=r"/dev/shm is full.*set data\.workers=0"):
+        next(load_steps(data(BatchShape(world_size=1, micro_batch=4), 0), 0, 1, 1, pin=False))

@@ -62,3 +62,17 @@ def test_another_run_is_not_gone_on_from_and_every_change_is_named(setup):
     assert "seed was 0, is 5" in ended.printed
     assert "optimizer.steps was 2, is 4" in ended.printed
     assert "mixture" in ended.printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [3, 5])
+def test_stage_3_takes_any_number_of_processes(setup, plan, stage, processes):
+    """Most tensors here have a power of two of elements, which 3 and 5 do not divide."""
+    batch = ("batch.global_size=15", "batch.micro_size=1", "optimizer.steps=4")
+    whole = (stage(3), *batch)
+    found = setup.run_many(
+        processes, [plan("whole", whole), plan("again", whole, ("whole", 2))]
+    ) | setup.run_many(1, [plan("alone", (stage(2), *batch), ("whole", 2))])
+    assert found["again"] == found["whole"]
+    assert found["alone"] == pytest.approx(found["whole"], abs=1e-5)
+    assert equal(weights(setup.output("whole")), weights(setup.output("again")))

@@ -27,7 +27,7 @@ def test_a_process_saves_stops_and_goes_on_to_the_weights_of_an_undisturbed_run(
     os.kill(process.pid, signal.SIGTERM)
     ended = process.end()
     assert ended.status == STOPPED, ended.printed
-    assert "start the same command again to go on" in ended.printed
+    assert "start the same command again to resume" in ended.printed
     [saved] = checkpoint.checkpoints(setup.output() / "checkpoints")
     assert 3 <= int(saved.name[5:]) < 12
     ended = warm.run(setup, *steps).check()
@@ -79,7 +79,7 @@ def test_sigterm_to_a_launcher_saves_and_the_same_command_goes_on(
     assert process.returncode == status, printed
     assert processes_of(str(setup.config)) == []
     [saved] = checkpoint.checkpoints(setup.output() / "checkpoints")
-    assert "start the same command again to go on" in printed
+    assert "start the same command again to resume" in printed
     assert "is gone" not in printed
     last = int(saved.name[5:])
     process = setup.start(*start, processes=2, launcher=launcher)

@@ -1,7 +1,7 @@
 import os
 import sys
 
-from trainer.launch.tell import tell
+from trainer.launch.terminal import log
 
 
 def test_a_reader_that_is_gone_ends_nothing(monkeypatch):
@@ -9,10 +9,10 @@ def test_a_reader_that_is_gone_ends_nothing(monkeypatch):
     os.close(reading)
     broken = os.fdopen(writing, "w", buffering=1)
     monkeypatch.setattr(sys, "stderr", broken)
-    tell("nobody hears this")
+    log("nobody hears this")
     os.close(writing)
 
 
 def test_a_sentence_goes_to_stderr(capsys):
-    tell("a sentence")
+    log("a sentence")
     assert capsys.readouterr().err == "a sentence\n"
