@@ -116,7 +116,7 @@ def _weights(
     """p_d / S_d of the held-in training splits."""
     mixture = mixture_of(plan, options, records)
     return {
-        f"{source}/{split}": mixture[source].probability / mixture[source].size
+        f"{source}/{split}": mixture[source].record_weight
         for source, splits in trained_splits(plan, options).items()
         for split in splits
     }

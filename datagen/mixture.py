@@ -47,6 +47,14 @@ class MixturePart(BaseModel):
     factor: float
     probability: float
 
+    @property
+    def record_weight(self) -> float:
+        """The relative sampling weight of each record: `factor * weight / size`.
+
+        It depends on no other set, and is proportional to `probability / size` over all sets.
+        """
+        return self.factor * self.weight / self.size
+
     def epochs(self, samples: int) -> float:
         """How often a run of `samples` draws passes over the set, on average."""
         return samples * self.probability / self.size

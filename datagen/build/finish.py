@@ -18,6 +18,7 @@ from datagen.files import Files, hash_file
 from datagen.mixture import MixturePart, mix
 from datagen.schema.manifest import (
     MANIFEST_NAME,
+    MIXTURE_NAME,
     SCHEMA_VERSION,
     CandidatesEntry,
     Leakage,
@@ -32,6 +33,17 @@ from datagen.schema.rejects import decode_rejections
 from datagen.sources import load_source
 from datagen.sources.shared.vocabulary import count_answers
 from templates.library import load_templates
+
+MIXTURE_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("split", pa.string()),
+        ("records", pa.int64()),
+        ("factor", pa.float64()),
+        ("probability", pa.float64()),
+        ("weight", pa.float64()),  # of each record, as in the shards
+    ]
+)
 
 
 def trained_splits(plan: BuildPlan, options: BuildOptions) -> dict[str, tuple[str, ...]]:
@@ -53,6 +65,26 @@ def mixture_of(
         for source, splits in trained_splits(plan, options).items()
     }
     return mix(sizes, options.mixture)
+
+
+def mixture_table(
+    parts: Mapping[str, MixturePart],
+    trained: Mapping[str, Sequence[str]],
+    records: Mapping[str, int],
+) -> pa.Table:
+    """Return the mixture by split; `records` are those of every `<source>/<split>`.
+
+    A split has its part of the source's probability, so that all probabilities add up to one.
+    """
+    rows = []
+    for source, part in parts.items():
+        for split in trained[source]:
+            size = records.get(f"{source}/{split}", 0)
+            share = part.probability * size / part.size
+            rows.append((source, split, size, part.factor, share, part.record_weight))
+    return pa.table(
+        list(zip(*rows, strict=True)) or [()] * len(MIXTURE_SCHEMA), schema=MIXTURE_SCHEMA
+    )
 
 
 def finish(
@@ -81,10 +113,8 @@ def finish(
         entry = _entry(each, groups[each.name], staging)
         splits.setdefault(each.plan.source, {})[each.plan.split] = entry
     records = {each.name: each.written for each in work}
-    mixture = {
-        source: MixtureEntry(**part.model_dump())
-        for source, part in mixture_of(plan, options, records).items()
-    }
+    parts = mixture_of(plan, options, records)
+    mixture = {source: MixtureEntry(**part.model_dump()) for source, part in parts.items()}
     missing: dict[str, dict[str, tuple[str, ...]]] = {}
     for absent in plan.missing:
         missing.setdefault(absent.source, {})[absent.split] = absent.lacks
@@ -107,7 +137,9 @@ def finish(
         versions=versions,
         notes=_notes(options),
     )
-    card = hub_card(manifest, trained_splits(plan, options))
+    trained = trained_splits(plan, options)
+    _write_table(f"{staging.output}/{MIXTURE_NAME}", mixture_table(parts, trained, records), files)
+    card = hub_card(manifest, trained)
     for name, data in (("README.md", card.encode()), (MANIFEST_NAME, encode_manifest(manifest))):
         with files.create(f"{staging.output}/{name}") as file:
             file.write(data)
@@ -234,14 +266,18 @@ def _write_candidates(
                 "count": pa.array([count for _, count in ordered], pa.int64()),
             }
         )
-        encoded = io.BytesIO()
-        pq.write_table(table, encoded, compression="zstd")
         name = f"candidates/{source_id}.parquet"
-        with files.create(f"{staging.output}/{name}") as file:
-            file.write(encoded.getbuffer())
+        _write_table(f"{staging.output}/{name}", table, files)
         sha256 = hash_file(files, f"{staging.output}/{name}")[1]
         entries[source_id] = CandidatesEntry(path=name, rows=len(ordered), sha256=sha256)
     return entries
+
+
+def _write_table(path: str, table: pa.Table, files: Files) -> None:
+    encoded = io.BytesIO()
+    pq.write_table(table, encoded, compression="zstd")
+    with files.create(path) as file:
+        file.write(encoded.getbuffer())
 
 
 def _notes(options: BuildOptions) -> tuple[str, ...]:

@@ -15,8 +15,11 @@ from msgspec import Struct
 from datagen.errors import OutputError
 from datagen.files import Files
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 stored the weight of a record as `probability / size`, which depends on the other sources."""
 MANIFEST_NAME = "manifest.json"
+MIXTURE_NAME = "mixture.parquet"
 
 
 class ShardEntry(Struct, frozen=True, kw_only=True):
@@ -59,7 +62,10 @@ class CandidatesEntry(Struct, frozen=True, kw_only=True):
 
 
 class MixtureEntry(Struct, frozen=True, kw_only=True):
-    """A set's part in the mixture that the records' `weight` is of."""
+    """A source's part in the mixture, as `datagen.mixture.MixturePart`.
+
+    The `weight` of its records is `factor * weight / size`.
+    """
 
     size: int
     weight: float
@@ -152,9 +158,10 @@ def read_manifest(directory: str, files: Files) -> Manifest:
         raise OutputError(f"{directory} is no dataset: it has no {MANIFEST_NAME}") from None
     try:
         version = msgspec.json.decode(data, type=_Versioned).schema_version
-        if version != SCHEMA_VERSION:
+        if version not in READABLE_VERSIONS:
+            readable = " and ".join(map(str, READABLE_VERSIONS))
             raise OutputError(
-                f"{path} has schema version {version}, this visinstruct reads {SCHEMA_VERSION}; build "
+                f"{path} has schema version {version}, this visinstruct reads {readable}; build "
                 "the dataset again, or install the visinstruct that built it"
             )
         return msgspec.json.decode(data, type=Manifest)

@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
         ("images", _IMAGES),
         ("video", _VIDEO),
         ("licence", pa.string()),
-        ("weight", pa.float64()),  # p_d / S_d in held-in training splits
+        ("weight", pa.float64()),  # relative; null where nothing is trained on
         ("question", pa.string()),
         ("answers", _ANSWERS),
         ("raw_answers", _ANSWERS),

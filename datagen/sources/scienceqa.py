@@ -53,7 +53,7 @@ def examples(row: Problem, context: RowContext) -> Iterator[Outcome]:
             f"problems.json puts problem {context.key} in {row.split}, pid_splits.json does not",
         )
     if not row.image:
-        yield Filtered("no_picture")
+        yield Filtered("no_image")
         return
     if not row.choices:
         raise RowRejectedError(Reason.NO_ANSWERS, "a problem without choices")

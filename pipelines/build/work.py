@@ -122,7 +122,7 @@ class CountShards(_WorkDoFn):
 
 
 class WriteShards(_WorkDoFn):
-    """Writes each shard, weighted by the mixture of all counts."""
+    """Writes each shard; its records' weight needs the size of the whole source."""
 
     def process(
         self, element: tuple[ShardKey, Iterable[Numbers]], counts: Mapping[ShardKey, int]
@@ -135,7 +135,7 @@ class WriteShards(_WorkDoFn):
 
 
 def weights(work: Work, counts: Mapping[ShardKey, int]) -> dict[int, float]:
-    """p_d / S_d by split number, of the held-in training splits."""
+    """Return the relative weight of a record of each held-in training split, by split number."""
     names = [f"{split.source}/{split.split}" for split in work.plan.splits]
     records = dict.fromkeys(names, 0)
     for (split, _), rows in counts.items():
@@ -143,7 +143,7 @@ def weights(work: Work, counts: Mapping[ShardKey, int]) -> dict[int, float]:
     mixture = mixture_of(work.plan, work.options, records)
     trained = trained_splits(work.plan, work.options)
     return {
-        number: mixture[split.source].probability / mixture[split.source].size
+        number: mixture[split.source].record_weight
         for number, split in enumerate(work.plan.splits)
         if split.split in trained.get(split.source, ()) and split.source in mixture
     }

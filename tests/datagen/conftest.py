@@ -89,7 +89,7 @@ class Building:
         trained = trained_splits(self.plan, self.options)
         for plan in self.plan.splits:
             part = mixture.get(plan.source) if plan.split in trained.get(plan.source, ()) else None
-            weight = None if part is None else part.probability / part.size
+            weight = None if part is None else part.record_weight
             self.shards[_name(plan)] = [
                 self.writer(plan).write(shard, places[::-1] if reverse else places, weight)
                 for shard, places in self.places(plan).items()

@@ -147,6 +147,24 @@ def test_the_part_says_how_it_came_about() -> None:
     assert part.epochs(300) == pytest.approx(300 * 0.6 / 9)
 
 
+@given(sizes_of, rules)
+def test_the_weight_of_a_record_depends_on_its_own_source_alone(
+    sizes: dict[str, int], options: MixtureOptions
+) -> None:
+    parts = mix(sizes, options)
+    for source, part in parts.items():
+        (alone,) = mix({source: sizes[source]}, options).values()
+        assert part.record_weight == alone.record_weight
+    total = math.fsum(part.record_weight * part.size for part in parts.values())
+    for part in parts.values():
+        assert part.record_weight * part.size / total == pytest.approx(part.probability)
+
+
+def test_by_default_a_record_weighs_its_factor_over_the_root_of_the_records() -> None:
+    part = mix({"okvqa": 9, "vqav2": 16}, MixtureOptions(factors={"okvqa": 2.0}))["okvqa"]
+    assert part.record_weight == 2.0 / 3
+
+
 @pytest.mark.parametrize("factor", [-0.1, -1e9, math.inf, math.nan])
 def test_a_factor_that_is_no_weight_is_refused(factor: float) -> None:
     with pytest.raises(OptionError, match=r"mixture factor .* of 'okvqa' is not 0 or more"):

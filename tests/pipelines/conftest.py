@@ -17,7 +17,13 @@ import pytest
 from datagen.dataset import open_dataset
 from datagen.files import LocalFiles
 from datagen.sample.write import write_sample
-from datagen.schema.manifest import MANIFEST_NAME, Manifest, content_hash, read_manifest
+from datagen.schema.manifest import (
+    MANIFEST_NAME,
+    MIXTURE_NAME,
+    Manifest,
+    content_hash,
+    read_manifest,
+)
 from datagen.schema.rejects import decode_rejections
 from datagen.sources import load_source
 from pipelines.cli.main import main
@@ -194,7 +200,7 @@ def verify() -> Callable[[Path, Path], Manifest]:
 
     def verify(out: Path, raw: Path) -> Manifest:
         manifest = read_manifest(str(out), LocalFiles())
-        expected = {MANIFEST_NAME, "README.md"}
+        expected = {MANIFEST_NAME, MIXTURE_NAME, "README.md"}
         rejected: Counter[tuple[str, str, str]] = Counter()
         for source, splits in manifest.splits.items():
             for split, entry in splits.items():

@@ -25,6 +25,7 @@ def test_a_dataset_is_its_data_candidates_rejections_card_and_manifest(
         "data/vqav2/train-00000-of-00001.parquet",
         "data/vqav2_qg/train-00000-of-00001.parquet",
         "manifest.json",
+        "mixture.parquet",
         "rejected/vqav2.jsonl",
         "rejected/vqav2_qg.jsonl",
     ]

@@ -167,7 +167,7 @@ def test_training_records_weigh_what_the_mixture_says(referenced: Any) -> None:
             weights = {record.weight for record in referenced.records(source, split)}
             if source in mixture and split == "train":
                 part = mixture[source]
-                assert weights == {part.probability / part.size}
+                assert weights == {part.factor * part.weight / part.size}
                 total += part.probability
             else:
                 assert weights == {None}
@@ -184,7 +184,7 @@ def test_trained_splits_of_one_source_weigh_the_same(raw: Any, build: Any, ask: 
     assert (mixture["vqav2"].size, mixture["vqav2_qg"].size) == (40, 30)
     for split in ("train", "val"):
         weights = {record.weight for record in building.records("vqav2", split)}
-        assert weights == {mixture["vqav2"].probability / 40}
+        assert weights == {40**0.5 / 40}
     assert {record.weight for record in building.records("vqav2_qg", "val")} == {None}
 
 

@@ -97,7 +97,7 @@ def test_the_encoding_does_not_depend_on_the_order_of_names() -> None:
 def test_a_manifest_can_be_read_by_a_person() -> None:
     text = encode_manifest(manifest()).decode()
     assert text.endswith("}\n")
-    assert '\n "schema_version": 1,\n' in text
+    assert '\n "schema_version": 2,\n' in text
     assert json.loads(text)["splits"]["vqav2"]["train"]["rejected"] == {"empty_text": 1}
 
 
@@ -159,7 +159,7 @@ def test_a_folder_without_manifest_is_no_dataset(tmp_path: Path) -> None:
         lambda data: data.replace(b'"fingerprint"', b'"fingerprnt"'),
         lambda data: data.replace(b'"render_seed": 0', b'"render_seed": "0"'),
         lambda data: data.replace(b"instruct", b"instr\xff\xfect"),
-        lambda data: data.replace(b'"schema_version": 1', b'"schema_version": null'),
+        lambda data: data.replace(b'"schema_version": 2', b'"schema_version": null'),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, damage: Any) -> None:
@@ -170,7 +170,9 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, damage: Any) -> None:
 
 
 def test_a_manifest_of_another_version_is_refused_as_such(tmp_path: Path) -> None:
-    message = r"manifest\.json has schema version 99, this visinstruct reads 1; build the dataset"
+    message = (
+        r"manifest\.json has schema version 99, this visinstruct reads 1 and 2; build the dataset"
+    )
     with pytest.raises(OutputError, match=message):
         read_manifest(written(tmp_path, b'{"schema_version": 99, "other": "fields"}'), FILES)
 

@@ -63,7 +63,7 @@ def test_a_problem_without_a_image_is_filtered(raw: Any, build: Any, image: Any)
     write(raw, {"1": problem(image=image), "2": problem(), "3": problem(image=image)})
     entry = build(**KEEP).manifest.split("scienceqa", "test")
     assert (entry.rows, entry.read, entry.written) == (3, 3, 1)
-    assert (entry.filtered, entry.rejected) == ({"no_picture": 2}, {})
+    assert (entry.filtered, entry.rejected) == ({"no_image": 2}, {})
 
 
 @pytest.mark.parametrize(

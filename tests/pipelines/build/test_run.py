@@ -1,15 +1,19 @@
 """The whole build, from the command line to the published folder."""
 
+import hashlib
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -50,13 +54,87 @@ def test_the_manifest_names_the_versions_that_can_change_a_byte(built, manifest_
     assert all(versions.values())
 
 
-def test_record_ids_are_unique_and_weights_add_up_to_one(built, records_of):
+def test_record_ids_are_unique_and_training_records_have_weights(built, records_of):
     records = records_of(built)
     assert len({record.record_id for record in records}) == len(records) > 300
     weighted = [record for record in records if record.weight is not None]
     assert {record.source for record in weighted} == {"coco_caption", "vqav2", "vqav2_qg"}
     assert {record.split for record in weighted} == {"train"}
-    assert sum(record.weight for record in weighted) == pytest.approx(1)
+
+
+def test_adding_a_source_changes_no_shard_of_the_others(raw, tmp_path, build, digests):
+    few, more = tmp_path / "few", tmp_path / "more"
+    assert build(raw, few, "--sources", "vqav2,msvd_qa").status == 0
+    assert build(raw, more, "--sources", "vqav2,msvd_qa,coco_caption").status == 0
+    before, after = digests(few), digests(more)
+    shards = {path for path in before if path.startswith(("data/", "candidates/"))}
+    assert len(shards) > 5
+    assert {path: after[path] for path in shards} == {path: before[path] for path in shards}
+    assert before["mixture.parquet"] != after["mixture.parquet"]
+
+
+def test_mixture_parquet_holds_the_probability_of_every_trained_split(
+    raw, tmp_path, build, manifest_of, records_of
+):
+    mixture = tmp_path / "mixture.yaml"
+    mixture.write_text("factors: {vqav2_qg: 3}\nsplits: {vqav2: [train, val]}\n")
+    out = tmp_path / "out"
+    assert build(raw, out, "--sources", "vqav2,vqav2_qg", "--mixture", mixture).status == 0
+    rows = pq.read_table(out / "mixture.parquet").to_pylist()
+    assert [(row["source"], row["split"]) for row in rows] == [
+        ("vqav2", "train"),
+        ("vqav2", "val"),
+        ("vqav2_qg", "train"),
+    ]
+    manifest = manifest_of(out)
+    assert sum(row["probability"] for row in rows) == pytest.approx(1)
+    for row in rows:
+        assert row["records"] == manifest.split(row["source"], row["split"]).written
+        assert row["factor"] == manifest.mixture[row["source"]].factor
+        (weight,) = {record.weight for record in records_of(out, row["source"], row["split"])}
+        assert row["weight"] == weight
+    both = sum(row["probability"] for row in rows if row["source"] == "vqav2")
+    assert both == pytest.approx(manifest.mixture["vqav2"].probability)
+
+
+def test_a_build_without_training_sets_has_an_empty_mixture(raw, tmp_path, build):
+    out = tmp_path / "out"
+    assert build(raw, out, "--sources", "msvd_qa").status == 0
+    assert pq.read_table(out / "mixture.parquet").to_pylist() == []
+
+
+def test_a_sampler_with_the_weights_draws_the_mixture(built, manifest_of):
+    torch = pytest.importorskip("torch")
+    mixture = manifest_of(built).mixture
+    shards = [s.path for n in mixture for s in manifest_of(built).split(n, "train").shards]
+    rows = pa.concat_tables(
+        [pq.read_table(built / path, columns=["source", "weight"]) for path in shards]
+    )
+    sources, weights = rows["source"].to_pylist(), rows["weight"].to_pylist()
+    generator = torch.Generator().manual_seed(0)
+    sampler = torch.utils.data.WeightedRandomSampler(weights, 60_000, generator=generator)
+    drawn = Counter(sources[index] for index in sampler)
+    for source, part in mixture.items():
+        assert drawn[source] / 60_000 == pytest.approx(part.probability, abs=0.01)
+
+
+def test_a_dataset_of_schema_version_1_can_be_read(built, tmp_path, records_of):
+    old = Path(shutil.copytree(built, tmp_path / "old"))
+    (old / "mixture.parquet").unlink()
+    manifest = json.loads((old / "manifest.json").read_text())
+    total = sum(part["size"] for part in manifest["mixture"].values())
+    for source in manifest["mixture"]:
+        for shard in manifest["splits"][source]["train"]["shards"]:
+            table = pq.read_table(old / shard["path"])
+            place = table.schema.get_field_index("weight")
+            weight = pa.array([1 / total] * len(table), pa.float64())
+            pq.write_table(table.set_column(place, "weight", weight), old / shard["path"])
+            data = (old / shard["path"]).read_bytes()
+            shard["num_bytes"], shard["sha256"] = len(data), hashlib.sha256(data).hexdigest()
+    (old / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 1}))
+    assert {r.weight for r in records_of(old, "vqav2", "train")} == {1 / total}
+    ids = [record.record_id for record in records_of(old)]
+    assert ids == [record.record_id for record in records_of(built)]
 
 
 def test_paths_of_images_are_relative_to_their_collection(built, records_of, raw):
@@ -262,7 +340,7 @@ def test_the_mixture_of_a_file_decides_the_weights(raw, tmp_path, build, records
     assert parts["coco_caption"].size == 4
     weights = {(r.source, r.split): r.weight for r in records_of(out)}
     assert weights["coco_caption", "train"] is None
-    assert weights["coco_caption", "val"] == weights["coco_caption", "test"] == 0.25 / 4
+    assert weights["coco_caption", "val"] == weights["coco_caption", "test"] == 1 / 4
 
 
 def test_memory_options_are_sizes(raw, tmp_path, build, built, digests):

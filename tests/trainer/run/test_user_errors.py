@@ -72,7 +72,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(refused):
 def test_a_dataset_of_another_version_is_refused(refused, own_dataset):
     change_json(own_dataset / "manifest.json", lambda values: values.update(schema_version=99))
     said = refused(f"data.dataset={own_dataset}")
-    assert "schema version 99, this visinstruct reads 1; build the dataset again" in said
+    assert "schema version 99, this visinstruct reads 1 and 2; build the dataset again" in said
 
 
 def test_a_shard_of_another_size_than_the_manifest_says_is_refused(refused, own_dataset):
