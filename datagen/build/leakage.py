@@ -71,7 +71,7 @@ def find_leaks(
     _, examples = count_and_compare(texts, leaking, max_bytes)
     verdict = "clean"
     if leaking:
-        verdict = "examples_shared" if any(examples.values()) else "pictures_shared"
+        verdict = "examples_shared" if any(examples.values()) else "images_shared"
     leaks = tuple(
         Leak(
             training=one, evaluation=other, groups=shared[one, other], examples=examples[one, other]

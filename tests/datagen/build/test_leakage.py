@@ -51,7 +51,7 @@ def test_a_common_image_is_reported(split: Any) -> None:
     train = split("a", [{"group_id": "coco:1", "question": "red?"}], [{"group_id": "coco:2"}])
     val = split("b", [{"group_id": "coco:2", "captions": ["a bus"]}, {"group_id": "coco:3"}])
     leakage = leaks_of({"vqav2/train": train}, {"coco_caption/val": val})
-    assert leakage.verdict == "pictures_shared"
+    assert leakage.verdict == "images_shared"
     assert leakage.leaks == (
         Leak(training="vqav2/train", evaluation="coco_caption/val", groups=1, examples=0),
     )
@@ -75,7 +75,7 @@ def test_the_same_text_about_the_same_image_is_an_example(
     val = split("b", [{"group_id": "coco:1", **other}], [{"group_id": "coco:9", **one}])
     leakage = leaks_of({"x/train": train}, {"y/val": val})
     assert leakage.leaks[0].examples == examples
-    assert leakage.verdict == ("examples_shared" if examples else "pictures_shared")
+    assert leakage.verdict == ("examples_shared" if examples else "images_shared")
 
 
 def test_every_pair_is_compared(split: Any) -> None:
@@ -126,7 +126,7 @@ def test_leaks_are_the_same_however_little_memory_there_is(split: Any, max_bytes
 def test_a_group_and_a_text_do_not_run_together(split: Any) -> None:
     train = split("a", [{"group_id": "a b", "text": "c"}, {"group_id": "a", "text": "d"}])
     val = split("b", [{"group_id": "a", "text": "b c"}])
-    assert leaks_of({"a/train": train}, {"b/val": val}).verdict == "pictures_shared"
+    assert leaks_of({"a/train": train}, {"b/val": val}).verdict == "images_shared"
 
 
 def test_the_sample_is_clean(referenced: Any) -> None:
