@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from datagen.errors import OptionError
 from trainer.evaluation.tasks.options import EvaluationOptions
+from trainer.launch.arguments import ShowDefaults
 from trainer.launch.stop import StopSignal
 
 if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
@@ -21,7 +22,9 @@ if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("trainer.evaluate", description="ask a model, score it")
+    parser = argparse.ArgumentParser(
+        "trainer.evaluate", description="ask a model, score it", formatter_class=ShowDefaults
+    )
     add_arguments(parser)
     parser.add_argument("--local_rank", type=int, default=0, help=argparse.SUPPRESS)  # DeepSpeed's
     return parser.parse_intermixed_args(arguments)
@@ -41,20 +44,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tasks",
         default="heldout",
         metavar="A,B",
-        help="heldout (default), heldin, protocols such as gqa or gqa.lmms_eval, gqa@val, or patterns",
+        help="heldout, heldin, protocols such as gqa or gqa.lmms_eval, gqa@val, or patterns",
     )
     add("--output", required=True, type=Path, metavar="DIR", help="results, samples, report")
-    add("--limit", type=int, metavar="N", help="so many records of each split")
-    add("--batch-size", type=int, default=16, metavar="N", help="records asked together (16)")
+    add(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="only the first N records of each split (default: all)",
+    )
+    add("--batch-size", type=int, default=16, metavar="N", help="records of a batch")
     add("--resume", action="store_true", help="go on with the evaluation in DIR")
     add("--submission", action="store_true", help="ask hidden splits too, for their servers")
-    add("--template-dir", metavar="DIR", help="a template set with protocols of your own")
-    add("--image-root", action="append", default=[], metavar="NAME=DIR", help="as in building")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
-    add("--attention", choices=("eager", "sdpa", "flash_attention_2"), default="sdpa")
-    add("--backbone", metavar="NAME", help="whose numbers of the paper stand beside ours")
-    add("--captions", choices=("own", "pycocoevalcap"), help="who computes CIDEr")
+    add(
+        "--template-dir",
+        metavar="DIR",
+        help="a template set with protocols of your own (default: the shipped ones)",
+    )
+    add(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="as in building; may be repeated",
+    )
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model is")
+    add(
+        "--dtype",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="auto: float32 on a CPU, else bfloat16",
+    )
+    add(
+        "--attention",
+        choices=("eager", "sdpa", "flash_attention_2"),
+        default="sdpa",
+        help="its implementation",
+    )
+    add(
+        "--backbone",
+        metavar="NAME",
+        help="whose numbers of the paper stand beside ours (default: the model's size)",
+    )
+    add(
+        "--captions",
+        choices=("own", "pycocoevalcap"),
+        help="who computes CIDEr (default: pycocoevalcap where it and Java are installed, else own)",
+    )
     add("--skip-unreadable", action="store_true", help="leave out records without image")
     add("--verify", choices=("full", "size"), default="full", help="shards against the manifest")
     add("--no-report", action="store_true", help="write no report.html")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainer.config.load import load_config
 from trainer.config.run import RunConfig
+from trainer.launch.arguments import ShowDefaults
 from trainer.launch.stop import StopSignal
 
 if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
@@ -23,7 +24,9 @@ if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("trainer.train", description="tune InstructBLIP's Q-Former")
+    parser = argparse.ArgumentParser(
+        "trainer.train", description="tune InstructBLIP's Q-Former", formatter_class=ShowDefaults
+    )
     add_arguments(parser)
     parser.add_argument("--local_rank", type=int, default=0, help=argparse.SUPPRESS)  # DeepSpeed's
     return parser.parse_intermixed_args(arguments)
@@ -34,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("config", help="a YAML file; `visinstruct configs` lists those that are shipped")
     add("overrides", nargs="*", metavar="key=value", help="such as optimizer.steps=100")
     add("--dry-run", action="store_true", help="check everything, print the plan, stop")
-    add("--replay", metavar="FILE", help="losses of the samples of a diverged step")
+    add(
+        "--replay",
+        metavar="FILE",
+        help="print the losses of the samples of a diverged step (default: train)",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -97,10 +97,14 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
     from datagen.errors import OptionError, nearest
+    from trainer.launch.arguments import ShowDefaults
 
     command = importlib.import_module(f"pipelines.cli.commands.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
-        f"visinstruct {name}", description=COMMANDS[name], allow_abbrev=False
+        f"visinstruct {name}",
+        description=COMMANDS[name],
+        allow_abbrev=False,
+        formatter_class=ShowDefaults,
     )
     command.add_arguments(parser)
     if getattr(command, "MIXES_ARGUMENTS", False):  # key=value may follow options

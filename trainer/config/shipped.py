@@ -26,7 +26,9 @@ def purpose(path: Path) -> str:
 
 
 def copy_configs(target: Path, names: list[str]) -> list[Path]:
-    """Copy the named configurations, or all, with the files that they refer to; keeps what is there.
+    """Copy the named configurations, or all, with the files that they refer to.
+
+    A file that is the shipped one itself, as in a checkout, stays as it is.
 
     Raises:
         ConfigError: a name is unknown, or a file would be overwritten.
@@ -44,6 +46,8 @@ def copy_configs(target: Path, names: list[str]) -> list[Path]:
     if existing:
         raise ConfigError(f"{existing[0]} exists and is another file; choose another folder")
     for path, copy in copies.items():
+        if copy.exists():
+            continue  # it is the same
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     return list(copies.values())

@@ -20,17 +20,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--raw", required=True, metavar="DIR", help="the publishers' files, DIR/<source>/<file>")
     add("--out", required=True, metavar="DIR", help="new folder for the dataset")
-    add("--sources", metavar="A,B", help="only these; each must have a complete split")
-    add("--splits", metavar="A,B", help="only these splits, such as train,val")
-    add("--limit", type=int, metavar="N", help="only the first N rows of each split's file")
-    add("--images", choices=("reference", "embed"), default="reference")
-    add("--image-max-side", type=int, metavar="PX", help="embedded images: shrink larger ones")
+    add(
+        "--sources",
+        metavar="A,B",
+        help="only these; each must have a complete split (default: all that are complete)",
+    )
+    add(
+        "--splits",
+        metavar="A,B",
+        help="only these splits, such as train,val (default: all that are complete)",
+    )
+    add(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="only the first N rows of each split's file (default: all)",
+    )
+    add(
+        "--images",
+        choices=("reference", "embed"),
+        default="reference",
+        help="keep the path of an image, or its bytes",
+    )
+    add(
+        "--image-max-side",
+        type=int,
+        metavar="PX",
+        help="embedded images: shrink larger ones (default: keep their size)",
+    )
     add(
         "--image-root",
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="where a collection's images are, such as coco=/data/coco",
+        help="where a collection's images are, such as coco=/data/coco; may be repeated",
     )
     add(
         "--missing-images",
@@ -38,8 +61,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="reject",
         help="reject records whose image is absent, or keep the reference",
     )
-    add("--max-reject-fraction", type=float, default=0.05, metavar="F", help="per source")
-    add("--max-missing-fraction", type=float, metavar="F", help="of absent images, per source")
+    add(
+        "--max-reject-fraction",
+        type=float,
+        default=0.05,
+        metavar="F",
+        help="limit of rejected rows, by source",
+    )
+    add(
+        "--max-missing-fraction",
+        type=float,
+        metavar="F",
+        help="limit of missing images, by source (default: as the source's card says)",
+    )
     add("--seed", type=int, default=0, help="decides templates, answers and the order")
     add(
         "--template-dir",
@@ -47,8 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
-    add("--max-memory", default="2GB", metavar="SIZE", help="bound for each worker")
-    add("--mixture", metavar="FILE", help="YAML of mixture options, see `visinstruct mixture`")
+    add("--max-memory", default="2GB", metavar="SIZE", help="limit of each worker")
+    add(
+        "--mixture",
+        metavar="FILE",
+        help="YAML of mixture options, see `visinstruct mixture` (default: the paper's rule)",
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

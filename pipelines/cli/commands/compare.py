@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of each task show so many records that changed, those first that changed most",
     )
-    add("--json", action="store_true")
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

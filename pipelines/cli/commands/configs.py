@@ -10,8 +10,8 @@ from trainer.config.shipped import copy_configs, purpose, shipped_configs
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("action", nargs="?", choices=("list", "copy"), default="list")
-    add("names", nargs="*", metavar="NAME", help="copy: such as flan_t5_xl; without it, all")
+    add("action", nargs="?", choices=("list", "copy"), default="list", help="(default: list)")
+    add("names", nargs="*", metavar="NAME", help="copy: such as flan_t5_xl (default: all)")
     add("--out", default="configs", metavar="DIR", help="copy: the folder to write to")
 
 

@@ -12,7 +12,7 @@ MIXES_ARGUMENTS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_evaluation_arguments(parser)
     add = parser.add_argument
-    add("--processes", type=int, metavar="N", help="one a GPU if there are GPUs, else 1")
+    add("--processes", type=int, metavar="N", help="processes (default: one a GPU, at least one)")
     add(
         "--list",
         action=_List,

@@ -24,16 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("run", metavar="DATA|CONFIG", help="a built dataset, or the YAML of a run")
     add("changes", nargs="*", metavar="KEY=VALUE", help="of the YAML, as in training")
     add("--draw", type=int, required=True, metavar="K", help="the sample's number, from 0")
-    add("--seed", type=int, metavar="N", help="of the run; without it, the YAML's, or 0")
+    add("--seed", type=int, metavar="N", help="of the run (default: the YAML's, or 0)")
     add(
         "--image-root",
         action="append",
         default=[],
         metavar="COLLECTION=DIR",
-        help="where images kept by reference are; *=DIR has a folder for each collection",
+        help="where images kept by reference are; *=DIR has a folder for each collection; may be repeated",
     )
     add("--texts", action="store_true", help="do not look at its images")
-    add("--json", action="store_true")
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

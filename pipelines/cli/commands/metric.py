@@ -20,13 +20,17 @@ from trainer.evaluation.conformance.cases import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("name", nargs="?", metavar="NAME", help="a metric; without it, their names")
-    add("--cases", metavar="FILE", help="JSONL; a line has `inputs`, `expected` and its `source`")
+    add("name", nargs="?", metavar="NAME", help="a metric (default: list their names)")
+    add(
+        "--cases",
+        metavar="FILE",
+        help="JSONL; a line has `inputs`, `expected` and its `source` (no default)",
+    )
     add("--backend", choices=("own", "pycocoevalcap"), default="own", help="of captions' metrics")
     add(
         "--data",
         metavar="DIR",
-        help="where files lie that cases name, as vsr's do; without it, where the cases lie",
+        help="where files lie that cases name, as vsr's do (default: the folder of the cases)",
     )
     add("--list", action="store_true", help="list the names")
 

@@ -17,8 +17,12 @@ PAPER_STEPS, PAPER_BATCH_SIZE = 60_000, 192  # FlanT5-XL, section 2.6 of the pap
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("data", nargs="?", metavar="OUT", help="a built dataset; without it, the published sizes")
-    add("--config", metavar="FILE", help="YAML of mixture options; without it, the dataset's own")
+    add("data", nargs="?", metavar="OUT", help="a built dataset (default: the published sizes)")
+    add(
+        "--config",
+        metavar="FILE",
+        help="YAML of mixture options (default: the dataset's own, or the paper's rule)",
+    )
     add(
         "--set",
         action="append",
@@ -26,12 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         dest="sets",
         help="rule=sqrt|proportional|uniform|temperature, temperature=T, cap=N, "
-        "factors.SOURCE=F, splits.SOURCE=train,val",
+        "factors.SOURCE=F, splits.SOURCE=train,val; may be repeated",
     )
-    add("--samples", type=int, metavar="N", help="length of the run, in samples")
-    add("--steps", type=int, default=PAPER_STEPS, metavar="N")
-    add("--batch-size", type=int, default=PAPER_BATCH_SIZE, metavar="N", help="over all processes")
-    add("--json", action="store_true")
+    add(
+        "--samples",
+        type=int,
+        metavar="N",
+        help="length of the run, in samples (default: steps times batch size)",
+    )
+    add("--steps", type=int, default=PAPER_STEPS, metavar="N", help="optimizer steps")
+    add(
+        "--batch-size",
+        type=int,
+        default=PAPER_BATCH_SIZE,
+        metavar="N",
+        help="samples of a step, over all processes",
+    )
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="new folder for the files")
-    parser.add_argument("--seed", type=int, default=0, help="the shipped files have 0")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="decides weights and drawn data; the shipped files have 0",
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the source's id, such as street_signs")
-    parser.add_argument("--task", choices=tuple(TASKS), help="where templates of several name it")
+    parser.add_argument(
+        "--task",
+        choices=tuple(TASKS),
+        help="where several tasks' templates name the source (default: the only one)",
+    )
     parser.add_argument("--held-out", action="store_true", help="for evaluation only")
     parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be")
 

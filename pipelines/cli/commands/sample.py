@@ -8,9 +8,11 @@ from datagen.sample.write import write_sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scenes", type=int, default=60, metavar="N", help="of each collection")
+    parser.add_argument(
+        "--scenes", type=int, default=60, metavar="N", help="scenes of each collection"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="raw folder to write")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="decides what is drawn")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

@@ -8,9 +8,23 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="the --output of an evaluation")
-    add("--captions", choices=("own", "pycocoevalcap"), help="who computes CIDEr")
-    add("--data", metavar="OUT", help="the dataset: then the report is written again, too")
-    add("--image-root", action="append", default=[], metavar="NAME=DIR", help="as in building")
+    add(
+        "--captions",
+        choices=("own", "pycocoevalcap"),
+        help="who computes CIDEr (default: as in the evaluation)",
+    )
+    add(
+        "--data",
+        metavar="OUT",
+        help="the dataset; then the report is written again (default: it stays)",
+    )
+    add(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="as in building; may be repeated",
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

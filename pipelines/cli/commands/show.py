@@ -11,9 +11,9 @@ from pipelines.console import output
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="OUT", help="a built dataset")
-    parser.add_argument("--source", metavar="ID", help="only this source")
-    parser.add_argument("--split", metavar="NAME", help="only this split")
-    parser.add_argument("--rows", type=int, default=2, metavar="N", help="of each split")
+    parser.add_argument("--source", metavar="ID", help="only this source (default: all)")
+    parser.add_argument("--split", metavar="NAME", help="only this split (default: all)")
+    parser.add_argument("--rows", type=int, default=2, metavar="N", help="records of each split")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

@@ -16,9 +16,9 @@ from pipelines.console import output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", nargs="?", help="one source, in full")
-    parser.add_argument("--raw", default="data/raw", metavar="DIR")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("id", nargs="?", help="one source, in full (default: a table of all)")
+    parser.add_argument("--raw", default="data/raw", metavar="DIR", help="the publishers' files")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:

@@ -10,18 +10,20 @@ ACTIONS = ("list", "lint", "preview")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("action", choices=ACTIONS)
+    add("action", choices=ACTIONS, help="show all, check all, or render some on rows")
     add(
         "--template-dir",
         default="instruct",
         metavar="DIR",
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
-    add("--source", metavar="ID", help="only templates of this source")
-    add("--template", metavar="ID", help="preview: only this template")
-    add("--raw", metavar="DIR", help="preview: rows of a raw folder")
-    add("--data", metavar="OUT", help="preview: rows of a built dataset")
-    add("--split", metavar="NAME", help="preview: rows of this split")
+    add("--source", metavar="ID", help="only templates of this source (default: all)")
+    add("--template", metavar="ID", help="preview: only this template (default: all)")
+    add("--raw", metavar="DIR", help="preview: rows of a raw folder (default: those of --data)")
+    add("--data", metavar="OUT", help="preview: rows of a built dataset (default: those of --raw)")
+    add(
+        "--split", metavar="NAME", help="preview: rows of this split (default: train, or the first)"
+    )
     add("--rows", type=int, default=1, metavar="N", help="preview: rows of each source")
 
 

@@ -12,7 +12,7 @@ MIXES_ARGUMENTS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_training_arguments(parser)
     parser.add_argument(
-        "--processes", type=int, metavar="N", help="one a GPU if there are GPUs, else 1"
+        "--processes", type=int, metavar="N", help="processes (default: one a GPU, at least one)"
     )
     parser.epilog = (
         "Several machines: deepspeed --hostfile hosts --module trainer.train CONFIG [key=value ...]"

@@ -1,6 +1,8 @@
 """The command line: what it says, and with which status it ends."""
 
+import argparse
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from datagen.errors import OptionError
 from pipelines.cli import main as cli
 from pipelines.cli.commands import show, sources
 from templates.errors import Finding, TemplateSetError
+from trainer.launch.arguments import ShowDefaults
 
 
 @pytest.mark.parametrize("argument", ["--help", "-h"])
@@ -40,6 +43,22 @@ def test_every_command_has_help(run, name):
     assert outcome.status == 0
     assert outcome.out.startswith(f"usage: visinstruct {name}")
     assert cli.COMMANDS[name] in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("name", [*cli.COMMANDS, "trainer.train", "trainer.evaluate"])
+def test_help_explains_every_argument_and_shows_its_default(name):
+    parser = argparse.ArgumentParser(formatter_class=ShowDefaults)
+    module = name if "." in name else f"pipelines.cli.commands.{name.replace('-', '_')}"
+    importlib.import_module(module).add_arguments(parser)
+    shown = [a for a in parser._actions if a.help != argparse.SUPPRESS]
+    assert len(shown) >= 2  # --help, and one of its own at least
+    formatter = parser._get_formatter()
+    for action in shown:
+        help_text = formatter._get_help_string(action)
+        assert help_text, (name, action.dest)
+        if not action.required and action.nargs != 0:
+            repeated = action.default == []
+            assert "repeated" in help_text if repeated else "default" in help_text, action.dest
 
 
 def test_an_unknown_command_is_told_with_the_nearest(refused):

@@ -1,4 +1,5 @@
 from pipelines.cli.main import main
+from trainer.config.shipped import shipped_folder
 
 
 def test_the_shipped_configurations_are_listed_with_their_purpose(capsys):
@@ -16,3 +17,21 @@ def test_copies_are_named_and_an_unknown_name_is_told_with_the_nearest(tmp_path,
     assert (
         "no shipped configuration 'vicuna7b', did you mean 'vicuna_7b'?" in capsys.readouterr().err
     )
+
+
+def test_copies_onto_the_shipped_files_themselves_change_nothing(tmp_path, monkeypatch, capsys):
+    """As in a checkout, whose `configs` folder is where copies go by default."""
+    (tmp_path / "configs").symlink_to(shipped_folder())
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in shipped_folder().rglob("*")}
+    assert main(["configs", "copy", "nano_cpu"]) == 0
+    assert "configs/nano_cpu.yaml" in capsys.readouterr().out.splitlines()
+    assert {path: path.stat().st_mtime_ns for path in shipped_folder().rglob("*")} == before
+
+
+def test_a_copy_that_was_changed_is_kept(tmp_path, capsys):
+    assert main(["configs", "copy", "nano_cpu", "--out", str(tmp_path)]) == 0
+    (tmp_path / "nano_cpu.yaml").write_text("mine")
+    assert main(["configs", "copy", "nano_cpu", "--out", str(tmp_path)]) == 2
+    assert "nano_cpu.yaml exists and is another file" in capsys.readouterr().err
+    assert (tmp_path / "nano_cpu.yaml").read_text() == "mine"
