@@ -102,7 +102,7 @@ class SameImages:
     def __call__(self, case: Case, output: Path) -> None:
         if case is FLOOR:
             return
-        paths = sorted(output.rglob("*.parquet"))
+        paths = sorted(p for p in output.rglob("*.parquet") if p.name != "mixture.parquet")
         images = pc.list_flatten(
             pa.concat_tables([pq.read_table(path, columns=["images"]) for path in paths])["images"]
         )

@@ -19,6 +19,51 @@ from datagen.errors import OutputError
 TEMPORARY_SUFFIX = ".tmp"
 
 
+def temporary_name(path: str) -> str:
+    """Return a new name beside `path` under which it is written before it is renamed."""
+    return f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+
+
+@contextmanager
+def write_atomically(
+    path: str | os.PathLike[str],
+    *,
+    durable: bool = False,
+    temporary: str | os.PathLike[str] | None = None,
+) -> Iterator[BinaryIO]:
+    """Open a local file for writing that replaces `path` when the block ends well, and never otherwise.
+
+    Readers see the old file or the whole new one. If the block raises, the temporary file is removed.
+
+    Args:
+        path: The file; missing parent folders are made.
+        durable: Synchronise with the disk before the rename, so that the file survives a crash of the
+            machine and not only of the process.
+        temporary: The name to write under, on the same file system. By default a new one beside `path`;
+            callers that hold a lock may pass a fixed one, which is written over after a kill.
+
+    Raises:
+        OSError: The file cannot be written, for example because the disk is full.
+
+    Example:
+        >>> with write_atomically("/tmp/results.json") as file:  # doctest: +SKIP
+        ...     file.write(b"{}")
+    """
+    path = os.fspath(path)
+    temporary = temporary_name(path) if temporary is None else temporary
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
 class Files(Protocol):
     """What this package needs of a file system. Paths are strings; `/` separates their parts."""
 
@@ -47,18 +92,11 @@ class LocalFiles:
 
     @contextmanager
     def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:
-        temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
         try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
+            with write_atomically(path, durable=durable) as file:
                 yield file
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:
-            Path(temporary).unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OutputError(
                     f"no space left while writing {path}; nothing was published and what is done "
                     "is kept: free some space and start the same command again"

@@ -1,7 +1,6 @@
 """Files on whatever Beam can reach: local disks directly, `gs://`, `s3://`, `hdfs://` through Beam."""
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -10,7 +9,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from datagen.errors import OptionError
-from datagen.files import TEMPORARY_SUFFIX, LocalFiles
+from datagen.files import LocalFiles, temporary_name
 
 
 def check_reachable(paths: Iterable[str]) -> None:
@@ -48,7 +47,7 @@ class BeamFiles:
             with self._local.create(path, durable=durable) as file:
                 yield file
             return
-        temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+        temporary = temporary_name(path)
         raw = CompressionTypes.UNCOMPRESSED
         with FileSystems.create(temporary, compression_type=raw) as file:
             yield file

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import OutputError
-from datagen.files import HashingWriter, LocalFiles, hash_file
+from datagen.files import HashingWriter, LocalFiles, hash_file, write_atomically
 
 FILES = LocalFiles()
 
@@ -110,3 +110,19 @@ def test_what_is_written_is_hashed_on_the_way(tmp_path: Path) -> None:
         assert (written.tell(), written.closed) == (300_001, False)
     assert (written.num_bytes, written.sha256) == hash_file(FILES, path)
     assert written.closed
+
+
+def test_an_atomic_write_shows_the_old_file_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "file"
+    with write_atomically(path) as file:
+        file.write(b"one")
+    with write_atomically(path) as file:
+        file.write(b"two")
+        file.flush()
+        assert path.read_bytes() == b"one"
+    assert path.read_bytes() == b"two"
+    with pytest.raises(KeyboardInterrupt), write_atomically(path) as file:
+        file.write(b"three")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"two"
+    assert [each.name for each in path.parent.iterdir()] == ["file"]

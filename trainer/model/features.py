@@ -18,7 +18,6 @@ Loader processes look images up, the process with the device encodes what they d
 import errno
 import fcntl
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from datagen.files import write_atomically
 from trainer.config.model import FeatureCacheOptions
 from trainer.errors import ConfigError, ModelError
 from trainer.model.model import Model
@@ -102,13 +102,10 @@ class FeatureCache:
         if not path.exists() and not self._reserve():
             return
         data = state.contiguous().numpy().tobytes()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
         try:
-            unfinished.write_bytes(data + zlib.crc32(data).to_bytes(CHECKSUM_BYTES, "little"))
-            unfinished.replace(path)
+            with write_atomically(path) as file:
+                file.write(data + zlib.crc32(data).to_bytes(CHECKSUM_BYTES, "little"))
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise  # a full disk is a full cache
 

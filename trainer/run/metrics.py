@@ -6,11 +6,11 @@ so that every step stands in it once.
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from datagen.files import write_atomically
 from trainer.config.run import LoggingOptions
 from trainer.errors import ConfigError
 from trainer.launch.terminal import Terminal
@@ -93,9 +93,8 @@ def _drop_after(path: Path, step: int) -> None:
             continue
         if logged["step"] <= step and logged["event"] != "end":
             kept.append(line)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    os.replace(unfinished, path)
+    with write_atomically(path) as file:
+        file.write("".join(f"{line}\n" for line in kept).encode())
 
 
 def _sinks(folder: Path, name: str, start: int, options: LoggingOptions) -> list[Sink]:

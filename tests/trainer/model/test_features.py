@@ -1,6 +1,7 @@
 """The cache of the frozen encoder's states."""
 
 import errno
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -169,10 +170,10 @@ def test_a_full_disk_is_a_full_cache(
 ) -> None:
     cache = open_cache(tmp_path, model)
 
-    def refuse(path: Path, data: bytes) -> int:
+    def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     states = fill(cache, model, pictures())
     assert states.any(-1).any(-1).all()
     assert cache.find(HASHES)[1] == [0, 1, 2]

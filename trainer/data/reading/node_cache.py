@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from datagen.files import TEMPORARY_SUFFIX, write_atomically
 from trainer.errors import DataError
 
 NUM_LOCKS = 256
@@ -22,7 +23,6 @@ FILLED_AGAIN_TO = 0.9
 """How much of a full cache is left when room is made."""
 USED_AGAIN_SECONDS = 30
 """A file's time of last use is not brought up to date more often."""
-UNFINISHED = ".tmp"
 ABANDONED_SECONDS = 3_600
 """An unfinished file that nobody has written to for so long was left by a killed process."""
 
@@ -79,15 +79,13 @@ class NodeCache:
             yield
 
     def _make(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
-        temporary = path.with_suffix(UNFINISHED)  # one name only: the lock allows one writer
+        temporary = path.with_suffix(TEMPORARY_SUFFIX)  # the lock allows one writer
         try:
-            with temporary.open("wb") as file:
+            with write_atomically(path, temporary=temporary) as file:
                 write(file)
-            os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             if error.filename not in (None, str(temporary)):
-                raise  # what was to be read, not what is written
+                raise  # of a file that is read, not of the one that is written
             raise DataError(
                 f"the cache {self.folder} cannot be written: {error.strerror or error}; free some "
                 "space, lower data.cache_bytes, or set data.cache_dir to another disk"
@@ -126,7 +124,7 @@ class NodeCache:
                     status = entry.stat()
                 except FileNotFoundError:
                     continue  # another process removed it
-                if entry.name.endswith(UNFINISHED) and _age(status) < ABANDONED_SECONDS:
+                if entry.name.endswith(TEMPORARY_SUFFIX) and _age(status) < ABANDONED_SECONDS:
                     continue
                 yield status.st_mtime_ns, status.st_size, Path(entry.path)
 

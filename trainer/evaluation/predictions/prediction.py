@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from datagen.files import write_atomically
 from trainer.errors import EvaluationError
 
 
@@ -84,7 +85,5 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     """Write a file that appears whole or not at all."""
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("wb") as file:
+    with write_atomically(path) as file:
         file.writelines(encode_line(prediction) for prediction in predictions)
-    unfinished.replace(path)

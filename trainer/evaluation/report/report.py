@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from datagen.files import write_atomically
 from trainer.evaluation.predictions.prediction import Prediction, read_predictions
 from trainer.evaluation.report.cards import Card, make_card
 from trainer.evaluation.report.choosing import Choice, Verdict, choose
@@ -70,9 +71,9 @@ def write_report(
         tasks.append(_shown(name, path, choice, images, thumbnails))
     page = _page(results, tasks, thumbnails, most_wrong, most_right)
     path = folder / REPORT_FILE if out is None else out
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(page, encoding="utf-8")
-    return unfinished.replace(path)
+    with write_atomically(path) as file:
+        file.write(page.encode())
+    return path
 
 
 def _shown(

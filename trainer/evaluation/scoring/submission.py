@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from datagen.files import write_atomically
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.log_probs import lacks_ranking, log_probs_of
 from trainer.evaluation.metrics.ranks import ranks_of
@@ -45,9 +46,8 @@ def write_submission(source: str, split: str, predictions: Iterable[Prediction],
     content = _FORMATS[source](_native(f"{source}/{split}/", predictions))
     if not content:
         raise EvaluationError(f"{source}/{split}: nothing to submit, there are no predictions")
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(msgspec.json.encode(content))
-    unfinished.replace(path)
+    with write_atomically(path) as file:
+        file.write(msgspec.json.encode(content))
     return len(content)
 
 
