@@ -11,11 +11,8 @@ from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.choices import ChoiceAccuracy, YesNoAccuracy, choose
 from trainer.evaluation.predictions.prediction import Prediction
 
-SHARED = Path(__file__).resolve().parents[4].parent / "shared"
-CASES = SHARED / "metrics_cases"
+CASES = Path(__file__).resolve().parents[3] / "assets" / "metrics_cases"
 WORDS = ("yes", "true", "no", "false")
-
-needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the official scores are not at hand")
 
 
 def cases(name):
@@ -42,7 +39,6 @@ def statement(probabilities, label, **fields):
     )
 
 
-@needs_cases
 def test_icon_questions_are_scored_as_by_iconqa():
     for case in cases("iconqa_choose_txt"):
         rows, answers = case["inputs"]["candidate_scores"], case["inputs"]["answers"]
@@ -52,7 +48,6 @@ def test_icon_questions_are_scored_as_by_iconqa():
         assert accuracy * 100 == pytest.approx(case["expected"]["acc"], abs=1e-10)
 
 
-@needs_cases
 def test_science_questions_are_scored_as_by_scienceqa():
     for case in cases("scienceqa"):
         problems, predicted = case["inputs"]["problems"], case["inputs"]["pred_index"]
@@ -75,7 +70,6 @@ def test_science_questions_are_scored_as_by_scienceqa():
         assert f"{100 * accuracy:.2f}" == case["expected"]["acc_has_image"]
 
 
-@needs_cases
 @pytest.mark.parametrize("said", [True, False])
 def test_statements_are_scored_as_by_vsr(said):
     """The labels are not at hand; how many of each relation are true follows from the case itself."""

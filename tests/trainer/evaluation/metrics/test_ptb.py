@@ -9,11 +9,10 @@ import pytest
 from trainer.evaluation.metrics import ptb
 from trainer.evaluation.metrics.ptb import breaks_lines, tokenize, tokenize_lines
 
-SHARED = Path(__file__).resolve().parents[4].parent / "shared"
-CASES = SHARED / "metrics_cases" / "ptb_tokenizer.jsonl"
+ASSETS = Path(__file__).resolve().parents[3] / "assets" / "metrics_cases"
+CASES = ASSETS / "ptb_tokenizer.jsonl"
 
 
-@pytest.mark.skipif(not CASES.is_file(), reason="the official tokens are not at hand")
 def test_every_official_case_agrees():
     rows = [json.loads(line) for line in CASES.read_text().splitlines()]
     assert rows

@@ -12,8 +12,8 @@ from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.ranks import VisdialMetric, ndcg, ranks_of, visdial_scores
 from trainer.evaluation.predictions.prediction import Prediction
 
-SHARED = Path(__file__).resolve().parents[4].parent / "shared"
-CASES = SHARED / "metrics_cases" / "visdial.jsonl"
+ASSETS = Path(__file__).resolve().parents[3] / "assets" / "metrics_cases"
+CASES = ASSETS / "visdial.jsonl"
 METRIC = VisdialMetric()
 
 
@@ -31,7 +31,6 @@ def prediction(log_probs, right, relevance=None, number=0):
     )
 
 
-@pytest.mark.skipif(not CASES.is_file(), reason="the official scores are not at hand")
 def test_numbers_are_those_of_the_challenges_code():
     cases = [json.loads(line) for line in CASES.read_text().splitlines()]
     sparse = [case for case in cases if "gt_index" in case["inputs"]]
