@@ -1,7 +1,7 @@
-"""What a run will be, before it is: counts, memory, batches, mixture, time; and what stands in its way.
+"""The plan of a run before it starts: counts, memory, batches, mixture, time; and what keeps it from starting.
 
-`visinstruct train CONFIG --dry-run` prints it. The model is built and one optimizer step is made with a
-learning rate of nothing, so that the time and the memory are measured on this machine, not guessed.
+`visinstruct train CONFIG --dry-run` prints it. What is known without weights comes first, line by line. Then the model is
+loaded and two optimizer steps are made with a learning rate of 0, so that time and memory are measured on this machine.
 """
 
 import os
@@ -20,17 +20,15 @@ from trainer.config.run import RunConfig
 from trainer.data.order.assign import BatchShape
 from trainer.data.stream import Stream
 from trainer.launch.distributed import World
-from trainer.model.model import Model
-from trainer.model.starts.build import build_model
+from trainer.model.starts.architecture import model_config
 from trainer.model.starts.tokenizers import load_tokenizers
-from trainer.model.trained import ParameterCounts, count_parameters, trained_parameters
+from trainer.model.trained import count_parameters
 from trainer.run import checkpoint
-from trainer.run.engine import zero_stage
+from trainer.run.model_plan import GIB, describe_model, outline
 from trainer.run.schedule import batch_shape
 from trainer.run.setup import prepare, warm_up
 from trainer.run.throughput import peak_memory_bytes
 
-GIB = 1 << 30
 LIBRARIES = (
     "torch",
     "transformers",
@@ -44,16 +42,17 @@ LIBRARIES = (
 
 @dataclass
 class Findings:
-    """Lines to print, and problems that a start would run into."""
+    """Problems that a start would run into; lines are printed at once, by the first process."""
 
-    lines: list[str] = field(default_factory=list)
+    prints: bool
     problems: list[str] = field(default_factory=list)
 
     def say(self, name: str, text: str) -> None:
-        self.lines.append(f"{name:<14} {text}")
+        if self.prints:
+            print(f"{name:<14} {text}", flush=True)
 
     def attempt(self, work: Callable[[], None]) -> bool:
-        """Whether it worked; a user's error becomes a problem, and the rest is still looked at."""
+        """Run `work`; a user's error becomes a problem, and the rest is still checked."""
         try:
             work()
             return True
@@ -62,53 +61,44 @@ class Findings:
             return False
 
 
-def memory_by_stage(
-    counts: ParameterCounts, frozen_bytes: int, copy_bytes: int, world_size: int
-) -> dict[int, float]:
-    """Bytes a process needs for weights, gradients and Adam, by ZeRO stage; activations come on top.
-
-    A trained parameter has 12 bytes of fp32 weight and moments, divided over processes from stage 1; a
-    gradient of `copy_bytes`, divided from stage 2; and in bf16 a copy of 2 bytes, which stage 3 divides as
-    it divides the frozen weights.
-    """
-    copies = counts.trained * (copy_bytes if copy_bytes < 4 else 0)
-    state, gradients = 12.0 * counts.trained, float(copy_bytes * counts.trained)
-    shared = 1 / world_size
-    return {
-        0: frozen_bytes + copies + gradients + state,
-        1: frozen_bytes + copies + gradients + state * shared,
-        2: frozen_bytes + copies + (gradients + state) * shared,
-        3: (frozen_bytes + copies + gradients + state) * shared,
-    }
-
-
 def dry_run(config: RunConfig, world: World) -> int:
     """Print the plan from the first process; 0 if the run can start, else 2. Collective."""
-    found = Findings()
+    found = Findings(world.is_first)
     _describe_start(config, world, found)
     shapes: list[BatchShape] = []
     found.attempt(lambda: shapes.append(batch_shape(config.batch, world.size)))
     streams: list[Stream] = []
     if found.attempt(lambda: streams.append(Stream.open(config.data, config.seed))):
         _describe_data(config, streams[0], found)
-    models: list[Model] = []
-    if found.attempt(lambda: models.append(build_model(config.model, config.seed))):
-        found.attempt(lambda: _describe_model(config, models[0], world, found))
+    found.attempt(lambda: _describe_model(config, world, found))
+    found.attempt(lambda: _find_weights(config))
     if shapes:
         _describe_batches(config, shapes[0], found)
     problems = world.gather(bool(found.problems))
     if not any(problems):
         found.attempt(lambda: _measure(config, world, found))
     if world.is_first:
-        _print(found)
+        for problem in found.problems:
+            print(f"problem: {problem}", file=sys.stderr)
+        print("this run can start" if not found.problems else "this run cannot start", flush=True)
     return 2 if any(world.gather(bool(found.problems))) else 0
 
 
-def _print(found: Findings) -> None:
-    print("\n".join(found.lines))
-    for problem in found.problems:
-        print(f"problem: {problem}", file=sys.stderr)
-    print("this run can start" if not found.problems else "this run cannot start", flush=True)
+def _describe_model(config: RunConfig, world: World, found: Findings) -> None:
+    model = outline(config.model)
+    for name, text in describe_model(config, model, world.size):
+        found.say(name, text)
+    _describe_disk(config, count_parameters(model).trained, found)
+
+
+def _find_weights(config: RunConfig) -> None:
+    """Find the model's small files; the weights themselves are read when steps are measured.
+
+    Raises:
+        ModelError: the folder, its configuration or a tokenizer is missing.
+    """
+    model_config(config.model)
+    load_tokenizers(config.model)
 
 
 def _describe_start(config: RunConfig, world: World, found: Findings) -> None:
@@ -127,9 +117,10 @@ def _describe_start(config: RunConfig, world: World, found: Findings) -> None:
         found.problems.append(f"output {folder} cannot be written: no permission in {existing}")
     report: list[str] = []
     newest = checkpoint.newest(folder / "checkpoints", report)
-    found.lines += [f"{'':<14} left aside: {sentence}" for sentence in report]
+    for sentence in report:
+        found.say("", f"skipped: {sentence}")
     if newest:
-        found.say("resume", f"goes on from {newest}")
+        found.say("resume", f"from {newest}")
 
 
 def _version(name: str) -> str:
@@ -151,42 +142,20 @@ def _describe_data(config: RunConfig, stream: Stream, found: Findings) -> None:
         f"{len(stream.mixture)} sets; each within {drift.bound:.2f} samples of its share at every step "
         f"(seen in the first {drift.prefix:,}: {drift.observed:.2f})",
     )
-    found.lines.append(
-        f"{'':<14} {'source':<20} {'records':>12} {'probability':>12} {'epochs':>8} {'kept back':>10}"
+    found.say(
+        "", f"{'source':<20} {'records':>12} {'probability':>12} {'epochs':>8} {'validation':>10}"
     )
     for source, part in stream.mixture.items():
         trained = part.size - part.reserved
-        found.lines.append(
-            f"{'':<14} {source:<20} {part.size:>12,} {part.probability:>12.4f} "
-            f"{part.probability * samples / max(trained, 1):>8.2f} {part.reserved:>10,}"
+        found.say(
+            "",
+            f"{source:<20} {part.size:>12,} {part.probability:>12.4f} "
+            f"{part.probability * samples / max(trained, 1):>8.2f} {part.reserved:>10,}",
         )
 
 
-def _describe_model(config: RunConfig, model: Model, world: World, found: Findings) -> None:
-    counts = count_parameters(model)
-    load_tokenizers(config.model)
-    found.say(
-        "parameters",
-        f"{counts.paper:,} in the paper's trained set, {counts.trained:,} in the optimizer (the last text "
-        f"feed-forward never gets a gradient), {counts.frozen:,} frozen",
-    )
-    low = config.precision.compute == "bf16"
-    trained = trained_parameters(model)
-    frozen = sum(
-        p.numel() * (2 if low else p.element_size())
-        for name, p in model.hf.named_parameters()
-        if name not in trained
-    )
-    if not low:
-        frozen += 4 * counts.trained
-    memory = memory_by_stage(counts, frozen, 2 if low else 4, world.size)
-    stage = zero_stage(config)
-    shown = [
-        f"{'*' if each == stage else ''}stage {each}: {size / GIB:.2f}"
-        for each, size in memory.items()
-    ]
-    found.say("memory", f"GiB a process without activations, {', '.join(shown)} (* this run's)")
-    size = 12 * counts.trained
+def _describe_disk(config: RunConfig, num_trained: int, found: Findings) -> None:
+    size = 12 * num_trained
     free = shutil.disk_usage(_existing(Path(config.output))).free
     kept = config.checkpoint.keep + 2
     found.say(
@@ -215,7 +184,7 @@ def _describe_batches(config: RunConfig, shape: BatchShape, found: Findings) -> 
 
 
 def _measure(config: RunConfig, world: World, found: Findings) -> None:
-    """Two steps with a rate of nothing, the second one timed."""
+    """Make two steps with a rate of 0, the second one timed."""
     setup = prepare(config, world)
     if path := checkpoint.newest(Path(config.output) / "checkpoints", []):
         checkpoint.check_same(checkpoint.read_run_state(path).made_of, setup.made_of, path)

@@ -1,9 +1,10 @@
 """The plan of a run, printed before it."""
 
-import pytest
+import os
+import re
+import signal
 
-from trainer.model.trained import ParameterCounts
-from trainer.run.plan import memory_by_stage
+import pytest
 
 
 def test_the_plan_tells_counts_memory_batches_mixture_and_time_and_trains_nothing(warm, setup):
@@ -19,9 +20,9 @@ def test_the_plan_tells_counts_memory_batches_mixture_and_time_and_trains_nothin
     ):
         assert expected in ended.printed, ended.printed
     [vqav2] = [line.split() for line in ended.printed.splitlines() if " vqav2 " in line]
-    _, records, probability, epochs, kept_back = vqav2
+    records, probability, epochs, reserved = vqav2[-4:]
     assert float(epochs) == pytest.approx(float(probability) * 8_000 / int(records), rel=0.01)
-    assert kept_back == "0"
+    assert reserved == "0"
     assert not setup.output().exists()
 
 
@@ -31,21 +32,22 @@ def test_everything_that_stands_in_the_way_is_told_at_once(warm, setup):
         "--dry-run",
         "batch.micro_size=3",
         "data.dataset=/absent",
-        "model.init.path=/absent/model",
+        "model.init.path=/absent/instructblip-flan-t5-xl",
     )
     assert ended.status == 2
     assert "problem: batch.global_size 8 is no multiple of batch.micro_size 3" in ended.printed
     assert "problem: /absent is no dataset" in ended.printed
-    assert "/absent/model" in ended.printed
+    assert "problem: no such folder: /absent/instructblip-flan-t5-xl" in ended.printed
+    assert re.search(r"parameters +187,\d{3},\d{3} in the paper's", ended.printed), ended.printed
+    assert "GFLOP a sample" in ended.printed, "the folder's name says which model it is"
     assert "this run cannot start" in ended.printed
 
 
-def test_stages_divide_what_they_are_said_to_divide():
-    counts = ParameterCounts(paper=110, trained=100, frozen=1_000)
-    memory = memory_by_stage(counts, frozen_bytes=2_000, copy_bytes=2, world_size=10)
-    assert memory == {
-        0: 2_000 + 200 + 200 + 1_200,
-        1: 2_000 + 200 + 200 + 120,
-        2: 2_000 + 200 + 20 + 120,
-        3: 200 + 20 + 20 + 120,
-    }
+def test_a_dry_run_ends_at_sigterm_wherever_it_is(warm, setup):
+    process = warm.start(setup, "--dry-run", "batch.global_size=200000")
+    process.wait_for("steps ")
+    os.kill(process.pid, signal.SIGTERM)
+    ended = process.end(60)
+    assert ended.status == 75, ended.printed
+    assert "visinstruct: stopped by a signal" in ended.printed
+    assert "Traceback" not in ended.printed

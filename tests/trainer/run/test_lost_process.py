@@ -70,8 +70,10 @@ def test_without_a_launcher_the_others_end_when_one_raises(warm, setup, tmp_path
 
 @pytest.mark.slow
 def test_without_a_launcher_the_others_end_when_one_is_interrupted(warm, setup):
+    """Before the first step, when there is nothing to save."""
     processes = warm.start_all(setup, 2, *LONG)
-    processes[0].wait_for("step      3/")
+    while not (setup.output() / "lock").exists():
+        assert processes[1].poll() is None
     os.kill(processes[1].pid, signal.SIGINT)
     ended = ended_within_a_minute(processes)
     assert [each.status for each in ended] == [76, 130]

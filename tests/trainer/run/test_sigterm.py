@@ -39,10 +39,13 @@ def test_a_process_saves_stops_and_goes_on_to_the_weights_of_an_undisturbed_run(
     assert [line["step"] for line in read_events(setup.output())] == list(range(1, 13))
 
 
-def test_sigterm_to_one_process_stops_all_at_the_same_step(warm, setup):
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_a_signal_to_one_process_stops_all_at_the_same_step(warm, setup, number):
     processes = warm.start_all(setup, 2, *LONG)
     processes[0].wait_for("step      3/")
-    os.kill(processes[1].pid, signal.SIGTERM)
+    os.kill(processes[1].pid, number)
     assert [process.end().status for process in processes] == [STOPPED, STOPPED]
 
 
