@@ -4,19 +4,18 @@ What the rest of the trainer needs is five calls: `backward`, `step`, `read_stat
 `evaluate`. All of them are collective: every process makes the same calls in the same order.
 """
 
-import json
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import deepspeed
 import deepspeed.comm
 import torch
 import torch.distributed as dist
+from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
 from deepspeed.utils import (
     safe_get_full_fp32_param,
     safe_get_full_optimizer_state,
@@ -25,6 +24,7 @@ from deepspeed.utils import (
     safe_set_local_fp32_param,
     safe_set_local_optimizer_state,
 )
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 from torch.nn.functional import pad
@@ -33,20 +33,17 @@ from trainer.config.run import RunConfig
 from trainer.errors import CheckpointError, ConfigError
 from trainer.launch.distributed import COLLECTIVE_TIMEOUT, World
 from trainer.model.model import Output
+from trainer.run.zero_options import ZERO, read_options
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
-OURS = {
-    "train_batch_size": "batch.global_size",
-    "train_micro_batch_size_per_gpu": "batch.micro_size",
-    "gradient_accumulation_steps": "batch.global_size and batch.micro_size",
-    "gradient_clipping": "optimizer.clip_gradient_norm",
-    "optimizer": "optimizer",
-    "scheduler": "optimizer",
-    "bf16": "precision.compute",
-    "fp16": "precision.compute",
-}
-"""Keys of a DeepSpeed file that this project's configuration decides, and where."""
+ZERO_KEYS = frozenset(
+    name
+    for key, field in DeepSpeedZeroConfig.model_fields.items()
+    for name in (key, field.alias)
+    if name
+)
+"""Keys of `zero_optimization`."""
 
 
 def join(world: World) -> None:
@@ -83,23 +80,9 @@ def deepspeed_options(config: RunConfig, accumulation: int) -> dict[str, Any]:
     """The JSON file that the configuration names, with what this project decides filled in.
 
     Raises:
-        ConfigError: the file is missing, no JSON, or decides what is not its to decide.
+        ConfigError: the file is missing, or says what it cannot.
     """
-    path = Path(config.deepspeed)
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"deepspeed: no such file: {path}") from None
-    except ValueError as error:
-        raise ConfigError(f"deepspeed: {path} is no JSON: {error}") from None
-    mistakes = [f"{key} is decided by {OURS[key]}" for key in options if key in OURS]
-    stage = options.get("zero_optimization", {}).get("stage", 0)
-    if stage not in (0, 1, 2, 3):
-        mistakes.append(f"zero_optimization.stage is {stage!r}, not 0, 1, 2 or 3")
-    if stage == 0 and config.precision.compute == "bf16":
-        mistakes.append("ZeRO stage 0 in bf16 has no fp32 master weights here; take stage 1")
-    if mistakes:
-        raise ConfigError(f"deepspeed: {path}: {'; '.join(mistakes)}")
+    options = read_options(config, ZERO_KEYS)
     options |= {
         "train_batch_size": config.batch.global_size,
         "train_micro_batch_size_per_gpu": config.batch.micro_size,
@@ -109,11 +92,11 @@ def deepspeed_options(config: RunConfig, accumulation: int) -> dict[str, Any]:
         "steps_per_print": 1 << 60,
         "zero_allow_untested_optimizer": True,
     }
-    return dict(options)
+    return options
 
 
 def zero_stage(config: RunConfig) -> int:
-    stage: int = deepspeed_options(config, 1).get("zero_optimization", {}).get("stage", 0)
+    stage: int = deepspeed_options(config, 1).get(ZERO, {}).get("stage", 0)
     return stage
 
 
@@ -144,12 +127,13 @@ class Engine:
             weight_decay=config.optimizer.weight_decay,
             fused=True,
         )
-        self._engine, *_ = deepspeed.initialize(
-            model=model,
-            optimizer=optimizer,
-            config=deepspeed_options(config, self.accumulation),
-            dist_init_required=False,
-        )
+        options = deepspeed_options(config, self.accumulation)
+        try:
+            self._engine, *_ = deepspeed.initialize(
+                model=model, optimizer=optimizer, config=options, dist_init_required=False
+            )
+        except ValidationError as error:
+            raise ConfigError(_refused(config.deepspeed, error)) from None
         self.stage: int = self._engine.zero_optimization_stage()
         if self.stage > 0:
             for name, parameter in self._trained.items():
@@ -298,6 +282,15 @@ class Engine:
         outer = self._engine.optimizer
         inner: torch.optim.Optimizer = getattr(outer, "optimizer", outer)
         return inner
+
+
+def _refused(path: str, error: ValidationError) -> str:
+    """A sentence about the values that DeepSpeed's own checks refuse."""
+    values = [
+        f"{'.'.join(map(str, each['loc']))} is {each['input']!r}: {each['msg']}"
+        for each in error.errors()
+    ]
+    return f"deepspeed: {path}: DeepSpeed refuses {error.title}: {'; '.join(values)}"
 
 
 def _shape(parameter: nn.Parameter) -> tuple[int, ...]:

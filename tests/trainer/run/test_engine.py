@@ -6,7 +6,7 @@ import torch
 from trainer.config.load import load_config
 from trainer.config.shipped import shipped_folder
 from trainer.errors import CheckpointError, ConfigError
-from trainer.run.engine import check_names, deepspeed_options
+from trainer.run.engine import ZERO_KEYS, check_names, deepspeed_options, zero_stage
 
 
 def config_with(folder, options, *overrides):
@@ -38,6 +38,14 @@ def test_without_clipping_deepspeed_is_told_so_since_its_own_default_clips(tmp_p
         ({"optimizer": {"type": "Lamb"}}, "optimizer is decided by optimizer"),
         ({"zero_optimization": {"stage": 4}}, "stage is 4, not 0, 1, 2 or 3"),
         ("{", "is no JSON"),
+        ("[]", "have to be objects"),
+        ({"zero_optimisation": {"stage": 2}}, "did you mean 'zero_optimization'"),
+        ({"zero_optimization": {"stge": 2}}, r"zero_optimization\.stge .* did you mean 'stage'"),
+        (
+            {"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}},
+            "offload_optimizer needs DeepSpeed's own optimizer.*remove the key",
+        ),
+        ({"zero_optimization": {"stage": 2, "cpu_offload": True}}, "remove the key"),
     ],
 )
 def test_files_that_decide_too_much_or_too_little_are_refused(tmp_path, options, message):
@@ -59,3 +67,13 @@ def test_a_state_of_other_parameters_is_refused_and_each_is_named():
     with pytest.raises(CheckpointError) as caught:
         check_names(state, {"a": (2, 3), "b": (4, 3), "d": (1,)})
     assert "d is missing; c is not trained here; b is [2, 3], here [4, 3]" in str(caught.value)
+
+
+@pytest.mark.parametrize("stage", range(4))
+def test_the_shipped_files_and_every_key_of_deepspeeds_zero_are_known(stage):
+    config = load_config(
+        shipped_folder() / "nano_cpu.yaml",
+        [f"deepspeed={shipped_folder()}/deepspeed/zero{stage}.json"],
+    )
+    assert zero_stage(config) == stage
+    assert {"stage3_max_live_parameters", "contiguous_gradients", "offload_param"} <= ZERO_KEYS

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+from transformers.utils import is_flash_attn_2_available
 
 from trainer.config.model import (
     FromBlip2,
@@ -36,6 +37,7 @@ def build_model(options: ModelOptions, seed: int) -> Model:
     Raises:
         ModelError: checkpoint, configuration and tokenizers do not fit each other.
     """
+    check_attention(options)
     tokenizers = load_tokenizers(options)
     config = model_config(options)
     config.image_token_index = tokenizers.image_token
@@ -45,11 +47,25 @@ def build_model(options: ModelOptions, seed: int) -> Model:
     return wrap(hf, options)
 
 
+def check_attention(options: ModelOptions) -> None:
+    """Check that the attention's code is installed, before weights are read.
+
+    Raises:
+        ModelError: it is not, or there is no GPU for it.
+    """
+    if options.attention == "flash_attention_2" and not is_flash_attn_2_available():
+        raise ModelError(
+            "model.attention is flash_attention_2, which needs a GPU and the package flash-attn (pip install "
+            "flash-attn); or set model.attention=sdpa, which gives the same to rounding"
+        )
+
+
 def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Model:
     """Hugging Face's module as the trainer's: dtypes, what is trained, attention, checkpointing."""
     dtype = getattr(torch, options.frozen_dtype)
     for name, parameter in hf.named_parameters():
         parameter.data = parameter.data.to(torch.float32 if is_papers(name) else dtype)
+    check_attention(options)
     hf.set_attn_implementation(options.attention)
     mark_trained(hf, options.qformer_instruction, options.train_post_layernorm)
     if options.gradient_checkpointing:

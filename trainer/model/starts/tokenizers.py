@@ -39,6 +39,8 @@ NANO_SPECIAL = {
 }
 """How the roles of special tokens may be spelled in a bare `tokenizer.json`."""
 
+_USED_TOKENS = ("bos_token", "eos_token", "pad_token", "cls_token", "sep_token")
+
 
 def load_tokenizers(options: ModelOptions) -> Tokenizers:
     """The tokenizers that belong to a model.
@@ -118,6 +120,13 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ModelError(f"the tokenizer of {folder} has no fast form (tokenizer.json)")
+    used = {name: getattr(tokenizer, name) for name in _USED_TOKENS}
+    blank = [name for name, token in used.items() if token is not None and not token.strip()]
+    if blank:
+        raise ModelError(
+            f"the tokenizer of {folder} has a blank {' and '.join(blank)}: old conversions of LLaMA "
+            "do. Write the token, such as </s>, or null, into its tokenizer_config.json and special_tokens_map.json"
+        )
     tokenizer.truncation_side = "left"
     return tokenizer
 

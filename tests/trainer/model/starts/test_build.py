@@ -253,3 +253,21 @@ def test_the_shipped_miniature_model_is_built_and_reads_its_words(make_batch: Ma
     batch = make_batch(tokenizers, texts, side=48)
     assert tokenizers.language.unk_token_id not in batch.input_ids
     assert model(batch).loss_sum > 0
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize("role", ["eos_token", "bos_token", "pad_token"])
+def test_blank_special_tokens_are_refused(copied: Path, role: str, blank: str) -> None:
+    path = copied / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {role: blank}))
+    with pytest.raises(ModelError, match=rf"has a blank {role}: .*such as </s>"):
+        load_tokenizers(released(copied))
+
+
+def test_attention_whose_package_is_missing_is_refused_before_weights_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainer.model.starts.build.is_flash_attn_2_available", lambda: False)
+    options = released(Path("/absent")).model_copy(update={"attention": "flash_attention_2"})
+    with pytest.raises(ModelError, match=r"flash-attn.*or set model\.attention=sdpa"):
+        build_model(options, seed=0)
