@@ -1,4 +1,4 @@
-"""`make demo`: drawn raw data, a dataset of it, and the nano model tuned on that and evaluated."""
+"""`make demo`: drawn raw data, a dataset of it, and the nano model trained on that and evaluated."""
 
 import os
 import shlex
@@ -13,40 +13,40 @@ from trainer.config.shipped import shipped_configs
 FOLDER = Path("data/demo")
 NUM_SCENES = "300"
 PROCESSES = ("--processes", "2")
+SHOWN = "vqav2,scienceqa,llava_detail,msvd_qa"
+"""Sources of which the demo shows a record: short answer, choices, conversation, video."""
 
 
 def steps(folder: Path) -> list[list[str]]:
-    raw, out = str(folder / "raw"), str(folder / "instruct")
+    """The commands, as arguments of `visinstruct`; together they print less than three screens."""
+    raw, out, run = (str(folder / name) for name in ("raw", "instruct", "run"))
     nano = os.path.relpath(shipped_configs()["nano_cpu"])
+    embed = ("--images", "embed", "--image-max-side", "384")
+    evaluated = ("--model", run, "--data", out, "--output", str(folder / "evaluation"))
     return [
         ["sample", "--scenes", NUM_SCENES, "--out", raw],
-        ["sources", "--raw", raw],
-        ["build", "--raw", raw, "--out", out, "--images", "embed", "--image-max-side", "384"],
+        ["build", "--raw", raw, "--out", out, *embed, "--brief"],
         ["mixture", out],
-        ["show", out, "--rows", "1"],
+        ["show", out, "--source", SHOWN, "--split", "train", "--rows", "1"],
         ["explain", out, "--draw", "1000"],
-        ["train", nano, *PROCESSES, f"data.dataset={out}", f"output={folder / 'run'}"],
-        ["evaluate", "--model", str(folder / "run"), *PROCESSES, *_asked(folder, out)],
+        ["train", nano, *PROCESSES, f"data.dataset={out}", f"output={run}", "logging.every=60"],
+        ["evaluate", *evaluated, *PROCESSES, "--brief"],
     ]
 
 
-def _asked(folder: Path, out: str) -> list[str]:
-    return ["--data", out, "--tasks", "heldout", "--output", str(folder / "evaluation")]
-
-
 def run(folder: Path = FOLDER) -> int:
-    """Run the steps, each with its time; stops at the first that fails."""
+    """Run the steps; stops at the first that fails. The report's path is printed last."""
     shutil.rmtree(folder / "evaluation", ignore_errors=True)  # of an earlier demo
-    times: list[tuple[str, float]] = []
+    times: list[str] = []
     for arguments in steps(folder):
         print(f"\n$ visinstruct {shlex.join(arguments)}", flush=True)
         start = time.perf_counter()
         status = main(arguments)
         sys.stdout.flush()
-        times.append((arguments[0], time.perf_counter() - start))
+        times.append(f"{arguments[0]} {time.perf_counter() - start:.1f} s")
         if status:
             return status
-    print("".join(f"\n{name:9} {seconds:6.1f} s" for name, seconds in times))
+    print(f"\n{', '.join(times)}\nreport: {folder / 'evaluation' / 'report.html'}")
     return 0
 
 

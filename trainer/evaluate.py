@@ -93,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--skip-unreadable", action="store_true", help="leave out records without image")
     add("--verify", choices=("full", "size"), default="full", help="shards against the manifest")
+    add("--brief", action="store_true", help="print the table without its notes")
     add("--no-report", action="store_true", help="write no report.html")
 
 
@@ -122,6 +123,7 @@ def options_of(parsed: argparse.Namespace) -> EvaluationOptions:
         captions=parsed.captions,
         skip_unreadable=parsed.skip_unreadable,
         verify=parsed.verify,
+        brief=parsed.brief,
     )
 
 

@@ -1,7 +1,13 @@
-"""How far an evaluation is: a line when a task begins and ends, and one every few seconds between."""
+"""Progress of an evaluation: a bar a task on a terminal; elsewhere a line when a task ends, and one every 20 s."""
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 
 class Progress:
@@ -11,28 +17,41 @@ class Progress:
         self._speaks, self._every = speaks, every_seconds
         self._name, self._total, self._done = "", 0, 0
         self._start = self._last = time.monotonic()
+        self._bar: Bar | None = None
 
-    def begin(self, name: str, total: int, left: int) -> None:
-        """A task of `total` records, of which `left` are this process's to ask."""
+    @contextmanager
+    def task(self, name: str, total: int, left: int) -> Iterator[None]:
+        """Follow a task of `total` records, of which `left` are this process's to ask."""
         self._name, self._total, self._done = name, left, 0
         self._start = self._last = time.monotonic()
-        if left < total:
-            self._say(f"{name}: {left:,} of {total:,} records for this process")
+        if self._speaks and sys.stderr.isatty():
+            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            console = Console(stderr=True)
+            self._bar = Bar(TextColumn(name), *columns, console=console, transient=True)
+            self._bar.add_task(name, total=left)
+            self._bar.start()
+        try:
+            yield
+        finally:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+        self._say(f"{name}: {total:,} records in {time.monotonic() - self._start:.1f} s")
 
     def add(self, count: int) -> None:
+        """Count records that this process has asked."""
         self._done += count
         now = time.monotonic()
-        if now - self._last >= self._every:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._done)
+        elif now - self._last >= self._every:
             self._last = now
             rate = self._done / (now - self._start)
             left = (self._total - self._done) / rate
             self._say(
-                f"{self._name}: {self._done:,} of {self._total:,}, {rate:.1f} a second, "
+                f"{self._name}: {self._done:,} of {self._total:,}, {rate:.1f} records/s, "
                 f"{left / 60:.0f} minutes left"
             )
-
-    def end(self, total: int) -> None:
-        self._say(f"{self._name}: {total:,} records in {time.monotonic() - self._start:.1f} s")
 
     def _say(self, sentence: str) -> None:
         if self._speaks:

@@ -266,12 +266,12 @@ def _ask(
     done: set[int] = world.broadcast(parts.gather() if world.is_first else None)
     left = [w for w in range(parts.num_windows) if w not in done]
     mine = left[(world.rank + number) % world.size :: world.size]
-    progress.begin(facts.task, facts.num_asked, sum(len(parts.rows(w)) for w in mine))
-    asking.ask(parts, mine, world.rank, progress.add)
-    world.wait()
-    if world.is_first:
-        parts.finish(samples_file(output, facts.task))
-        progress.end(facts.num_asked)
+    num_mine = sum(len(parts.rows(w)) for w in mine)
+    with progress.task(facts.task, facts.num_asked, num_mine):
+        asking.ask(parts, mine, world.rank, progress.add)
+        world.wait()
+        if world.is_first:
+            parts.finish(samples_file(output, facts.task))
     world.wait()
 
 

@@ -81,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
+    add("--brief", action="store_true", help="print totals instead of a line a split")
     add("--max-memory", default="2GB", metavar="SIZE", help="limit of each worker")
     add(
         "--mixture",
@@ -96,7 +97,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from pipelines.build.beam_options import beam_options
     from pipelines.build.mixture_options import read_mixture_options
     from pipelines.build.run import build
-    from pipelines.cli.views.tables import build_table
+    from pipelines.cli.views.tables import print_build
 
     values = vars(parsed) | {
         "raw": _absolute(parsed.raw),
@@ -107,11 +108,11 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         "image_roots": dict(_image_root(text) for text in parsed.image_root),
         "mixture": read_mixture_options(parsed.mixture),
     }
-    del values["image_root"]
+    del values["image_root"], values["brief"]
     own = [option for action in parser._actions for option in action.option_strings]
     passed_on = beam_options(rest, own)
     manifest = build(make_options(**values), passed_on)
-    build_table(manifest, parsed.out)
+    print_build(manifest, parsed.out, brief=parsed.brief)
     return 0
 
 

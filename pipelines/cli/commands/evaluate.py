@@ -38,7 +38,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     return launch("trainer.evaluate", processes, arguments)
 
 
-_FLAGS = ("resume", "submission", "skip_unreadable", "no_report")
+_FLAGS = ("resume", "submission", "skip_unreadable", "no_report", "brief")
 _VALUES = (
     *("model", "data", "tasks", "output", "limit", "batch_size", "template_dir", "device", "dtype"),
     *("attention", "backbone", "captions", "verify"),

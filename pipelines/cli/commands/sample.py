@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     report = write_sample(Path(parsed.out), num_scenes=parsed.scenes, seed=parsed.seed)
-    for folder, files in report.files.items():
-        print(f"{report.folder / folder}: {files} files")
     state = "already there, unchanged" if report.unchanged else "written"
-    print(f"{report.num_scenes} scenes a collection, {report.num_bytes / 1e6:.1f} MB, {state}")
+    print(
+        f"{report.folder}: {report.num_scenes} scenes a collection, {sum(report.files.values()):,} files in "
+        f"{len(report.files)} folders, {report.num_bytes / 1e6:.1f} MB, {state}"
+    )
     return 0

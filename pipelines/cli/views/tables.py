@@ -26,9 +26,37 @@ def _table(*columns: str, title: str | None = None) -> Table:
     return table
 
 
-def build_table(manifest: Manifest, out: str, console: Console | None = None) -> None:
-    """What a build read and wrote, and everything that a user should look at."""
+def print_build(
+    manifest: Manifest, out: str, console: Console | None = None, *, brief: bool = False
+) -> None:
+    """Print what a build read and wrote by split, or `brief` in total, and what a user should look at."""
     console = console or output()
+    if brief:
+        console.print(Text(_totals(manifest)))
+    else:
+        _print_splits(manifest, console)
+    for remark in _general_remarks(manifest):
+        console.print(Text(f"- {remark}"))
+    console.print(Text(f"dataset {manifest.content_hash[:16]} in {out}"))
+
+
+def _totals(manifest: Manifest) -> str:
+    entries = [entry for splits in manifest.splits.values() for entry in splits.values()]
+    shards = [shard for entry in entries for shard in entry.shards]
+    counts = {
+        "read": sum(entry.read for entry in entries),
+        "written": sum(entry.written for entry in entries),
+        "rejected": sum(sum(entry.rejected.values()) for entry in entries),
+        "filtered": sum(sum(entry.filtered.values()) for entry in entries),
+    }
+    told = ", ".join(f"{number:,} {name}" for name, number in counts.items())
+    return (
+        f"{len(manifest.splits)} sources, {len(entries)} splits: {told}; {len(shards)} files, "
+        f"{sum(shard.num_bytes for shard in shards) / 1e6:.1f} MB"
+    )
+
+
+def _print_splits(manifest: Manifest, console: Console) -> None:
     table = _table(
         "source",
         "split",
@@ -57,9 +85,8 @@ def build_table(manifest: Manifest, out: str, console: Console | None = None) ->
             for reason, number in entry.filtered.items():
                 remarks.append(f"{source}/{split}: {number:,} filtered, {reason}")
     console.print(table)
-    for remark in [*remarks, *_general_remarks(manifest)]:
+    for remark in remarks:
         console.print(Text(f"- {remark}"))
-    console.print(Text(f"dataset {manifest.content_hash[:16]} in {out}"))
 
 
 def _published(entry: SplitEntry) -> Text:

@@ -20,12 +20,11 @@ from trainer.evaluation.tasks.records import SplitRecords
 
 def tell_results(options: EvaluationOptions, results: Results) -> None:
     """Print the table, and write `report.html` unless it is not wanted."""
-    print_results(results)
-    where = f"\nresults, samples in {options.output}"
+    print_results(results, notes=not options.brief)
+    print(f"\nresults and samples: {options.output}")
     if options.report:
         report = make_report(options.output, results, options.data, options.image_roots)
-        where = f"\nreport: {report}\nresults and samples in {options.output}"
-    print(where)
+        print(f"report: {report}")
 
 
 def make_report(output: Path, results: Results, data: str, image_roots: Mapping[str, str]) -> Path:

@@ -31,15 +31,15 @@ METRICS: Mapping[str, str] = {
 AVERAGES = {"held_in": "held-in average (4 sets)", "held_out": "held-out average (8 sets)"}
 
 
-def print_results(results: Results, console: Console | None = None) -> None:
-    """The table, the averages, then the differences of each task from the paper's evaluation."""
+def print_results(results: Results, console: Console | None = None, *, notes: bool = True) -> None:
+    """Print the table and, with `notes`, how each task differs from the paper's evaluation."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console = Console(
             file=console.file, highlight=False, width=WIDTH_OFF_TERMINAL, soft_wrap=False
         )
     console.print(_table(results))
-    for remark in _remarks(results):
+    for remark in _remarks(results, notes):
         console.print(Text(remark), soft_wrap=not console.is_terminal)
 
 
@@ -115,7 +115,7 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _remarks(results: Results) -> Iterator[str]:
+def _remarks(results: Results, notes: bool) -> Iterator[str]:
     if results.backbone is None:
         yield "No paper's numbers: the model has none of the paper's four sizes (--backbone shows those of one)."
     if any(task.stands_in_for for task in results.tasks.values()):
@@ -123,7 +123,7 @@ def _remarks(results: Results) -> Iterator[str]:
     for name, average in results.averages.items():
         if 0 < len(average.lacking) < len(average.sets):
             yield f"no {AVERAGES[name]}: it lacks {', '.join(average.lacking)}"
-    for number, (name, task) in enumerate(results.tasks.items(), start=1):
+    for number, (name, task) in enumerate(results.tasks.items() if notes else (), start=1):
         lines = [*task.differences, *task.notes]
         beside = [
             f"{measure} {_number(value)}"

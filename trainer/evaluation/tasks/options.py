@@ -23,6 +23,7 @@ class EvaluationOptions:
     backbone           of the paper's numbers beside ours, if the model is none of the paper's sizes
     skip_unreadable    leave out records whose images cannot be read, counted, instead of stopping
     verify             `full` compares the sha256 of each shard with the manifest, `size` its size
+    brief              print the table without its notes, which results and report have
     """
 
     model: str
@@ -45,6 +46,7 @@ class EvaluationOptions:
     skip_unreadable: bool = False
     verify: Literal["size", "full"] = "full"
     workers: int = 2
+    brief: bool = False
 
     def __post_init__(self) -> None:
         for name in ("limit", "batch_size", "workers"):

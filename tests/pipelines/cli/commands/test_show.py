@@ -33,14 +33,25 @@ def test_hidden_answers_and_clips_are_shown(run, built):
     assert "frames at" in run("show", built, "--source", "msvd_qa").out
 
 
+def test_a_source_that_is_not_there_is_refused_with_the_nearest(refused, built):
+    message = refused("show", built, "--source", "vqav2,vqav3")
+    assert f"--source 'vqav3' is not in {built}, did you mean 'vqav2'?; it holds " in message
+
+
 @pytest.mark.parametrize(
-    "options",
-    [("--source", "vqav3"), ("--split", "trian"), ("--source", "msvd_qa", "--split", "test_dev")],
+    "options", [("--split", "trian"), ("--source", "msvd_qa,vqav2", "--split", "test_devv")]
 )
-def test_a_split_that_is_not_there_is_told_with_those_that_are(refused, built, options):
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(refused, built, options):
     message = refused("show", built, *options)
-    assert f"no such split in {built}; it holds " in message
+    assert f"no split {options[-1]!r} in {built}; it holds " in message
     assert "vqav2/test_dev" in message
+    assert ("coco_caption" in message) == ("--source" not in options)
+
+
+def test_several_sources_can_be_chosen(run, built):
+    outcome = run("show", built, "--source", "vqav2,msvd_qa", "--split", "train", "--rows", 1)
+    shown = [line for line in outcome.out.splitlines() if line and not line.startswith(" ")]
+    assert [line.partition("/")[0] for line in shown] == ["msvd_qa", "vqav2"]
 
 
 @pytest.mark.parametrize("rows", [0, -1])

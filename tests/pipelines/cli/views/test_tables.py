@@ -10,10 +10,10 @@ from datagen.mixture import mix
 from datagen.schema.manifest import CandidatesEntry, Leak, Leakage
 from datagen.sources import SOURCE_IDS, load_source
 from pipelines.cli.views.tables import (
-    build_table,
     card_table,
     file_table,
     mixture_table,
+    print_build,
     sources_table,
     split_table,
 )
@@ -30,7 +30,7 @@ def rows(console):
 
 def test_a_build_is_shown_split_by_split(console, built, manifest_of):
     manifest = manifest_of(built)
-    build_table(manifest, "data/instruct", console)
+    print_build(manifest, "data/instruct", console)
     shown = rows(console)
     assert shown[0][:6] == ["source", "split", "read", "written", "rejected", "filtered"]
     table = {(line[0], line[1]): line[2:] for line in shown[1:] if len(line) == 9}
@@ -54,7 +54,7 @@ def test_remarks_tell_of_all_that_a_user_should_look_at(console, built, manifest
         candidates={"msvd_qa": CandidatesEntry(path=None, rows=0, sha256=None, reason="no file")},
         leakage=Leakage(verdict="examples_shared", leaks=(leak,)),
     )
-    build_table(manifest, "out", console)
+    print_build(manifest, "out", console)
     shown = console.file.getvalue()
     assert "unknown" in shown  # how many records are expected
     assert "- vqav2/val: 1,200 rejected, empty_text\n" in shown
@@ -63,8 +63,20 @@ def test_remarks_tell_of_all_that_a_user_should_look_at(console, built, manifest
     assert "- vqav2/train shares 2,000 images and 1 examples with visdial/val\n" in shown
 
 
+def test_a_brief_build_is_shown_in_one_line_and_what_needs_a_look(console, built, manifest_of):
+    manifest = manifest_of(built)
+    missing = {"vqav2": {"train": ("a.json",)}}
+    print_build(replace(manifest, missing=missing), "out", console, brief=True)
+    totals, remark, where = console.file.getvalue().splitlines()
+    entries = [entry for splits in manifest.splits.values() for entry in splits.values()]
+    assert totals.startswith(f"{len(manifest.splits)} sources, {len(entries)} splits: ")
+    assert f" {sum(entry.written for entry in entries):,} written, " in totals
+    assert remark == "- vqav2: not built: train lacks a.json"
+    assert where.endswith(" in out")
+
+
 def test_a_path_in_a_remark_is_not_markup(console, built, manifest_of):
-    build_table(manifest_of(built), "[red]out[/red]", console)
+    print_build(manifest_of(built), "[red]out[/red]", console)
     assert "in [red]out[/red]" in console.file.getvalue()
 
 
