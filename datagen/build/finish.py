@@ -50,8 +50,7 @@ def trained_splits(plan: BuildPlan, options: BuildOptions) -> dict[str, tuple[st
     """The held-in splits of the plan that are trained on, by source."""
     trained: dict[str, tuple[str, ...]] = {}
     for each in plan.splits:
-        held_in = load_source(each.source).card.held_in
-        if held_in and each.split in options.mixture.trained_splits(each.source):
+        if options.trains_on(load_source(each.source).card, each.split):
             trained[each.source] = (*trained.get(each.source, ()), each.split)
     return trained
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from datagen.errors import OptionError
 from datagen.mixture import MixtureOptions
+from datagen.schema.card import SourceCard
 from datagen.schema.record import ImageMode
 
 MIN_MEMORY_BYTES = 512 << 20
@@ -64,6 +65,10 @@ class BuildOptions(BaseModel):
         return self.model_dump(
             mode="json", exclude={"raw", "out", "image_roots", "template_dir", "max_memory"}
         )
+
+    def trains_on(self, card: SourceCard, split: str) -> bool:
+        """Return True if a split is a training set: rendered with training templates, and weighted."""
+        return card.held_in and split in self.mixture.trained_splits(card.id)
 
     def range_bytes(self, file_bytes: int) -> int:
         """How much of a file a worker takes at a time.

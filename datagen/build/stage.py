@@ -194,8 +194,9 @@ class RangeWork:
         self.rejections: list[Rejection] = []
         self.filtered: Counter[str] = Counter()
         self.protocol = None
-        if stager.plan.split != "train":
-            self.protocol = stager.templates.protocols.get(stager.plan.source)
+        source, split = stager.plan.source, stager.plan.split
+        if split != "train" and not stager.options.trains_on(load_source(source).card, split):
+            self.protocol = stager.templates.protocols.get(source)
 
     @property
     def read(self) -> int:

@@ -280,6 +280,21 @@ def test_an_annotation_that_cannot_be_decoded_rejects_its_question(
     assert rejection.message.startswith("its row of annotations: Expected `array`, got `str`")
 
 
+def test_every_split_that_is_trained_on_has_training_templates(
+    raw: Any, build: Any, ask: Any
+) -> None:
+    raw.coco(1)
+    raw.coco(1, folder="val2014")
+    raw.vqa([ask(n) for n in range(10)])
+    raw.vqa([ask(n) for n in range(30)], subset="val2014")
+    mixture = {"splits": {"vqav2": ["train", "val"]}}
+    building = build(sources=["vqav2"], mixture=mixture)
+    used = {record.template_id for record in building.records("vqav2", "val")}
+    assert len(used) > 5
+    assert not any(each.startswith("protocol/") for each in used)
+    assert {record.split for record in building.records("vqav2", "val")} == {"val"}
+
+
 def test_training_splits_are_drawn_and_evaluation_splits_asked_as_their_protocol_says(
     raw: Any, build: Any, ask: Any
 ) -> None:

@@ -1,3 +1,4 @@
+import json
 import pickle
 import shutil
 from collections import Counter
@@ -318,6 +319,21 @@ def test_evaluation_prompts_are_not_trained_on(
     with pytest.raises(DataError, match=r"was built with evaluation prompts: data\.render must be"):
         open_stream(embedded, render="stored", **changes)
     assert not open_stream(embedded, **changes).sample(0).template_id.startswith("protocol")
+
+
+def test_stored_texts_of_schema_version_1_are_trained_on_in_train_splits_alone(
+    embedded: Path, open_stream: Open, tmp_path: Path
+) -> None:
+    """It stored evaluation prompts in every other split, even in those of the mixture."""
+    old = Path(shutil.copytree(embedded, tmp_path / "old"))
+    manifest = json.loads((old / "manifest.json").read_text())
+    manifest["options"]["mixture"]["splits"] = {"vqav2": ["train", "val"]}
+    (old / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 2}))
+    open_stream(old, render="stored")
+    (old / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 1}))
+    with pytest.raises(DataError, match=r"vqav2/val was built with evaluation prompts"):
+        open_stream(old, render="stored")
+    open_stream(old)
 
 
 def test_hidden_answers_cannot_be_trained_on(embedded: Path, open_stream: Open) -> None:

@@ -98,10 +98,11 @@ def refuse_untrained(
     if options.render != "stored":
         return
     built = MixtureOptions.model_validate(manifest.options["mixture"])
+    is_old = manifest.schema_version < 2  # other splits than train had evaluation prompts always
     for source, names in splits.items():
         trained = built.trained_splits(source) if source in manifest.mixture else ()
         for split in names:
-            if split not in trained:
+            if split not in trained or (is_old and split != "train"):
                 raise DataError(
                     f"{source}/{split} was built with evaluation prompts: data.render must be fresh"
                 )
