@@ -1,5 +1,7 @@
 import io
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial
 
 import av
@@ -152,6 +154,124 @@ def test_sound_is_no_video() -> None:
             container.mux(packet)
     data = out.getvalue()
     assert reason(lambda: video_duration(io.BytesIO(data), "clip")) == "media_unreadable"
+
+
+def timed_video(
+    timestamps: Sequence[int],
+    name: str = "mp4",
+    *,
+    last_duration: int | None = None,
+    options: dict[str, str] | None = None,
+    silence: float = 0,
+) -> bytes:
+    """Frame n is grey of level 6 * n, shown from its timestamp on, in tenths of a second."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=name, options=options or {}) as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 10)
+        sound = container.add_stream("aac", rate=8_000) if silence else None
+        packets = []
+        for number, timestamp in enumerate(timestamps):
+            pixels = np.full((32, 32, 3), 6 * number, dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = timestamp, Fraction(1, 10)
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        if last_duration is not None:
+            packets[-1].duration = last_duration
+        if sound is not None:
+            samples = np.zeros((1, round(silence * 8_000)), dtype=np.float32)
+            audio = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            audio.sample_rate, audio.pts = 8_000, 0
+            packets += [*sound.encode(audio), *sound.encode()]
+        for packet in packets:
+            container.mux(packet)
+    return out.getvalue()
+
+
+def numbers_of(data: bytes) -> tuple[float, list[int]]:
+    """The duration, and the numbers of the four frames."""
+    duration = video_duration(io.BytesIO(data), "clip")
+    frames = read_frames(io.BytesIO(data), "clip", frame_times(duration))
+    return round(duration, 3), [round(float(np.asarray(frame).mean()) / 6) for frame in frames]
+
+
+@pytest.mark.parametrize("name", ["mp4", "matroska", "mpegts"])
+@pytest.mark.parametrize("start", [0, 3, 50, 36_000])
+def test_times_count_from_the_first_frame(name: str, start: int) -> None:
+    duration, numbers = numbers_of(timed_video(range(start, start + 40), name))
+    assert duration == 4.0
+    assert numbers == [5, 15, 25, 35]
+
+
+def test_frames_that_an_edit_list_cuts_out_do_not_count() -> None:
+    data = bytearray(timed_video(range(40)))
+    place = data.index(b"elst") + 4
+    _, count, duration, _, rate = struct.unpack(">5I", data[place : place + 20])
+    assert (count, duration, rate) == (1, 4_000, 1 << 16)
+    first = 10_240  # one second of the track's 1/10240 s
+    data[place + 8 : place + 16] = struct.pack(">2I", 2_000, first)
+    mvhd = data.index(b"mvhd") + 20
+    data[mvhd : mvhd + 4] = struct.pack(">I", 2_000)
+    length, numbers = numbers_of(bytes(data))
+    assert length == pytest.approx(2.0, abs=0.11)
+    assert numbers == pytest.approx([12, 17, 22, 27], abs=1)  # the codec is lossy
+
+
+def test_the_frame_shown_counts_where_the_frame_rate_varies() -> None:
+    timestamps = [*range(10), 30, 70]
+    for name in ("mp4", "matroska"):
+        assert numbers_of(timed_video(timestamps, name)) == (7.1, [8, 9, 10, 10])
+
+
+def test_a_last_frame_is_shown_for_as_long_as_it_lasts() -> None:
+    assert numbers_of(timed_video([*range(10)], last_duration=71)) == (8.0, [9, 9, 9, 9])
+
+
+def test_a_video_without_stated_duration_is_read_to_its_end() -> None:
+    data = timed_video(range(40), "matroska", options={"live": "1"})
+    with av.open(io.BytesIO(data)) as container:
+        assert container.duration is None
+    assert numbers_of(data) == (4.0, [5, 15, 25, 35])
+
+
+def test_sound_that_lasts_longer_is_not_counted() -> None:
+    duration, numbers = numbers_of(timed_video(range(40), silence=9.0))
+    assert duration == 4.0
+    assert numbers == [5, 15, 25, 35]
+
+
+def test_a_file_with_sound_only_is_rejected_in_plain_words() -> None:
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=8_000)
+        samples = np.zeros((1, 8_000), dtype=np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate = 8_000
+        for packet in [*stream.encode(frame), *stream.encode()]:
+            container.mux(packet)
+    for call in (
+        lambda: video_duration(io.BytesIO(out.getvalue()), "clip"),
+        lambda: read_frames(io.BytesIO(out.getvalue()), "clip", (0.5,)),
+    ):
+        with pytest.raises(RowRejectedError, match="clip: it has no video track, only sound"):
+            call()
+
+
+def test_the_cover_of_a_piece_of_music_is_no_video() -> None:
+    cover = io.BytesIO()
+    Image.new("RGB", (32, 32), (200, 10, 10)).save(cover, "JPEG")
+    picture = b"\0image/jpeg\0\3\0" + cover.getvalue()
+    frame = b"APIC" + struct.pack(">I", len(picture)) + b"\0\0" + picture
+    size = bytes((len(frame) >> shift) & 127 for shift in (21, 14, 7, 0))
+    silence = b"\xff\xfb\x90\x64" + bytes(413)  # a frame of MP3, 128 kb/s, 44.1 kHz
+    data = b"ID3\3\0\0" + size + frame + silence * 40
+    with av.open(io.BytesIO(data)) as container:
+        assert len(container.streams.video) == 1
+    with pytest.raises(RowRejectedError, match="it has no video track, only sound"):
+        video_duration(io.BytesIO(data), "clip")
 
 
 def test_a_video_has_four_frames() -> None:
