@@ -75,4 +75,4 @@ def test_a_foreign_package_of_the_same_name_is_told_of(installed, tmp_path):
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
-    assert "another project's package of that name hides ours" in done.stdout
+    assert f"the package 'templates' is found at {foreign}, which hides ours" in done.stdout

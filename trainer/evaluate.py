@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datagen.errors import OptionError
-from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.launch.arguments import ShowDefaults
-from trainer.launch.stop import StopSignal
+from trainer.launch.shadow import shadowed_package
 
-if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
+if (
+    TYPE_CHECKING
+):  # imported when a process starts: not for `--help`, and after the check of packages
+    from trainer.evaluation.tasks.options import EvaluationOptions
     from trainer.launch.distributed import World
     from trainer.launch.process import Plan
 
@@ -97,12 +98,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-report", action="store_true", help="write no report.html")
 
 
-def options_of(parsed: argparse.Namespace) -> EvaluationOptions:
+def options_of(parsed: argparse.Namespace) -> "EvaluationOptions":
     """The options that a command line gives.
 
     Raises:
         EvaluationError, OptionError: one of them makes no sense.
     """
+    from trainer.evaluation.tasks.options import EvaluationOptions
+
     return EvaluationOptions(
         model=parsed.model,
         overrides=tuple(parsed.overrides),
@@ -129,6 +132,8 @@ def options_of(parsed: argparse.Namespace) -> EvaluationOptions:
 
 def image_roots(texts: Sequence[str]) -> dict[str, str]:
     """Folders by collection, of arguments `NAME=DIR`."""
+    from datagen.errors import OptionError
+
     roots = {}
     for text in texts:
         name, equals, folder = text.partition("=")
@@ -141,8 +146,13 @@ def image_roots(texts: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One process of an evaluation; returns its exit status."""
     parsed = parse(arguments)
-    stop = StopSignal()
+    if (shadow := shadowed_package()) is not None:
+        print(f"visinstruct: {shadow}", file=sys.stderr)
+        return 2
     from trainer.launch.process import Plan, run_process
+    from trainer.launch.stop import StopSignal
+
+    stop = StopSignal()
 
     def read_plan() -> "Plan":
         options = options_of(parsed)
@@ -155,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def _work(options: EvaluationOptions, world: "World") -> int:
+def _work(options: "EvaluationOptions", world: "World") -> int:
     from trainer.evaluation.report.output import tell_results
     from trainer.evaluation.run import run_evaluation
 

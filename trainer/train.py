@@ -5,6 +5,7 @@ Every process runs this. It reads the configuration, joins the others, and hands
 
 Exit status: 0 done; 2 an error that the message names; 75 stopped by a signal, in a run with a checkpoint saved:
 start the same command again to resume; 76 another process has ended; 130 interrupted; 1 an error of this program.
+Where the working folder holds a folder called `trainer`, set PYTHONSAFEPATH=1: `--module` looks there first.
 `torchrun` exits with 1 whatever its processes do, `deepspeed` with the status of the first that ended.
 """
 
@@ -13,14 +14,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from trainer.config.load import load_config
-from trainer.config.run import RunConfig
 from trainer.launch.arguments import ShowDefaults
-from trainer.launch.stop import StopSignal
+from trainer.launch.shadow import shadowed_package
 
-if TYPE_CHECKING:  # torch is imported when a process starts, not for `--help`
+if (
+    TYPE_CHECKING
+):  # imported when a process starts: not for `--help`, and after the check of packages
+    from trainer.config.run import RunConfig
     from trainer.launch.distributed import World
     from trainer.launch.process import Plan
+    from trainer.launch.stop import StopSignal
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,8 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One process of a run; returns its exit status."""
     parsed = parse(arguments)
-    stop = StopSignal()
+    if (shadow := shadowed_package()) is not None:
+        print(f"visinstruct: {shadow}", file=sys.stderr)
+        return 2
+    from trainer.config.load import load_config
     from trainer.launch.process import Plan, run_process
+    from trainer.launch.stop import StopSignal
+
+    stop = StopSignal()
 
     def read_plan() -> "Plan":
         config = load_config(parsed.config, parsed.overrides)
@@ -66,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def _work(config: RunConfig, world: "World", parsed: argparse.Namespace, stop: StopSignal) -> int:
+def _work(
+    config: "RunConfig", world: "World", parsed: argparse.Namespace, stop: "StopSignal"
+) -> int:
     if parsed.dry_run:
         from trainer.run.plan import dry_run
 

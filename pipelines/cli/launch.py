@@ -38,6 +38,7 @@ def launch(module: str, processes: int, arguments: Sequence[str]) -> int:
     A process that a signal killed counts as 128 + its number, as in a shell.
     """
     from trainer.launch.distributed import free_port
+    from trainer.launch.shadow import children_find_ours
     from trainer.launch.stop import LAUNCHER_VARIABLE
 
     together = {
@@ -47,7 +48,8 @@ def launch(module: str, processes: int, arguments: Sequence[str]) -> int:
         "MASTER_PORT": str(free_port()),
         LAUNCHER_VARIABLE: str(os.getpid()),
     }
-    environment = dict(os.environ)
+    with children_find_ours():
+        environment = dict(os.environ)
     if not num_gpus():
         environment.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // processes, 1)))
     started: list[subprocess.Popen[bytes]] = []

@@ -3,11 +3,10 @@
 import argparse
 import importlib
 import os
+import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-PACKAGES = ("templates", "datagen", "trainer", "pipelines", "configs")
 
 COMMANDS = {
     "sources": "what is known of the sources, and which of their files are here",
@@ -146,17 +145,11 @@ def _help() -> str:
 
 
 def shadowed_package() -> str | None:
-    """A sentence, if another distribution's package hides one of ours: their names are general."""
-    home = Path(__file__).resolve().parents[2]
-    for name in PACKAGES:
-        package = importlib.import_module(name)
-        place = package.__file__ or next(iter(package.__path__))
-        if package.__file__ is None or Path(place).resolve().parents[1] != home:
-            return (
-                f"the package {name!r} is imported from {place}, not from {home}: another project's "
-                f"package of that name hides ours; remove it, or run from another folder"
-            )
-    return None
+    """Return a sentence if a package of ours is hidden by another project's, else None."""
+    # By its path: the package `trainer` may be the hidden one.
+    code = Path(__file__).resolve().parents[2] / "trainer" / "launch" / "shadow.py"
+    found: str | None = runpy.run_path(str(code))["shadowed_package"]()
+    return found
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 
 class ShowDefaults(argparse.HelpFormatter):
@@ -28,7 +28,7 @@ class _Renamed(argparse.Action):
             option.dest,
             nargs=option.nargs,
             default=argparse.SUPPRESS,
-            type=option.type,
+            type=cast(Callable[[str], Any], option.type),
             choices=option.choices,
             help=argparse.SUPPRESS,
         )

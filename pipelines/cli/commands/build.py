@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datagen.build.options import make_options
 from datagen.errors import OptionError
 from templates.library import template_folder
+from trainer.launch.shadow import children_find_ours
 
 PASSES_OPTIONS_ON = True
 
@@ -111,7 +112,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     del values["image_root"], values["brief"]
     own = [option for action in parser._actions for option in action.option_strings]
     passed_on = beam_options(rest, own)
-    manifest = build(make_options(**values), passed_on)
+    with children_find_ours():  # the worker processes of Beam
+        manifest = build(make_options(**values), passed_on)
     print_build(manifest, parsed.out, brief=parsed.brief)
     return 0
 

@@ -37,8 +37,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
                     shown += 1
     if not shown:
         held = {s: names for s, names in dataset.manifest.splits.items() if s in (wanted or [s])}
-        splits = [f"{source}/{name}" for source, names in held.items() for name in names]
+        places = [f"{source}/{name}" for source, names in held.items() for name in names]
         raise OptionError(
-            f"no split {parsed.split!r} in {parsed.data}; it holds {', '.join(splits)}"
+            f"no split {parsed.split!r} in {parsed.data}; it holds {', '.join(places)}"
         )
     return 0

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from types import ModuleType
 
 import pytest
 
@@ -194,38 +193,3 @@ def test_an_output_that_is_full_is_told_of(arguments, tmp_path):
         )
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("visinstruct: No space left on device\n")
-
-
-# --- packages of other projects
-
-
-@pytest.mark.parametrize("name", ["templates", "datagen"])
-@pytest.mark.parametrize("with_init", [True, False])
-def test_a_foreign_package_in_front_of_ours_is_told_of(name, with_init, tmp_path):
-    (tmp_path / "site" / name).mkdir(parents=True)
-    if with_init:
-        (tmp_path / "site" / name / "__init__.py").touch()
-    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.meta_path[:] = "
-    code += "[f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
-    code += f"sys.path.append({str(cli.Path(cli.__file__).parents[2])!r}); "
-    code += "from pipelines.cli.main import main; sys.exit(main(['sources']))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    if with_init:
-        assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith(f"visinstruct: the package {name!r} is imported from ")
-        assert "another project's package of that name hides ours" in done.stderr
-    else:  # a folder without __init__.py hides nothing
-        assert done.returncode == 0, done.stderr
-
-
-def test_a_foreign_folder_of_modules_is_told_of(monkeypatch, tmp_path):
-    foreign = ModuleType("templates")
-    foreign.__file__, foreign.__path__ = None, [str(tmp_path)]
-    monkeypatch.setitem(sys.modules, "templates", foreign)
-    assert f"is imported from {tmp_path}, not from" in cli.shadowed_package()
-
-
-def test_our_own_packages_are_not_foreign():
-    assert cli.shadowed_package() is None

@@ -84,3 +84,15 @@ def test_the_first_failure_is_the_status(tmp_path, monkeypatch):
     (tmp_path / "failing.py").write_text("import os, sys; sys.exit(2 * int(os.environ['RANK']))")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert launch("failing", 2, []) == 2
+
+
+def test_processes_find_our_packages_whatever_the_working_folder_holds(
+    tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "trainer").mkdir()
+    (tmp_path / "trainer/__init__.py").write_text("raise SystemExit('the foreign package was run')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    assert launch("trainer.train", 2, ["--help"]) == 0
+    assert capfd.readouterr().out.count("usage: trainer.train") == 2
+    assert "PYTHONSAFEPATH" not in os.environ
