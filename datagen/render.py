@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.example import Answer, Example
-from templates.catalog import SOURCES, TASKS
 from templates.errors import RenderError
-from templates.language import Template
+from templates.language import TemplateText
 from templates.library import Form, Protocol, TemplateSet
+from templates.tasks import SOURCES, TASKS
 
 _FOUR_WORDS = struct.Struct("<4Q")
 
@@ -34,7 +34,7 @@ class Chance(NamedTuple):
     """Four independent numbers below 2**64 that decide about an example; `order` about its place."""
 
     form: int
-    wording: int
+    template: int
     answer: int
     order: int
 
@@ -65,18 +65,18 @@ def draw_by_chance(example: Example, templates: TemplateSet, chances: Chance) ->
             Reason.NO_TEMPLATE, f"no template for {example.source} fits this example's fields"
         )
     form = forms[chances.form % len(forms)] if len(forms) > 1 else forms[0]
-    wording = form.wordings[chances.wording % len(form.wordings)]
+    template = form.templates[chances.template % len(form.templates)]
     fields = fields_of(example, form.task, chances.answer)
     references = references_of(example, form.task)
     try:
-        instruction = wording.instruction.render(fields)
-        target = None if references is None else wording.target.render(fields)
+        instruction = template.instruction.render(fields)
+        target = None if references is None else template.target.render(fields)
     except RenderError as error:
-        raise RowRejectedError(_refusal(wording.instruction, fields), str(error)) from None
-    return Draw(wording.template_id, instruction, target, references)
+        raise RowRejectedError(_refusal(template.instruction, fields), str(error)) from None
+    return Draw(template.template_id, instruction, target, references)
 
 
-def _refusal(template: Template, fields: Mapping[str, Any]) -> Reason:
+def _refusal(template: TemplateText, fields: Mapping[str, Any]) -> Reason:
     """Why a template did not render: a field is absent, or the text is too long."""
     absent = any(fields.get(name) is None for name in template.required)
     return Reason.NO_TEMPLATE if absent else Reason.TEXT_TOO_LONG
@@ -114,9 +114,9 @@ def _fitting(templates: TemplateSet, source: str, absent: tuple[bool, ...]) -> t
     lacking = {name for name, lacks in zip(_OPTIONAL_FIELDS, absent, strict=True) if lacks}
     forms = []
     for form in templates.forms(source):
-        wordings = tuple(w for w in form.wordings if not w.required & lacking)
-        if wordings:
-            forms.append(Form(form.task, wordings))
+        fitting = tuple(w for w in form.templates if not w.required & lacking)
+        if fitting:
+            forms.append(Form(form.task, fitting))
     return tuple(forms)
 
 

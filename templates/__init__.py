@@ -1,1 +1,1 @@
-"""The templates of the instructions, and the little code that loads, checks and renders them."""
+"""Templates of the instructions, as YAML, and the code that loads, checks and renders them."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from templates.catalog import FieldKind, Task
 from templates.errors import Finding, RenderError
-from templates.language import Template
+from templates.language import TemplateText
+from templates.tasks import FieldKind, Task
 
 
 def find_blanks(
-    template: Template, task: Task, file: str, template_id: str, part: str
+    template: TemplateText, task: Task, file: str, template_id: str, part: str
 ) -> Iterator[Finding]:
     """A finding if `template` renders blank, or not at all; `part` is the key that holds it."""
     for present, when in ((True, ""), (False, f" without {', '.join(sorted(task.optional))}")):
@@ -19,7 +19,7 @@ def find_blanks(
         try:
             blank = not template.render(fields).strip()
         except RenderError as error:
-            message, remedy = f"{part} fails: {error}", "mend the template"
+            message, remedy = f"{part} fails: {error}", "fix the template"
             yield Finding(file, "render", message, remedy, template_id, part)
             return
         if blank:

@@ -1,4 +1,4 @@
-"""Checks a template's syntax tree against the closed language, and finds which fields it needs.
+"""Check of a template's syntax tree against the closed language; finds the fields that it needs.
 
 Every expression has a kind: that of a field (`FieldKind`), or, inside templates only, "turn", "number"
 or "loop". Knowing the kinds, the checker refuses what would fail or print nonsense on some example.
@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import nodes
 
-from templates.catalog import TURN_KEYS, FieldKind
-from templates.errors import SyntaxRefused
+from templates.errors import UnsupportedSyntaxError
+from templates.tasks import TURN_KEYS, FieldKind
 
 MAX_JOIN_CHARS = 16
 MAX_NUMBER = 65_536
 MAX_DEPTH = 32
-"""Of the syntax tree: Jinja's compiler takes cubic time in it, and Python's has limits of its own."""
+"""Of the syntax tree. Jinja's compiler takes cubic time in it, and Python's has limits of its own."""
 
 LOOP_VALUES = {"first": "flag", "last": "flag", "index": "number", "index0": "number"}
 TEXT_FILTERS = ("lower", "upper", "capitalize", "trim")
@@ -28,11 +28,11 @@ ALLOWED = (
 def check(
     tree: nodes.Template, fields: Mapping[str, FieldKind]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """The fields that the template cannot do without, and those that it can.
+    """Return the fields that the template requires, and those that it can do without.
 
     Raises:
-        SyntaxRefused: something is not of the closed language, or no field.
-        RecursionError: it is nested too deeply.
+        UnsupportedSyntaxError: a construct is outside the closed language, or a name is no field.
+        RecursionError: the template is nested too deeply.
     """
     if _depth(tree) > MAX_DEPTH:
         raise RecursionError
@@ -91,7 +91,7 @@ class _Checker:
             "loop": "print loop.index or loop.index0",
         }[kind]
         subject = name or "expression"
-        raise SyntaxRefused(
+        raise UnsupportedSyntaxError(
             f"{subject!r} is a {kind} and cannot be printed", remedy.replace("name", subject), name
         )
 
@@ -107,20 +107,22 @@ class _Checker:
 
     def _loop(self, node: nodes.For, present: frozenset[str], local: Mapping[str, str]) -> None:
         if "loop" in local:
-            raise SyntaxRefused("a loop inside a loop", "loop over one field at a time")
+            raise UnsupportedSyntaxError("a loop inside a loop", "loop over one field at a time")
         if node.test or node.recursive or not isinstance(node.target, nodes.Name):
-            raise SyntaxRefused(
+            raise UnsupportedSyntaxError(
                 "a loop with a filter, unpacking or recursion", "write {% for item in field %}"
             )
         if node.target.name in self.fields or node.target.name == "loop":
-            raise SyntaxRefused(
+            raise UnsupportedSyntaxError(
                 f"loop variable {node.target.name!r} hides a field", "give it another name"
             )
         if isinstance(node.iter, nodes.Const | nodes.List | nodes.Tuple | nodes.Call):
-            raise SyntaxRefused("a loop over something that is no field", "loop over a list field")
+            raise UnsupportedSyntaxError(
+                "a loop over something that is no field", "loop over a list field"
+            )
         kind = self.kind(node.iter, present, local)
         if kind not in ("list", "turns"):
-            raise SyntaxRefused(f"a loop over a {kind}", "loop over a list field")
+            raise UnsupportedSyntaxError(f"a loop over a {kind}", "loop over a list field")
         inner = {**local, node.target.name: "text" if kind == "list" else "turn", "loop": "loop"}
         self.body(node.body, present, inner)
         self.body(node.else_, present, local)
@@ -148,14 +150,14 @@ class _Checker:
                 left = self.kind(node.expr, present, local)
                 right = self.kind(node.ops[0].expr, present, local)
                 if left != right or left not in ("text", "number"):
-                    raise SyntaxRefused(
+                    raise UnsupportedSyntaxError(
                         f"a {left} compared with a {right}", "compare two texts or two numbers"
                     )
             case _:
                 self.kind(node, present, local)
 
     def kind(self, node: nodes.Node, present: frozenset[str], local: Mapping[str, str]) -> str:
-        """The kind of an expression's value."""
+        """Return the kind of an expression's value."""
         match node:
             case nodes.Name():
                 return self._name(node, present, local)
@@ -168,7 +170,7 @@ class _Checker:
                 chosen = self.kind(node.expr1, present | _known(node.test, True), local)
                 other = self.kind(otherwise, present | _known(node.test, False), local)
                 if chosen != other:
-                    raise SyntaxRefused(
+                    raise UnsupportedSyntaxError(
                         f"one branch is a {chosen}, the other a {other}", "make both the same"
                     )
                 return chosen
@@ -185,7 +187,7 @@ class _Checker:
         if node.name in local:
             return local[node.name]
         if node.name not in self.fields:
-            raise SyntaxRefused(
+            raise UnsupportedSyntaxError(
                 f"unknown field {node.name!r}",
                 f"this task has {', '.join(sorted(self.fields))}",
                 node.name,
@@ -197,7 +199,7 @@ class _Checker:
 
 
 def _known(test: nodes.Node, outcome: bool) -> frozenset[str]:
-    """The fields that are certainly present where `test` came out as `outcome`."""
+    """Return the fields that are certainly present where `test` evaluates to `outcome`."""
     match test:
         case nodes.Name():
             return frozenset([test.name]) if outcome else frozenset()
@@ -214,7 +216,7 @@ def _known(test: nodes.Node, outcome: bool) -> frozenset[str]:
 def _filtered(node: nodes.Filter, kind: str) -> str:
     name, arguments = node.name, node.args
     if node.kwargs or node.dyn_args or node.dyn_kwargs:
-        raise SyntaxRefused(f"named arguments of filter {name!r}", ALLOWED)
+        raise UnsupportedSyntaxError(f"named arguments of filter {name!r}", ALLOWED)
     if name in TEXT_FILTERS and kind == "text" and not arguments:
         return "text"
     if name in LIST_FILTERS and kind == "list":
@@ -222,7 +224,7 @@ def _filtered(node: nodes.Filter, kind: str) -> str:
             match arguments:
                 case [nodes.Const(value=str() as separator)] if len(separator) <= MAX_JOIN_CHARS:
                     return "text"
-            raise SyntaxRefused(
+            raise UnsupportedSyntaxError(
                 "join needs one short separator",
                 f"write join(', '), at most {MAX_JOIN_CHARS} characters",
             )
@@ -231,8 +233,10 @@ def _filtered(node: nodes.Filter, kind: str) -> str:
     if name == "length" and kind == "turns" and not arguments:
         return "number"
     if name in TEXT_FILTERS + LIST_FILTERS:
-        raise SyntaxRefused(f"filter {name!r} cannot be used on a {kind} like this", ALLOWED)
-    raise SyntaxRefused(f"filter {name!r} is not allowed", ALLOWED)
+        raise UnsupportedSyntaxError(
+            f"filter {name!r} cannot be used on a {kind} like this", ALLOWED
+        )
+    raise UnsupportedSyntaxError(f"filter {name!r} is not allowed", ALLOWED)
 
 
 def _indexed(node: nodes.Getitem, kind: str) -> str:
@@ -245,7 +249,7 @@ def _indexed(node: nodes.Getitem, kind: str) -> str:
             end is None or _is_number(end) for end in (node.arg.start, node.arg.stop)
         ):
             return kind
-    raise SyntaxRefused(
+    raise UnsupportedSyntaxError(
         f"this index on a {kind} is not allowed",
         "index a list by number or slice, a turn by 'question' or 'answer'",
     )
@@ -260,7 +264,7 @@ def _is_number(node: nodes.Node) -> bool:
     return False
 
 
-def _refused(node: nodes.Node) -> SyntaxRefused:
+def _refused(node: nodes.Node) -> UnsupportedSyntaxError:
     match node:
         case nodes.Const():
             what = f"a constant that is neither text nor a number up to {MAX_NUMBER}"
@@ -276,4 +280,4 @@ def _refused(node: nodes.Node) -> SyntaxRefused:
             what = f"test {node.name!r}"
         case _:
             what = f"the construct {type(node).__name__}"
-    return SyntaxRefused(f"{what} is not allowed", ALLOWED)
+    return UnsupportedSyntaxError(f"{what} is not allowed", ALLOWED)

@@ -1,13 +1,13 @@
-"""What a template author can get wrong, as one sentence with its place and remedy."""
+"""Errors in template files, each with its place and its remedy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class SyntaxRefused(ValueError):
+class UnsupportedSyntaxError(ValueError):
     """A template text that the closed language does not allow.
 
-    `field` is the name at fault, if one is; `remedy` says what to write instead.
+    `field` is the name at fault, if any; `remedy` says what to write instead.
     """
 
     def __init__(self, message: str, remedy: str, field: str | None = None) -> None:
@@ -18,12 +18,12 @@ class SyntaxRefused(ValueError):
 
 
 class RenderError(ValueError):
-    """One example that a template cannot render: a field is absent or the text is too long."""
+    """A template cannot render an example: a field is missing or the text is too long."""
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One mistake: in which file, template and field, what is wrong, and what to do."""
+    """One error in a template set: file, template and field, message and remedy."""
 
     file: str
     rule: str
@@ -38,11 +38,11 @@ class Finding:
 
 
 class TemplateSetError(ValueError):
-    """Template files that cannot be used; says every mistake at once."""
+    """Template files that cannot be used; the message lists every error."""
 
     def __init__(self, directory: str, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
-        count = f"{len(findings)} mistake{'s' if len(findings) != 1 else ''}"
+        count = f"{len(findings)} error{'s' if len(findings) != 1 else ''}"
         super().__init__(
             "\n  ".join([f"templates in {directory} cannot be used, {count}:", *map(str, findings)])
         )

@@ -1,4 +1,4 @@
-"""How an evaluation asks a source and scores the answers: the part `evaluation` of a protocol file.
+"""Rules of an evaluation: the part `evaluation` of a protocol file.
 
     evaluation:
       split: testdev
@@ -10,7 +10,7 @@
       read_in:
         split: where that was read; one line for every key above
 
-A protocol that `extends` another takes over what it does not say itself (`merged`).
+A protocol that `extends` another inherits the keys that it does not give (`merged`).
 """
 
 import hashlib
@@ -41,10 +41,10 @@ class PerModel(_Part):
 
 
 class Decoding(_Part):
-    """How text is generated, as transformers' `generate` takes it; there is no sampling.
+    """Options of generation, named as in transformers' `generate`; there is no sampling.
 
     `length_penalty` is the exponent of the length that a beam's log-probability is divided by.
-    `min_new_tokens` and `max_new_tokens` do not count what generation starts from.
+    `min_new_tokens` and `max_new_tokens` do not count the start token.
     """
 
     beams: Count = Field(default=5, ge=1)
@@ -56,7 +56,7 @@ class Decoding(_Part):
     @field_validator("length_penalty", mode="before")
     @classmethod
     def _one_number_or_two(cls, value: Any) -> Any:
-        """One sentence, where pydantic has one for each thing that it might have been."""
+        """Refuse with one sentence, where pydantic has one for each type of the union."""
         numbers = [value]
         if isinstance(value, Mapping) and set(value) == {"t5", "llama"}:
             numbers = list(value.values())
@@ -73,14 +73,14 @@ class Decoding(_Part):
         return self
 
     def penalty(self, language_model: LanguageModel) -> float:
-        """The length penalty for a kind of language model."""
+        """Return the length penalty for a kind of language model."""
         if isinstance(self.length_penalty, PerModel):
             return self.length_penalty.t5 if language_model == "t5" else self.length_penalty.llama
         return self.length_penalty
 
 
 class Verbalizers(_Part):
-    """The words that stand for yes and for no in a ranked two-way decision."""
+    """Candidates that stand for yes and for no in a ranked two-way decision."""
 
     positive: tuple[str, ...] = Field(min_length=1)
     negative: tuple[str, ...] = Field(min_length=1)
@@ -90,7 +90,7 @@ class Verbalizers(_Part):
         counts = Counter(word.strip() for word in self.positive + self.negative)
         if twice := [word for word, count in counts.items() if count > 1]:
             raise ValueError(
-                f"{', '.join(map(repr, twice))} is there twice; a word stands for yes or for no, once"
+                f"{', '.join(map(repr, twice))} is given twice; a word stands for yes or for no, once"
             )
         return self
 
@@ -98,20 +98,20 @@ class Verbalizers(_Part):
 class Evaluation(_Part):
     """Rules of one evaluation.
 
-    split              the split that is asked; the paper's, where the paper has the set
-    records            how many records it has when complete; None where that is not known
-    server             who scores `split`, where its answers are hidden
-    validation_split   what is scored instead, and marked as another split
+    split              evaluated split; the paper's, where the paper has the set
+    records            number of records of the complete split; None where unknown
+    server             server that scores `split`, where its answers are hidden
+    validation_split   split that is scored instead, and marked as another split
     method             free generation, or ranking of a closed list of candidates
     decoding           of generation
-    candidates         what is ranked: `choices` (their texts), their `letters` ("(a)") or `capitals`
+    candidates         ranked candidates: `choices` (their texts), their `letters` ("(a)") or `capitals`
                        ("A"), `record` (the record's own list), `vocabulary` (the source's),
                        `verbalizers`
     end_token          whether a candidate's log-probability includes that of the end token
     metric             a name in `trainer.evaluation.metrics.table`, whose first number is the headline
-    normaliser         what the metric puts both sides through: each metric has one, said here to be read
-    read_in            where each of the above was read, or who decided it
-    differences        what differs from the paper's evaluation, or is not known to be the same
+    normaliser         the metric's normalisation of predictions and references, stated for the reader
+    read_in            source of each of the above, or who decided it
+    differences        what differs from the paper's evaluation, or may differ
     """
 
     split: str
@@ -147,7 +147,7 @@ class Evaluation(_Part):
         return self
 
     def ends(self, language_model: LanguageModel) -> bool:
-        """Whether a candidate ends with the end token, for a kind of language model.
+        """Return True if a candidate's score includes the end token, for a kind of language model.
 
         LAVIS scores it for T5 (`modeling_t5.py`), and not for Vicuna (`blip2_vicuna_instruct.py`).
         """
@@ -157,25 +157,25 @@ class Evaluation(_Part):
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a finite number; `true` is none, nor is an integer that no float can hold."""
+    """Return True for a finite number; False for `true` and for integers beyond float's range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= float_info.max
 
 
 def protocol_hash(prompt: str, task: str, evaluation: Evaluation) -> str:
-    """sha256 of all that decides about a score; not of where it was read."""
+    """Return the sha256 of all that decides a score; sources and differences do not count."""
     rules = evaluation.model_dump(mode="json", exclude={"read_in", "differences"})
     content = json.dumps([prompt, task, rules], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A base's `evaluation` with a variant's own keys in place of the base's, each as a whole.
+    """Return a base's `evaluation` with the variant's keys in place of the base's, each as a whole.
 
-    What a variant says needs its own line in `read_in`; the other lines are the base's. A key that it
-    sets to null is gone; one that changes `method` drops what only the base's method has. The base's
-    `differences` are left out: they may tell of what the variant has changed.
+    Each key that the variant gives needs its own line in `read_in`; the other lines are the base's. A
+    key set to null is removed; a changed `method` removes the keys of the base's method alone. The
+    base's `differences` are left out: they may describe what the variant has changed.
     """
     result = {**base, **own}
     if "differences" not in own:
@@ -190,7 +190,7 @@ def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_in(base: Mapping[str, Any], own: Mapping[str, Any], result: Mapping[str, Any]) -> Any:
-    """The lines of both about the keys of `result`; one that is no mapping is left to be refused."""
+    """Return the lines of both about the keys of `result`; a non-mapping is left to validation."""
     of_base, of_own = base.get("read_in", {}), own.get("read_in", {})
     for each in (of_base, of_own):
         if not isinstance(each, Mapping):

@@ -1,4 +1,4 @@
-"""Reads the YAML of template sets; what is wrong with a file becomes findings, not exceptions."""
+"""Reading the YAML of template sets. An error in a file becomes a finding, not an exception."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,20 +16,20 @@ _SEE = "see docs/add_a_template.md"
 
 
 class Strict(BaseModel):
-    """The layout of a file or of a part of one; unknown keys are mistakes."""
+    """Layout of a file or of a part of one; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def parse(path: Path, model: type[Model], findings: list[Finding]) -> Model | None:
-    """The content of a file in the layout of `model`, or None and findings."""
+    """Return the content of a file in the layout of `model`, or None and add findings."""
     before = len(findings)
     data = read_yaml(path, path.name, findings)
     return None if len(findings) > before else validate(data, model, path.name, findings)
 
 
 def read_yaml(path: Path, file: str, findings: list[Finding]) -> Any:
-    """What a file holds; None and a finding about `file` where it is no YAML."""
+    """Return the content of a YAML file, or None and add a finding about `file`."""
     try:
         data = path.read_bytes()
         if len(data) > MAX_FILE_BYTES:
@@ -43,27 +43,27 @@ def read_yaml(path: Path, file: str, findings: list[Finding]) -> Any:
 
 
 def validate(data: Any, model: type[Model], file: str, findings: list[Finding]) -> Model | None:
-    """`data` in the layout of `model`, or None and a finding for every key at fault."""
+    """Return `data` in the layout of `model`, or None and add a finding for each invalid key."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        findings += mistakes(error, file)
+        findings += layout_findings(error, file)
         return None
 
 
-def mistakes(error: ValidationError, file: str, part: str = "") -> list[Finding]:
-    """A finding for each key that pydantic refuses; `part` is the key above them."""
+def layout_findings(error: ValidationError, file: str, part: str = "") -> list[Finding]:
+    """Return a finding for each key that pydantic refuses; `part` is the key above them."""
     found = []
-    for mistake in error.errors():
-        place = ".".join(map(str, (part, *mistake["loc"]) if part else mistake["loc"]))
-        message = mistake["msg"].removeprefix("Value error, ")
+    for each in error.errors():
+        place = ".".join(map(str, (part, *each["loc"]) if part else each["loc"]))
+        message = each["msg"].removeprefix("Value error, ")
         message = message[:1].lower() + message[1:]
         found.append(Finding(file, "layout", message, _SEE, field=place))
     return found
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses what hides a mistake: a key given twice, and aliases."""
+    """Safe YAML loader that refuses repeated keys and aliases, which hide errors."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

@@ -1,4 +1,4 @@
-"""The closed template language: a small part of Jinja whose work and output are bounded.
+"""Template language: a small part of Jinja whose work and output are bounded.
 
 A template may hold text, fields, `if`/`else`, `for` over a field, indexing, and the filters and tests
 listed here. Everything else of Jinja (attributes, calls, arithmetic, `set`, macros, imports, globals)
@@ -17,16 +17,16 @@ from jinja2.filters import FILTERS
 from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from templates.catalog import FieldKind
 from templates.checker import ALLOWED, LIST_FILTERS, TEXT_FILTERS, check
-from templates.errors import RenderError, SyntaxRefused
+from templates.errors import RenderError, UnsupportedSyntaxError
+from templates.tasks import FieldKind
 
 MAX_TEMPLATE_CHARS = 4_000
 MAX_RENDERED_CHARS = 65_536
 
 
 def lettered(choices: Sequence[str]) -> str:
-    """`['cat', 'dog']` as `(a) cat (b) dog`, the way the paper writes options (appendix E)."""
+    """Return `['cat', 'dog']` as `(a) cat (b) dog`, the way the paper writes options (appendix E)."""
     letters = (
         ascii_lowercase
         if len(choices) <= len(ascii_lowercase)
@@ -60,8 +60,8 @@ _ENVIRONMENT = _environment()
 
 
 @dataclass(frozen=True)
-class Template:
-    """A checked template. `required` fields must be present, `optional` ones may be None.
+class TemplateText:
+    """A checked and compiled template text. `required` fields must be present, `optional` ones may be None.
 
     `is_plain` templates hold only text and text fields.
 
@@ -78,11 +78,11 @@ class Template:
     _write: Callable[[Mapping[str, Any]], str]
 
     def render(self, fields: Mapping[str, Any]) -> str:
-        """The text for `fields`, which hold every name of the template (None where absent).
+        """Return the text for `fields`, which hold every name of the template (None where missing).
 
         Raises:
-            RenderError: a required field is missing or None, or the text passes
-                `MAX_RENDERED_CHARS`.
+            RenderError: a required field is missing or None, an index is out of range, or the text is
+                longer than `MAX_RENDERED_CHARS`.
         """
         for name in self.required:
             if fields.get(name) is None:
@@ -97,19 +97,17 @@ class Template:
 
 
 def _too_long(length: int) -> RenderError:
-    return RenderError(
-        f"rendered text of {length} characters passes the {MAX_RENDERED_CHARS} allowed"
-    )
+    return RenderError(f"rendered text has {length} characters, {MAX_RENDERED_CHARS} are allowed")
 
 
-def compile_template(source: str, fields: Mapping[str, FieldKind]) -> Template:
+def compile_template(source: str, fields: Mapping[str, FieldKind]) -> TemplateText:
     """Check `source` against the closed language and the known `fields`, then compile it.
 
     Raises:
-        SyntaxRefused: with what is wrong and what to write instead.
+        UnsupportedSyntaxError: `source` is outside the closed language.
     """
     if len(source) > MAX_TEMPLATE_CHARS:
-        raise SyntaxRefused(
+        raise UnsupportedSyntaxError(
             f"template of {len(source)} characters",
             f"keep it under {MAX_TEMPLATE_CHARS} characters",
         )
@@ -117,15 +115,17 @@ def compile_template(source: str, fields: Mapping[str, FieldKind]) -> Template:
         tree = _ENVIRONMENT.parse(source)
         required, optional = check(tree, fields)
     except TemplateSyntaxError as error:
-        raise SyntaxRefused(f"not Jinja: {error.message}", ALLOWED) from None
+        raise UnsupportedSyntaxError(f"not Jinja: {error.message}", ALLOWED) from None
     except RecursionError:
-        raise SyntaxRefused("template nested too deeply", ALLOWED) from None
+        raise UnsupportedSyntaxError("template nested too deeply", ALLOWED) from None
     plain = _plain_writer(tree)
-    return Template(source, required, optional, plain is not None, plain or _jinja_writer(source))
+    return TemplateText(
+        source, required, optional, plain is not None, plain or _jinja_writer(source)
+    )
 
 
 def _plain_writer(tree: nodes.Template) -> Callable[[Mapping[str, Any]], str] | None:
-    """A `%` format for templates of text and bare fields: the same text, a tenth of the time."""
+    """Return a `%` format for a template of text and bare fields: the same text, ten times as fast."""
     parts = []
     for node in tree.body:
         if not isinstance(node, nodes.Output):
@@ -141,7 +141,7 @@ def _plain_writer(tree: nodes.Template) -> Callable[[Mapping[str, Any]], str] | 
 
 
 def _jinja_writer(source: str) -> Callable[[Mapping[str, Any]], str]:
-    """What `Template.render` of Jinja does, less merging its (empty) globals on every call."""
+    """Do what `Template.render` of Jinja does, less merging its (empty) globals on every call."""
     template = _ENVIRONMENT.from_string(source)
     environment, name, blocks = template.environment, template.name, template.blocks
 

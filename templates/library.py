@@ -12,8 +12,8 @@ A task file names its task, the sources that use it and its templates:
 A source that several task files name has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of
 which one is chosen per draw.
 
-The protocols beside them, in `protocol/`, are read by `templates.protocols`. They stand in front of the
-shipped ones: a file replaces the shipped one of its name, and may extend any of the others.
+The protocols beside them, in `protocol/`, are read by `templates.protocols`. A file replaces the
+shipped protocol of its name and may extend any of the others.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from templates.catalog import TASKS
-from templates.errors import Finding, SyntaxRefused, TemplateSetError
+from templates.errors import Finding, TemplateSetError, UnsupportedSyntaxError
 from templates.files import Strict, parse
-from templates.language import Template, compile_template
+from templates.language import TemplateText, compile_template
 from templates.protocols import Protocol as Protocol
 from templates.protocols import read_protocols
+from templates.tasks import TASKS
 
 SHIPPED = Path(__file__).parent
 SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
@@ -55,67 +55,67 @@ class _TaskFile(Strict):
 
 
 @dataclass(frozen=True, eq=False)
-class Wording:
+class Template:
     """One instruction and the target that answers it."""
 
     template_id: str
     task: str
     file: str
-    instruction: Template
-    target: Template
+    instruction: TemplateText
+    target: TemplateText
     sources: tuple[str, ...]
     allow_blank: bool = False
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Fields that the instruction cannot do without (the target's are always there)."""
+        """Fields that the instruction requires; those of the target are always present."""
         return self.instruction.required - TASKS[self.task].target
 
 
 @dataclass(frozen=True)
 class Form:
-    """The templates of one task that a source may be rendered with."""
+    """Templates of one task that a source may be rendered with."""
 
     task: str
-    wordings: tuple[Wording, ...]
+    templates: tuple[Template, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class TemplateSet:
     """All templates, and all protocols by name, of one folder.
 
-    `hash` is of the content, not of the layout, of all that builds render: not of protocols that are
-    another choice, which change nothing that is stored. The protocols that builds ask with are the
-    folder's own, and the shipped ones of all other sources.
+    `hash` covers the content, not the layout, of all that a build renders: the templates and each
+    source's default protocol. Variants of protocols change nothing that is stored and do not count.
+    Default protocols are the folder's own, and the shipped ones of all other sources.
     """
 
     name: str
-    wordings: tuple[Wording, ...]
+    templates: tuple[Template, ...]
     protocols: Mapping[str, Protocol]
     hash: str
     _forms: dict[str, tuple[Form, ...]] = field(default_factory=dict, repr=False)
 
     def forms(self, source: str) -> tuple[Form, ...]:
-        """The forms of `source`, in the order of `TASKS`; empty where no file names it."""
+        """Return the forms of `source`, in the order of `TASKS`; empty where no file names it."""
         if source not in self._forms:
-            mine = [wording for wording in self.wordings if source in wording.sources]
+            mine = [template for template in self.templates if source in template.sources]
             grouped = ((task, tuple(w for w in mine if w.task == task)) for task in TASKS)
             self._forms[source] = tuple(Form(task, group) for task, group in grouped if group)
         return self._forms[source]
 
     def sources(self) -> tuple[str, ...]:
-        """Every source that some template names, sorted."""
-        return tuple(sorted({source for wording in self.wordings for source in wording.sources}))
+        """Return the sources of all templates, sorted."""
+        return tuple(sorted({source for template in self.templates for source in template.sources}))
 
 
 def load_templates(directory: str | Path = "instruct") -> TemplateSet:
-    """The template set in `directory`, or the shipped one of that name.
+    """Return the template set in `directory`, or the shipped set of that name.
 
-    Protocols are the shipped ones, and those of `directory/protocol/` in front of them.
+    Protocols in `directory/protocol/` replace the shipped ones of their names.
     Files that have not changed are not parsed again.
 
     Raises:
-        TemplateSetError: says every mistake in every file at once.
+        TemplateSetError: lists every error in every file.
     """
     folder = template_folder(directory)
     state = tuple((str(path), path.stat().st_mtime_ns) for path in _files(folder))
@@ -131,12 +131,13 @@ def _load(folder: Path, state: tuple[tuple[str, int], ...]) -> TemplateSet:
 
 
 def load_protocols(directory: str | Path | None) -> Mapping[str, Protocol]:
-    """The protocols by name: the shipped ones, and in front of them those of `directory/protocol/`.
+    """Return the protocols by name; those in `directory/protocol/` replace the shipped ones.
 
-    Task files are neither needed nor read. `directory` is as in `load_templates`; None is no folder.
+    Task files are neither needed nor read. `directory` is as in `load_templates`; None takes the
+    shipped protocols alone.
 
     Raises:
-        TemplateSetError: there is no such folder, or nothing in it; or every mistake in every file.
+        TemplateSetError: the folder is missing or empty, or files have errors; lists all of them.
     """
     folder = template_folder("instruct" if directory is None else directory)
     findings = list(_nothing_in(folder, "write protocol/<source>.<name>.yaml"))
@@ -149,12 +150,12 @@ def load_protocols(directory: str | Path | None) -> Mapping[str, Protocol]:
 
 
 def has_only_protocols(folder: Path) -> bool:
-    """Whether a folder holds protocols and no task files: enough to evaluate with, not to build."""
+    """Return True if a folder holds protocols and no task files: enough to evaluate, not to build."""
     return bool(_own_protocols(folder)) and not any(folder.glob("*.yaml"))
 
 
 def _files(folder: Path) -> list[Path]:
-    """The task files, then the protocols, of a template set."""
+    """Return the task files, then the protocols, of a template set."""
     own = _own_protocols(folder)
     replaced = {path.name for path in own}
     shipped = [path for path in _shipped_protocols() if path.name not in replaced]
@@ -170,14 +171,14 @@ def _shipped_protocols() -> list[Path]:
 
 
 def _read_protocols(folder: Path, findings: list[Finding]) -> dict[str, Protocol]:
-    """The protocols of a folder and the shipped ones that it does not replace, in their files' order.
+    """Return a folder's protocols and the shipped ones that it does not replace, sorted by file.
 
-    A shipped variant extends the shipped file even where the folder replaces that: what `gqa.exact`
-    means does not depend on the folder.
+    A shipped variant extends the shipped file even where the folder replaces that file: `gqa.exact`
+    means the same with every folder.
     """
     shipped, own = _shipped_protocols(), _own_protocols(folder)
     if not own and (folder / "protocol").exists():
-        remedy = "name its files <source>.yaml or <source>.<name>.yaml, or take it away"
+        remedy = "name its files <source>.yaml or <source>.<name>.yaml, or remove the folder"
         findings.append(Finding("protocol", "no-files", "no *.yaml files in it", remedy))
     replaced = {path.stem for path in own}
     kept = [each for each in read_protocols(shipped, findings) if each.name not in replaced]
@@ -186,12 +187,12 @@ def _read_protocols(folder: Path, findings: list[Finding]) -> dict[str, Protocol
 
 
 def template_folder(directory: str | Path) -> Path:
-    """The folder of a shipped set's name, or `directory` itself."""
+    """Return the folder of the shipped set of that name, or `directory` itself."""
     return SHIPPED / str(directory) if str(directory) in SHIPPED_SETS else Path(directory)
 
 
 def _nothing_in(folder: Path, remedy: str) -> Iterator[Finding]:
-    """A finding if `folder` is none, or holds no task files."""
+    """Yield a finding if `folder` is no folder or holds no task files."""
     if not folder.is_dir():
         known = f"give a folder or one of {', '.join(SHIPPED_SETS)}"
         yield Finding(str(folder), "no-folder", "no such folder", known)
@@ -202,25 +203,25 @@ def _nothing_in(folder: Path, remedy: str) -> Iterator[Finding]:
 def read_templates(
     folder: Path, *, needs_templates: bool = True
 ) -> tuple[TemplateSet, list[Finding]]:
-    """What can be read of `folder`, and every finding that keeps the rest from being used."""
+    """Return the valid templates of `folder`, and a finding for each error in the others."""
     remedy = "write one file a task, such as vqa.yaml"
     if has_only_protocols(folder):
         remedy += "; protocol/ alone is enough to evaluate, not to build"
     findings = list(_nothing_in(folder, remedy)) if needs_templates else []
-    wordings: list[Wording] = []
+    templates: list[Template] = []
     content: list[Any] = []
     for path in sorted(folder.glob("*.yaml")):
         parsed = parse(path, _TaskFile, findings)
         if parsed is not None:
             content.append(parsed.model_dump())
-            wordings.extend(_templates(path.name, parsed, findings))
+            templates.extend(_templates(path.name, parsed, findings))
     protocols = _read_protocols(folder, findings)
     content += [each.content for each in protocols.values() if each.name == each.source]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return TemplateSet(folder.name, tuple(wordings), protocols, digest), findings
+    return TemplateSet(folder.name, tuple(templates), protocols, digest), findings
 
 
-def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator[Wording]:
+def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator[Template]:
     task = TASKS.get(parsed.task)
     if task is None:
         message, remedy = f"unknown task {parsed.task!r}", f"use one of {', '.join(TASKS)}"
@@ -235,11 +236,11 @@ def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterato
         for part, text in texts.items():
             try:
                 compiled[part] = compile_template(text, task.fields)
-            except SyntaxRefused as error:
+            except UnsupportedSyntaxError as error:
                 message, field = f"{part}: {error.message}", error.field or part
                 findings.append(Finding(file, "syntax", message, error.remedy, entry.id, field))
         if len(compiled) == len(texts):
-            yield Wording(
+            yield Template(
                 template_id=entry.id,
                 task=parsed.task,
                 file=file,

@@ -1,17 +1,17 @@
-"""Protocols: how an evaluation asks a source, and how it scores the answers.
+"""Protocols: the prompt of a source's evaluation splits, and the rules that score the predictions.
 
-A protocol is named after its file: `aokvqa` is the one that a build asks A-OKVQA's evaluation splits
-with, `aokvqa.multiple_choice` another that an evaluation may choose instead. One that differs in little
-says only that:
+A protocol is named after its file: a build renders A-OKVQA's evaluation splits with `aokvqa`; an
+evaluation may choose `aokvqa.multiple_choice` instead. A protocol that differs in little from another
+gives only the difference:
 
     extends: gqa
     evaluation:
       metric: exact_match
       read_in: {metric: GQA's own eval.py}
 
-The rest is the base's, key by key. `read_in` and `note` speak of the prompt: a protocol with a prompt of
-its own says its own. `differences` speak of all the rules: they are never the base's, as a variant may
-have changed what they tell of; one that gives none says in a sentence what it changes.
+The other keys are the base's. `read_in` and `note` are about the prompt: a protocol with its own prompt
+gives its own. `differences` are about all the rules and are never taken from the base, since the variant
+may have changed what they describe; a variant without any gets one sentence that names what it changes.
 """
 
 import re
@@ -23,11 +23,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from templates.blanks import find_blanks
-from templates.catalog import TASKS
-from templates.errors import Finding, SyntaxRefused
+from templates.errors import Finding, UnsupportedSyntaxError
 from templates.evaluation import Evaluation, merged, protocol_hash
-from templates.files import Strict, mistakes, read_yaml, validate
-from templates.language import Template, compile_template
+from templates.files import Strict, layout_findings, read_yaml, validate
+from templates.language import TemplateText, compile_template
+from templates.tasks import TASKS
 
 _NAME = re.compile(r"(\w+):\1(\.\w+)?")  # the source, and the file's name
 
@@ -36,15 +36,15 @@ _NAME = re.compile(r"(\w+):\1(\.\w+)?")  # the source, and the file's name
 class Protocol:
     """A fixed evaluation prompt of a source, where it was read, and how answers are scored.
 
-    `evaluation` and `hash` are None where a file says only how to ask. The hash is of prompt, task and
-    rules: of all that decides about a score.
+    `evaluation` and `hash` are None where a file gives only a prompt. The hash covers prompt, task and
+    rules: all that decides a score.
     """
 
     name: str
     source: str
     task: str
     file: str
-    prompt: Template
+    prompt: TemplateText
     read_in: str
     note: str | None = None
     evaluation: Evaluation | None = None
@@ -54,7 +54,7 @@ class Protocol:
 
     @property
     def content(self) -> dict[str, str]:
-        """What a build renders, if it asks with this protocol."""
+        """Return what a build with this protocol renders."""
         return {"source": self.source, "task": self.task, "prompt": self.prompt.source}
 
 
@@ -72,10 +72,10 @@ class _ProtocolFile(Strict):
 def read_protocols(
     paths: Sequence[Path], findings: list[Finding], *, beside: Sequence[Path] = ()
 ) -> list[Protocol]:
-    """The protocols in files of one folder; what keeps one from being used is a finding.
+    """Return the protocols in `paths`; an error that keeps one from being used is added to `findings`.
 
-    They may extend each other, and those `beside` that have another name. A base's mistakes are told
-    once, not again for those that extend it.
+    They may extend each other, and those in `beside` that have another name. Errors of a base are
+    reported once, not again for each protocol that extends it.
     """
     own = {path.stem for path in paths}
     read = {
@@ -96,8 +96,8 @@ def read_protocols(
     for name, mine in found.items():
         base = read[name]["extends"] if _extends(read[name]) else None
         of_base = found.get(base, []) if isinstance(base, str) and base != name else []
-        told = {(each.rule, each.field, each.message) for each in of_base}
-        findings += [each for each in mine if (each.rule, each.field, each.message) not in told]
+        reported = {(each.rule, each.field, each.message) for each in of_base}
+        findings += [each for each in mine if (each.rule, each.field, each.message) not in reported]
     return protocols
 
 
@@ -134,9 +134,9 @@ def _protocol(path: Path, read: Mapping[str, Any], findings: list[Finding]) -> P
 def _base(
     name: Any, read: Mapping[str, Any], file: str, findings: list[Finding]
 ) -> dict[str, Any] | None:
-    """What the file that another extends holds, or None and a finding.
+    """Return the content of the file `name` that `file` extends, or None and add a finding.
 
-    None without a finding where the base itself is no protocol: there is one about it already.
+    None without a finding where the base itself is invalid: it has a finding already.
     """
     if not isinstance(name, str) or name not in read:
         known = sorted(each for each in read if not _extends(read[each]))
@@ -148,9 +148,9 @@ def _base(
     if _extends(base):
         itself = f"protocol/{name}.yaml" == file
         message = f"extends {'itself' if itself else f'{name!r}, which extends another'}"
-        remedy = f"extend {base['extends']!r} and say the rest here"
+        remedy = f"extend {base['extends']!r} and give the rest here"
         if itself:
-            remedy = "name another protocol, or take the line out"
+            remedy = "name another protocol, or remove the line"
         findings.append(Finding(file, "extends", message, remedy, field="extends"))
         return None
     return base if isinstance(base, dict) else None
@@ -161,7 +161,7 @@ def _extends(data: Any) -> bool:
 
 
 def _extended(base: Mapping[str, Any], own: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A protocol's keys, and those that it leaves out of its base, the protocol `name`."""
+    """Return a protocol's keys, completed by those of its base, the protocol `name`."""
     taken = dict(base)
     if "prompt" in own:
         for about_the_prompt in ("read_in", "note", "allow_blank"):
@@ -177,7 +177,7 @@ def _extended(base: Mapping[str, Any], own: Mapping[str, Any], name: str) -> dic
 
 
 def _differences(base: Mapping[str, Any], own: Mapping[str, Any], name: str) -> Any:
-    """What a variant that says nothing of it differs in; the base's sentences if in nothing."""
+    """Return `differences` for a variant that gives none; the base's if it changes nothing."""
     rules, own_rules = base["evaluation"], own.get("evaluation", {})
     changed = [key for key in ("task", "prompt") if own.get(key, base.get(key)) != base.get(key)]
     changed += [
@@ -205,17 +205,17 @@ def _is_named_right(name: str, file: str, parsed: _ProtocolFile, findings: list[
     return False
 
 
-def _prompt(file: str, parsed: _ProtocolFile, findings: list[Finding]) -> Template | None:
+def _prompt(file: str, parsed: _ProtocolFile, findings: list[Finding]) -> TemplateText | None:
     try:
         return compile_template(parsed.prompt, TASKS[parsed.task].fields)
-    except SyntaxRefused as error:
+    except UnsupportedSyntaxError as error:
         field = error.field or "prompt"
         findings.append(Finding(file, "syntax", error.message, error.remedy, field=field))
         return None
 
 
 def _shows_something(
-    file: str, parsed: _ProtocolFile, prompt: Template, findings: list[Finding]
+    file: str, parsed: _ProtocolFile, prompt: TemplateText, findings: list[Finding]
 ) -> bool:
     if parsed.allow_blank:
         return True
@@ -227,11 +227,11 @@ def _shows_something(
 def _rules(
     file: str, data: dict[str, Any] | None, findings: list[Finding]
 ) -> tuple[Evaluation | None, bool]:
-    """A protocol's rules, and whether it has no mistake in them."""
+    """Return a protocol's rules, and True if they hold no error."""
     if data is None:
         return None, True
     try:
         return Evaluation.model_validate(data), True
     except ValidationError as error:
-        findings += mistakes(error, file, "evaluation")
+        findings += layout_findings(error, file, "evaluation")
         return None, False

@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from templates.catalog import SOURCES, TASKS
+from templates.tasks import SOURCES, TASKS
 
 T = TypeVar("T")
 

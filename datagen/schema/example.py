@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.text import clean_line
-from templates.catalog import TASKS
+from templates.tasks import TASKS
 
 MAX_TEXT_CHARS = 32_768
 """Longer fields are refused: no source has them, and no template could render them."""

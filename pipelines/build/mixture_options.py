@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from datagen.errors import OptionError, nearest
 from datagen.mixture import FACTORS, MixtureOptions, check_sources, mix
 from datagen.sources import SOURCE_IDS, load_source
-from templates.catalog import SOURCES
+from templates.tasks import SOURCES
 
 PER_SOURCE = {"factors": "factors.okvqa=2", "splits": "splits.vqav2=train,val"}
 """Options with a value for each source, and an example."""

@@ -63,6 +63,6 @@ def _corpus(templates: TemplateSet, seed: int) -> Iterator[str]:
         yield from phrases
     for name in SHIPPED_SETS:
         shipped = load_templates(name)
-        yield from (wording.instruction.source for wording in shipped.wordings)
+        yield from (template.instruction.source for template in shipped.templates)
         asked = [each for each in shipped.protocols.values() if each.extends is None]  # no variants
         yield from (protocol.prompt.source for protocol in asked)

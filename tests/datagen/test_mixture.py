@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datagen.errors import OptionError
 from datagen.mixture import FACTORS, MixtureOptions, check_sources, mix
-from templates.catalog import SOURCES
+from templates.tasks import SOURCES
 
 PAPER_SIZES = {
     "web_capfilt": 14_000_000,

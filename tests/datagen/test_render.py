@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from datagen.errors import Reason, RowRejectedError
 from datagen.render import chance, draw, draw_by_chance, evaluation, fields_of, references_of
 from datagen.schema.example import MAX_TEXT_CHARS, Answer, Example, Turn, counted
-from templates.catalog import SOURCES, TASKS
 from templates.library import load_templates
+from templates.tasks import SOURCES, TASKS
 
 TEMPLATES = load_templates("instruct")
 PLAIN = load_templates("plain")
@@ -105,17 +105,17 @@ def test_a_draw_is_a_function_of_its_arguments() -> None:
 
 
 def test_draws_differ_in_template() -> None:
-    wordings = Counter(draw(vqa(), TEMPLATES, 0, number).template_id for number in range(2_000))
+    templates = Counter(draw(vqa(), TEMPLATES, 0, number).template_id for number in range(2_000))
     (form,) = TEMPLATES.forms("vqav2")
-    assert set(wordings) == {wording.template_id for wording in form.wordings}
-    expected = 2_000 / len(form.wordings)
-    assert all(0.6 * expected < count < 1.4 * expected for count in wordings.values())
+    assert set(templates) == {template.template_id for template in form.templates}
+    expected = 2_000 / len(form.templates)
+    assert all(0.6 * expected < count < 1.4 * expected for count in templates.values())
 
 
 def test_examples_differ_in_template() -> None:
-    wordings = Counter(draw(vqa(number), TEMPLATES, 0).template_id for number in range(2_000))
+    templates = Counter(draw(vqa(number), TEMPLATES, 0).template_id for number in range(2_000))
     (form,) = TEMPLATES.forms("vqav2")
-    assert set(wordings) == {wording.template_id for wording in form.wordings}
+    assert set(templates) == {template.template_id for template in form.templates}
 
 
 def test_answers_are_drawn_as_often_as_annotators_gave_them() -> None:
@@ -137,8 +137,8 @@ def test_template_and_answer_are_drawn_independently() -> None:
         drawn = draw(vqa(number, answers), TEMPLATES, 0)
         pairs[drawn.template_id, drawn.target] += 1
     (form,) = TEMPLATES.forms("vqav2")
-    expected = 7_000 / (2 * len(form.wordings))
-    assert len(pairs) == 2 * len(form.wordings)
+    expected = 7_000 / (2 * len(form.templates))
+    assert len(pairs) == 2 * len(form.templates)
     assert sum((count - expected) ** 2 / expected for count in pairs.values()) < 60
 
 
@@ -339,10 +339,10 @@ def test_an_absent_field_and_a_text_too_long_are_told_apart() -> None:
     long = make(
         "scienceqa", "multiple_choice", question="?", choices=("x" * 70_000,), correct_choice=0
     )
-    with pytest.raises(RowRejectedError, match="passes the 65536 allowed") as error:
+    with pytest.raises(RowRejectedError, match="65536 are allowed") as error:
         draw(long, TEMPLATES, 0)
     assert error.value.reason is Reason.TEXT_TOO_LONG
-    with pytest.raises(RowRejectedError, match="passes the 65536 allowed") as error:
+    with pytest.raises(RowRejectedError, match="65536 are allowed") as error:
         evaluation(long, TEMPLATES.protocols["scienceqa"], chance(0, 0, "x"))
     assert error.value.reason is Reason.TEXT_TOO_LONG
 
@@ -352,8 +352,8 @@ def test_every_source_has_templates_or_needs_none() -> None:
         forms = TEMPLATES.forms(source)
         assert forms or source.startswith("llava_")
         for form in forms:
-            names = {wording.template_id for wording in form.wordings}
-            assert len(names) == len(form.wordings)
+            names = {template.template_id for template in form.templates}
+            assert len(names) == len(form.templates)
 
 
 texts = st.text(min_size=1, max_size=60) | st.just("{{ question }} {% endif %} %(answer)s")

@@ -21,8 +21,8 @@ from datagen.render import chance, draw, evaluation, fields_of, references_of
 from datagen.schema.adapter import Filtered, Rejected, RowContext, Rows
 from datagen.schema.example import Example
 from datagen.sources import SOURCE_IDS, load_source
-from templates.catalog import TASKS
 from templates.library import load_templates
+from templates.tasks import TASKS
 
 TEMPLATES = load_templates("instruct")
 
@@ -158,7 +158,7 @@ def task_of(template_id: str) -> str:
     """The task of a template, or of a protocol."""
     if template_id.startswith("protocol/"):
         return TEMPLATES.protocols[template_id.removeprefix("protocol/")].task
-    return next(w.task for w in TEMPLATES.wordings if w.template_id == template_id)
+    return next(w.task for w in TEMPLATES.templates if w.template_id == template_id)
 
 
 def test_training_splits_have_templates_and_evaluation_splits_a_prompt(
@@ -169,9 +169,11 @@ def test_training_splits_have_templates_and_evaluation_splits_a_prompt(
         if split != "train" and source_id in TEMPLATES.protocols:
             assert names == {f"protocol/{source_id}"}
         else:
-            wordings = {w.template_id for form in TEMPLATES.forms(source_id) for w in form.wordings}
-            assert names <= wordings
-            assert len(names) > 1 or len(wordings) == 1
+            templates = {
+                w.template_id for form in TEMPLATES.forms(source_id) for w in form.templates
+            }
+            assert names <= templates
+            assert len(names) > 1 or len(templates) == 1
 
 
 def test_a_record_is_drawn_again_from_its_fields(referenced: Any, source_id: str) -> None:

@@ -530,7 +530,7 @@ def test_absent_images_have_a_limit_of_their_own(
     assert paths[f"coco/val2014/{path.name}"] == number
 
 
-def test_an_image_root_that_is_not_there_is_told(raw, tmp_path, build):
+def test_an_image_root_that_is_missing_is_refused(raw, tmp_path, build):
     root = tmp_path / "nowhere"
     message = build(raw, tmp_path / "out", *VAL, "--image-root", f"coco={root}").message
     assert "14 of 14 records lack their image" in message
@@ -685,14 +685,14 @@ HOSTILE = [
 
 
 @pytest.fixture
-def wordings(tmp_path):
-    def wordings(text, name="video_qa.yaml"):
-        folder = tmp_path / "wordings"
+def template_file(tmp_path):
+    def template_file(text, name="video_qa.yaml"):
+        folder = tmp_path / "mine"
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(text)
         return folder
 
-    return wordings
+    return template_file
 
 
 def task_file(instruction):
@@ -707,10 +707,10 @@ def task_file(instruction):
 
 
 @pytest.mark.parametrize("instruction", HOSTILE, ids=range(len(HOSTILE)))
-def test_templates_that_do_more_than_word_are_refused(
-    instruction, wordings, raw, tmp_path, build, run
+def test_templates_outside_the_closed_language_are_refused(
+    instruction, template_file, raw, tmp_path, build, run
 ):
-    folder = wordings(task_file(instruction))
+    folder = template_file(task_file(instruction))
     message = build(raw, tmp_path / "out", "--template-dir", folder).message
     assert f"templates in {folder} cannot be used, " in message
     assert "video_qa.yaml: video_qa.bad.1: " in message
@@ -739,9 +739,9 @@ def test_templates_that_do_more_than_word_are_refused(
     ids=range(10),
 )
 def test_template_files_that_cannot_be_read_are_named(
-    text, reason, wordings, raw, tmp_path, build, run
+    text, reason, template_file, raw, tmp_path, build, run
 ):
-    folder = wordings(text)
+    folder = template_file(text)
     message = build(raw, tmp_path / "out", "--template-dir", folder).message
     assert "video_qa.yaml" in message
     assert reason in message.rsplit("[", 1)[-1] or reason in message
@@ -750,7 +750,7 @@ def test_template_files_that_cannot_be_read_are_named(
     assert "Traceback" not in linted.err
 
 
-def test_a_template_folder_that_is_not_there_is_told(raw, tmp_path, build):
+def test_a_template_folder_that_is_missing_is_refused(raw, tmp_path, build):
     message = build(raw, tmp_path / "out", "--template-dir", tmp_path / "nothing").message
     assert "no such folder; give a folder or one of instruct, plain, task_dataset_prefix" in message
     (tmp_path / "empty").mkdir()
@@ -759,9 +759,9 @@ def test_a_template_folder_that_is_not_there_is_told(raw, tmp_path, build):
 
 
 def test_a_template_folder_without_template_for_a_source_rejects_its_rows(
-    raw, tmp_path, build, wordings
+    raw, tmp_path, build, template_file
 ):
-    folder = wordings(task_file("See: {{ question }}"))
+    folder = template_file(task_file("See: {{ question }}"))
     message = build(raw, tmp_path / "out", "--sources", "vqav2", "--template-dir", folder).message
     assert "no_template" in message
     assert "no template for vqav2" in message

@@ -35,7 +35,7 @@ def test_a_length_penalty_may_differ_between_language_models():
     assert Decoding(max_new_tokens=3, length_penalty=2).penalty("llama") == 2
 
 
-def test_an_end_token_is_ranked_for_t5_only_unless_the_protocol_says_otherwise():
+def test_an_end_token_is_ranked_for_t5_only_unless_the_protocol_differs():
     rules = evaluation(RANK)
     assert (rules.ends("t5"), rules.ends("llama")) == (True, False)
     rules = evaluation(RANK, end_token={"t5": 0, "llama": 1})
@@ -84,11 +84,11 @@ def test_rules_that_do_not_fit_together_are_refused(rules, changes, message):
         ({"min_new_tokens": 10}, "min_new_tokens is 10, more than max_new_tokens, 9"),
     ],
 )
-def test_decoding_that_cannot_be_meant_is_one_mistake_said_in_a_sentence(decoding, message):
+def test_invalid_decoding_is_one_error_in_one_sentence(decoding, message):
     with pytest.raises(ValidationError) as caught:
         evaluation(GENERATE, decoding={"max_new_tokens": 9, **decoding})
-    [mistake] = caught.value.errors()
-    assert message in mistake["msg"]
+    [error] = caught.value.errors()
+    assert message in error["msg"]
 
 
 def test_decoding_may_be_of_one_length_only():
@@ -108,11 +108,11 @@ def test_a_count_of_records_is_a_whole_number(records):
 )
 def test_a_word_cannot_stand_for_yes_and_no_or_count_double(positive, negative, word):
     words = {"positive": positive, "negative": negative}
-    with pytest.raises(ValidationError, match=f"'{word}' is there twice; a word stands for yes or"):
+    with pytest.raises(ValidationError, match=f"'{word}' is given twice; a word stands for yes or"):
         evaluation(RANK, candidates="verbalizers", verbalizers=words)
 
 
-def test_every_key_says_where_it_was_read_and_no_other_does():
+def test_every_key_has_a_source_and_no_other_does():
     rules = told(GENERATE)
     del rules["read_in"]["metric"]
     with pytest.raises(ValidationError, match="read_in does not say where metric was read"):
@@ -145,14 +145,14 @@ def test_rules_survive_json():
     assert Evaluation.model_validate(rules.model_dump(mode="json", exclude_unset=True)) == rules
 
 
-def test_a_variant_takes_over_what_it_does_not_say():
+def test_a_variant_inherits_the_keys_that_it_does_not_give():
     own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
     result = Evaluation.model_validate(merged({**told(GENERATE), "differences": ["one"]}, own))
     assert (result.metric, result.split) == ("exact_match", "val")
     assert (result.read_in["metric"], result.read_in["split"]) == ("elsewhere", "a test")
 
 
-def test_a_variant_does_not_take_over_what_its_base_says_of_itself():
+def test_a_variant_does_not_inherit_its_bases_differences():
     base = {**told(GENERATE), "differences": ["the decoding is a guess"]}
     own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
     assert Evaluation.model_validate(merged(base, own)).differences == ()
@@ -160,7 +160,7 @@ def test_a_variant_does_not_take_over_what_its_base_says_of_itself():
     assert Evaluation.model_validate(merged(base, own)).differences == ("compared as they are",)
 
 
-def test_a_variant_says_where_its_own_keys_were_read():
+def test_a_variant_gives_the_sources_of_its_own_keys():
     with pytest.raises(ValidationError, match="read_in does not say where metric was read"):
         Evaluation.model_validate(merged(told(GENERATE), {"metric": "exact_match"}))
 

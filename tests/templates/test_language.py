@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from templates.catalog import TASKS, FieldKind
-from templates.errors import RenderError, SyntaxRefused
+from templates.errors import RenderError, UnsupportedSyntaxError
 from templates.language import (
     MAX_RENDERED_CHARS,
     MAX_TEMPLATE_CHARS,
-    Template,
+    TemplateText,
     compile_template,
     lettered,
 )
 from templates.library import SHIPPED_SETS, load_templates
+from templates.tasks import TASKS, FieldKind
 
 KINDS = {
     "question": FieldKind.TEXT,
@@ -182,7 +182,7 @@ def test_allowed_constructs_render(source, expected):
     ],
 )
 def test_everything_else_of_jinja_is_refused_with_a_remedy(source, match):
-    with pytest.raises(SyntaxRefused, match=match) as caught:
+    with pytest.raises(UnsupportedSyntaxError, match=match) as caught:
         compile_template(source, KINDS)
     assert caught.value.remedy
 
@@ -200,32 +200,32 @@ def test_everything_else_of_jinja_is_refused_with_a_remedy(source, match):
     ids=["blocks", "many blocks", "nots", "many nots", "filters", "parentheses"],
 )
 def test_deep_nesting_is_refused_and_not_a_crash(source):
-    with pytest.raises(SyntaxRefused, match="nested too deeply"):
+    with pytest.raises(UnsupportedSyntaxError, match="nested too deeply"):
         compile_template(source, KINDS)
 
 
 @pytest.mark.parametrize("digits", ["0x" + "f" * 3_900, "9" * 3_900])
 @pytest.mark.parametrize("source", ["{{ %s }}", "{{ choices[%s] }}", "{{ choices[:%s] | first }}"])
 def test_huge_numbers_are_refused_before_python_has_to_print_them(source, digits):
-    with pytest.raises(SyntaxRefused, match="not allowed"):
+    with pytest.raises(UnsupportedSyntaxError, match="not allowed"):
         compile_template(source % digits, KINDS)
 
 
 def test_a_huge_template_is_refused_before_it_is_parsed():
     compile_template("x" * MAX_TEMPLATE_CHARS, KINDS)
-    with pytest.raises(SyntaxRefused, match="template of 4001 characters"):
+    with pytest.raises(UnsupportedSyntaxError, match="template of 4001 characters"):
         compile_template("x" * (MAX_TEMPLATE_CHARS + 1), KINDS)
 
 
 def test_an_unknown_field_names_the_ones_that_the_task_has():
-    with pytest.raises(SyntaxRefused, match="unknown field 'qestion'") as caught:
+    with pytest.raises(UnsupportedSyntaxError, match="unknown field 'qestion'") as caught:
         compile_template("{{ qestion }}", KINDS)
     assert caught.value.field == "qestion"
     assert "choices, context, dialog, label, question" in caught.value.remedy
 
 
 def test_a_list_that_is_printed_is_shown_how_to_join_it():
-    with pytest.raises(SyntaxRefused) as caught:
+    with pytest.raises(UnsupportedSyntaxError) as caught:
         compile_template("{{ choices }}", KINDS)
     assert "{{ choices | join(', ') }}" in caught.value.remedy
 
@@ -254,9 +254,7 @@ def test_a_list_that_is_printed_is_shown_how_to_join_it():
         ("{{ 'yes' if label else 'no' }}", "label", ""),
     ],
 )
-def test_a_field_is_required_unless_the_template_asks_whether_it_is_there(
-    source, required, optional
-):
+def test_a_field_is_required_unless_the_template_tests_for_it(source, required, optional):
     template = compile_template(source, KINDS)
     assert template.required == set(required.split())
     assert template.optional == set(optional.split())
@@ -288,7 +286,7 @@ def test_rendered_text_is_bounded(source):
     template = compile_template(source, KINDS)
     longest = "x" * MAX_RENDERED_CHARS
     assert len(template.render({**fields, "question": longest})) == MAX_RENDERED_CHARS
-    with pytest.raises(RenderError, match="65537 characters passes the 65536 allowed"):
+    with pytest.raises(RenderError, match="65537 characters, 65536 are allowed"):
         template.render({**fields, "question": longest + "x"})
 
 
@@ -303,7 +301,7 @@ def test_a_long_loop_stops_at_the_bound():
                 yield "x" * 1_000
 
     template = compile_template("{% for c in choices %}{{ c }}{% endfor %}", KINDS)
-    with pytest.raises(RenderError, match="passes the 65536 allowed"):
+    with pytest.raises(RenderError, match="65536 are allowed"):
         template.render({"choices": Endless()})
     assert served == 66
 
@@ -368,12 +366,14 @@ JINJA = jinja_itself()
 by_jinja = lru_cache(maxsize=None)(JINJA.from_string)
 
 
-def shipped_templates(task: str) -> dict[str, Template]:
+def shipped_templates(task: str) -> dict[str, TemplateText]:
     sets = [load_templates(name) for name in SHIPPED_SETS]
-    wordings = [wording for shipped in sets for wording in shipped.wordings if wording.task == task]
+    templates = [
+        template for shipped in sets for template in shipped.templates if template.task == task
+    ]
     return (
-        {f"{wording.template_id} instruction": wording.instruction for wording in wordings}
-        | {f"{wording.template_id} target": wording.target for wording in wordings}
+        {f"{template.template_id} instruction": template.instruction for template in templates}
+        | {f"{template.template_id} target": template.target for template in templates}
         | {
             f"protocol {name}": protocol.prompt
             for name, protocol in sets[0].protocols.items()

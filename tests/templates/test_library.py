@@ -1,6 +1,5 @@
 import pytest
 
-from templates.catalog import SOURCES
 from templates.errors import TemplateSetError
 from templates.files import MAX_FILE_BYTES
 from templates.library import (
@@ -10,6 +9,7 @@ from templates.library import (
     read_templates,
     template_folder,
 )
+from templates.tasks import SOURCES
 
 VQA = """\
 task: vqa
@@ -50,37 +50,37 @@ def write_protocol(folder, text, name="vqav2.yaml"):
 
 
 def test_a_folder_of_task_files_becomes_templates(folder):
-    [wording] = load_templates(folder).wordings
-    assert (wording.template_id, wording.task, wording.file) == ("vqa.bare.1", "vqa", "vqa.yaml")
-    assert wording.sources == ("vqav2", "okvqa")
-    assert wording.instruction.render({"question": "What is it?"}) == "What is it?"
-    assert wording.target.render({"answer": "a cat"}) == "a cat"
+    [template] = load_templates(folder).templates
+    assert (template.template_id, template.task, template.file) == ("vqa.bare.1", "vqa", "vqa.yaml")
+    assert template.sources == ("vqav2", "okvqa")
+    assert template.instruction.render({"question": "What is it?"}) == "What is it?"
+    assert template.target.render({"answer": "a cat"}) == "a cat"
 
 
 def test_the_prefix_stands_in_front_of_every_instruction(folder):
     (folder / "vqa.yaml").write_text('prefix: "[{{ task_name }}] "\n' + VQA)
-    [wording] = load_templates(folder).wordings
-    text = wording.instruction.render({"question": "What?", "task_name": "VQA"})
+    [template] = load_templates(folder).templates
+    text = template.instruction.render({"question": "What?", "task_name": "VQA"})
     assert text == "[VQA] What?"
 
 
 def test_a_template_may_have_its_own_target_and_sources(folder):
     own = '    target: "It is {{ answer }}."\n    sources: [okvqa]\n'
     (folder / "vqa.yaml").write_text(VQA + own)
-    [wording] = load_templates(folder).wordings
-    assert wording.target.render({"answer": "a cat"}) == "It is a cat."
-    assert wording.sources == ("okvqa",)
+    [template] = load_templates(folder).templates
+    assert template.target.render({"answer": "a cat"}) == "It is a cat."
+    assert template.sources == ("okvqa",)
 
 
 def test_an_empty_target_is_kept_for_lint_to_find_and_not_replaced_in_silence(folder):
     (folder / "vqa.yaml").write_text(VQA + '    target: ""\n')
-    [wording] = load_templates(folder).wordings
-    assert wording.target.render({}) == ""
+    [template] = load_templates(folder).templates
+    assert template.target.render({}) == ""
 
 
 def test_a_template_requires_what_its_instruction_shows_but_not_the_target(folder):
     (folder / "vqa.yaml").write_text(VQA.replace("{{ question }}", "{{ question }}{{ answer }}"))
-    assert load_templates(folder).wordings[0].required == {"question"}
+    assert load_templates(folder).templates[0].required == {"question"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_empty_folder_is_no_template_set(tmp_path):
         load_templates(tmp_path)
 
 
-def test_all_mistakes_of_all_files_are_said_at_once(folder):
+def test_all_errors_of_all_files_are_reported_at_once(folder):
     (folder / "a.yaml").write_text("task: vqa\n\tsources")
     (folder / "b.yaml").write_text(VQA + "colour: red\n")
     (folder / "c.yaml").write_text(
@@ -179,7 +179,7 @@ def test_all_mistakes_of_all_files_are_said_at_once(folder):
     with pytest.raises(TemplateSetError) as caught:
         load_templates(folder)
     message = str(caught.value)
-    assert f"templates in {folder} cannot be used, 6 mistakes:" in message
+    assert f"templates in {folder} cannot be used, 6 errors:" in message
     for line in (
         "a.yaml: not readable: ",
         "b.yaml: colour: extra inputs are not permitted",
@@ -191,10 +191,10 @@ def test_all_mistakes_of_all_files_are_said_at_once(folder):
         assert f"\n  {line}" in message
 
 
-def test_what_can_be_read_is_read_beside_the_mistakes(folder):
+def test_what_can_be_read_is_read_beside_the_errors(folder):
     (folder / "zzz.yaml").write_text("task: 'vqa")
     template_set, findings = read_templates(folder)
-    assert [wording.template_id for wording in template_set.wordings] == ["vqa.bare.1"]
+    assert [template.template_id for template in template_set.templates] == ["vqa.bare.1"]
     assert len(findings) == 1
 
 
@@ -237,7 +237,7 @@ def test_a_protocol_is_named_after_its_source_and_has_a_known_task(folder, text,
     assert finding.remedy.startswith("name the file after its source (or <source>.<name>")
 
 
-def test_a_protocol_says_where_it_was_read(folder):
+def test_a_protocol_gives_its_source(folder):
     write_protocol(folder, PROTOCOL.replace("read_in", "read"))
     assert {(finding.field, finding.message) for finding in findings_of(folder)} == {
         ("read_in", "field required"),
@@ -350,7 +350,7 @@ def test_a_shipped_set_is_found_by_its_name_and_any_other_by_its_folder(tmp_path
 def test_aokvqa_has_an_open_and_a_multiple_choice_form(name):
     forms = load_templates(name).forms("aokvqa")
     assert [form.task for form in forms] == ["vqa", "multiple_choice"]
-    assert all(form.wordings for form in forms)
+    assert all(form.templates for form in forms)
 
 
 def test_every_other_source_has_one_form():

@@ -2,14 +2,14 @@ import shutil
 
 import pytest
 
-from templates.catalog import SOURCES, TASKS
 from templates.library import SHIPPED, SHIPPED_SETS
 from templates.lint import lint
+from templates.tasks import SOURCES, TASKS
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A clean set to make one mistake in: the shipped one."""
+    """A clean set to put one error into: the shipped one."""
     for part in ("instruct", "protocol"):
         target = tmp_path / "mine" / ("" if part == "instruct" else part)
         shutil.copytree(SHIPPED / part, target, dirs_exist_ok=True)
@@ -33,7 +33,7 @@ def test_the_shipped_sets_are_clean(name):
     report = lint(name)
     assert [str(finding) for finding in report.findings] == []
     assert report.clean
-    assert len(report.template_set.wordings) >= len(TASKS)
+    assert len(report.template_set.templates) >= len(TASKS)
 
 
 def test_a_copy_of_a_shipped_set_is_clean(folder):
@@ -47,28 +47,28 @@ def test_a_report_over_nothing_is_not_clean(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wording", "rule", "field", "remedy"),
+    ("template", "rule", "field", "remedy"),
     [
         (('"{{ qestion }}"',), "syntax", "qestion", "this task has answer, choices, "),
         (('"{{ question"',), "syntax", "instruction", "allowed are text, fields, if/else"),
         (('"{{ question | center(9) }}"',), "syntax", "instruction", "the filters lower, upper"),
         (('"{{ 3 * 3 }}"',), "syntax", "instruction", "allowed are text, fields, if/else"),
         (('"{{ choices }}"',), "syntax", "choices", "write {{ choices | join(', ') }} or"),
-        (('"{{ choices[7] }}"',), "render", "instruction", "mend the template"),
+        (('"{{ choices[7] }}"',), "render", "instruction", "fix the template"),
         (('" "',), "blank", "instruction", "add words or a field that is always there"),
-        (('"{{ question }} {{ answer }}?"',), "leak", "answer", "take answer out of the instr"),
+        (('"{{ question }} {{ answer }}?"',), "leak", "answer", "remove answer from the instr"),
         (('"PICK: {{ choices | lettered }} "',), "duplicate-template", "instruction", "drop one"),
         (('"So, {{ question }}"', "sources: [vqav3]"), "unknown-source", "sources", "aokvqa, "),
         (('"So, {{ question }}"', "target: so"), "constant-target", "target", "write {{ answer }}"),
     ],
 )
 def test_one_bad_template_is_one_finding_with_file_id_field_and_remedy(
-    folder, wording, rule, field, remedy
+    folder, template, rule, field, remedy
 ):
     add_template(
         folder, "multiple_choice", "multiple_choice.a.1", '"Pick:  {{ choices | lettered }}"'
     )
-    add_template(folder, "multiple_choice", "multiple_choice.new.1", *wording)
+    add_template(folder, "multiple_choice", "multiple_choice.new.1", *template)
     [finding] = lint(folder).findings
     assert (finding.rule, finding.field) == (rule, field)
     assert (finding.file, finding.template_id) == ("multiple_choice.yaml", "multiple_choice.new.1")
@@ -109,10 +109,10 @@ def test_a_target_that_renders_blank_is_found(folder):
 
 
 def test_an_instruction_that_is_blank_without_its_optional_field_is_found(folder):
-    wording = '"{% if caption %}{{ caption }}{% endif %}"'
+    template = '"{% if caption %}{{ caption }}{% endif %}"'
     (folder / "dialog.yaml").write_text(
         f'task: dialog\nsources: [visdial]\ntarget: "{{{{ answer }}}}"\n'
-        f"templates:\n  - id: dialog.new.1\n    instruction: {wording}\n"
+        f"templates:\n  - id: dialog.new.1\n    instruction: {template}\n"
     )
     [finding] = lint(folder).findings
     assert finding.rule == "blank"
@@ -167,7 +167,7 @@ def test_a_protocol_that_gives_the_answer_away_is_found(folder):
     replace(folder / "protocol" / "vqav2.yaml", "answer: ", "answer: {{ answer }}")
     [finding] = lint(folder).findings
     assert (finding.file, finding.field) == ("protocol/vqav2.yaml", "answer")
-    assert (finding.rule, finding.remedy) == ("leak", "take answer out of the prompt")
+    assert (finding.rule, finding.remedy) == ("leak", "remove answer from the prompt")
 
 
 def test_a_blank_protocol_is_found(folder):

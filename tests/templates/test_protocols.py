@@ -1,4 +1,4 @@
-"""Protocol files: how they are read, extended, and what is said of mistakes in them."""
+"""Protocol files: reading, extending, and findings about errors in them."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def found(folder):
     return [(each.file, each.field, each.message) for each in read_templates(folder)[1]]
 
 
-def test_a_protocol_may_say_only_how_to_ask(folder):
+def test_a_protocol_may_give_only_a_prompt(folder):
     write(folder, gqa=BASE)
     assert (read(folder)["gqa"].evaluation, read(folder)["gqa"].hash) == (None, None)
 
@@ -67,7 +67,7 @@ def test_a_protocol_carries_its_rules_and_their_hash(folder):
     assert protocols["gqa"].hash != protocols["gqa.other"].hash
 
 
-def test_a_variant_takes_over_everything_that_it_does_not_say(folder):
+def test_a_variant_inherits_every_key_that_it_does_not_give(folder):
     write(folder, gqa=BASE + RULES, gqa__exact="extends: gqa\n" + METRIC)
     base, variant = read(folder)["gqa"], read(folder)["gqa.exact"]
     assert (variant.name, variant.extends, base.extends) == ("gqa.exact", "gqa", None)
@@ -81,7 +81,7 @@ def test_a_variant_takes_over_everything_that_it_does_not_say(folder):
     assert variant.hash != base.hash
 
 
-def test_a_variant_with_its_own_prompt_says_where_that_was_read_and_has_no_note_of_the_base(folder):
+def test_a_variant_with_its_own_prompt_gives_its_source_and_inherits_no_note(folder):
     own = 'extends: gqa\nprompt: "{{ question }}"\n'
     write(folder, gqa=BASE + RULES, gqa__bare=own + 'read_in: "a talk"\n', gqa__silent=own)
     assert found(folder) == [("protocol/gqa.silent.yaml", "read_in", "field required")]
@@ -92,7 +92,7 @@ def test_a_variant_with_its_own_prompt_says_where_that_was_read_and_has_no_note_
     assert bare.evaluation == rules.model_copy(update={"differences": bare.evaluation.differences})
 
 
-def test_a_variant_that_tells_no_differences_is_said_to_change_what_it_changes(folder):
+def test_a_variant_without_differences_gets_a_sentence_that_names_its_changes(folder):
     prompt = 'extends: gqa\nprompt: "{{ question }}"\nread_in: "a talk"\n'
     write(
         folder,
@@ -126,7 +126,7 @@ def test_a_protocol_may_extend_a_shipped_one_and_the_folders_own_before_that(fol
     assert protocols["gqa.exact"].hash == shipped["gqa.exact"].hash
 
 
-def test_a_mistake_in_a_replaced_protocol_is_told_and_the_shipped_one_not_used(folder):
+def test_an_error_in_a_replaced_protocol_is_reported_and_the_shipped_one_not_used(folder):
     write(folder, gqa=BASE.replace("question", "qestion"))
     template_set, [finding] = read_templates(folder)
     assert finding.file == "protocol/gqa.yaml"
@@ -162,7 +162,7 @@ def test_variants_leave_the_sets_hash_alone(folder):
             "name one of aokvqa, aokvqa.multiple_choice, coco_caption,",
         ),
         ("extends: gqa.exact\n", "extends 'gqa.exact', which extends another", "extend 'gqa' and"),
-        ("extends: gqa.mine\n", "extends itself", "name another protocol, or take the line out"),
+        ("extends: gqa.mine\n", "extends itself", "name another protocol, or remove the line"),
     ],
 )
 def test_what_cannot_be_extended_is_named(folder, text, message, remedy):
@@ -187,14 +187,14 @@ def test_what_cannot_be_extended_is_named(folder, text, message, remedy):
         ("just words", ""),
     ],
 )
-def test_a_base_that_is_no_protocol_is_told_once_and_not_again_for_its_variants(
+def test_a_base_that_is_no_protocol_is_reported_once_and_not_again_for_its_variants(
     folder, base, field
 ):
     write(folder, gqa=base, gqa__exact="extends: gqa\n" + RULES)
     assert [(file, name) for file, name, _ in found(folder)] == [("protocol/gqa.yaml", field)]
 
 
-def test_a_mistake_of_a_base_is_told_once_and_not_again_for_its_variants(folder):
+def test_an_error_of_a_base_is_reported_once_and_not_again_for_its_variants(folder):
     wrong = RULES.replace("method: generate", "method: guess")
     write(folder, gqa=BASE + wrong, gqa__exact="extends: gqa\n" + METRIC)
     [(file, field, message)] = found(folder)
@@ -206,7 +206,7 @@ def test_a_mistake_of_a_base_is_told_once_and_not_again_for_its_variants(folder)
     assert message.startswith("not readable")
 
 
-def test_a_variants_own_mistake_is_told_beside_its_bases(folder):
+def test_a_variants_own_error_is_reported_beside_its_bases(folder):
     write(
         folder,
         gqa=BASE + RULES.replace("method: generate", "method: guess"),
@@ -218,7 +218,7 @@ def test_a_variants_own_mistake_is_told_beside_its_bases(folder):
     ]
 
 
-def test_all_mistakes_of_all_protocols_are_said_at_once(folder):
+def test_all_errors_of_all_protocols_are_reported_at_once(folder):
     write(
         folder,
         gqa=BASE.replace("question", "qestion") + RULES.replace("max_new_tokens", "max_tokens"),
@@ -258,7 +258,7 @@ def test_a_blank_prompt_cannot_be_loaded_unless_it_is_meant(folder, prompt):
     blank = BASE.replace("Question: {{ question }}", prompt)
     write(folder, gqa=blank, gqa__exact="extends: gqa\n" + RULES)
     with pytest.raises(
-        TemplateSetError, match=r"1 mistake:\n  protocol/gqa.yaml: prompt: prompt ren"
+        TemplateSetError, match=r"1 error:\n  protocol/gqa.yaml: prompt: prompt ren"
     ):
         load_templates(folder)
     of_protocols = [each for each in lint(folder).findings if each.file.startswith("protocol")]
@@ -268,7 +268,7 @@ def test_a_blank_prompt_cannot_be_loaded_unless_it_is_meant(folder, prompt):
     assert not any(each.file.startswith("protocol") for each in lint(folder).findings)
 
 
-def test_a_prompts_mistake_is_told_once_and_not_again_for_variants_that_share_it(folder):
+def test_a_prompts_error_is_reported_once_and_not_again_for_variants_that_share_it(folder):
     write(folder, gqa=BASE.replace("{{ question }}", "{{ answer }}") + RULES)
     write(folder, gqa__exact="extends: gqa\n" + METRIC)
     leaks = [each.file for each in lint(folder, ["gqa"]).findings if each.rule == "leak"]
@@ -276,7 +276,7 @@ def test_a_prompts_mistake_is_told_once_and_not_again_for_variants_that_share_it
 
 
 @pytest.mark.parametrize("name", sorted(load_templates("instruct").protocols))
-def test_a_shipped_protocol_says_how_it_is_scored_and_how_it_differs(name):
+def test_a_shipped_protocol_states_its_rules_and_its_differences(name):
     protocols = load_templates("instruct").protocols
     protocol = protocols[name]
     assert protocol.evaluation is not None

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from templates.catalog import SOURCES, TASKS
-from templates.language import Template
+from templates.language import TemplateText
 from templates.library import SHIPPED, SHIPPED_SETS, load_templates
+from templates.tasks import SOURCES, TASKS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -113,7 +113,7 @@ def fields_of(task, source, **changes):
     return {**EXAMPLES[task], **names, **changes}
 
 
-def renderings(title: str, instruction: Template, target: Template | None, task, source):
+def renderings(title: str, instruction: TemplateText, target: TemplateText | None, task, source):
     """The lines of one template: on the full example, then without the optional fields it uses."""
     yield title
     yield f"  asks   {quoted(instruction.render(fields_of(task, source)))}"
@@ -130,13 +130,13 @@ def quoted(text):
 
 
 def rendered_set(name):
-    for wording in load_templates(name).wordings:
+    for template in load_templates(name).templates:
         yield from renderings(
-            wording.template_id,
-            wording.instruction,
-            wording.target,
-            wording.task,
-            wording.sources[0],
+            template.template_id,
+            template.instruction,
+            template.target,
+            template.task,
+            template.sources[0],
         )
 
 
@@ -159,7 +159,7 @@ def test_every_template_renders_as_its_golden_text(name):
 
 
 def test_every_task_has_ten_to_fifteen_templates_but_conversation_has_one():
-    counts = Counter(wording.task for wording in load_templates("instruct").wordings)
+    counts = Counter(template.task for template in load_templates("instruct").templates)
     assert counts.pop("conversation") == 1
     assert counts.keys() == TASKS.keys() - {"conversation"}
     assert {task: count for task, count in counts.items() if not 10 <= count <= 15} == {}
@@ -167,7 +167,7 @@ def test_every_task_has_ten_to_fifteen_templates_but_conversation_has_one():
 
 @pytest.mark.parametrize("name", ["plain", "task_dataset_prefix"])
 def test_the_ablation_sets_have_one_template_a_task(name):
-    tasks = [wording.task for wording in load_templates(name).wordings]
+    tasks = [template.task for template in load_templates(name).templates]
     assert sorted(tasks) == sorted(TASKS)
 
 
@@ -181,8 +181,8 @@ def test_all_26_sources_have_forms_in_every_set(name):
 def test_the_sets_agree_on_the_sources_and_targets_of_a_task():
     of_set = {
         name: {
-            (wording.task, wording.sources, wording.target.source)
-            for wording in load_templates(name).wordings
+            (template.task, template.sources, template.target.source)
+            for template in load_templates(name).templates
         }
         for name in SHIPPED_SETS
     }
@@ -211,7 +211,7 @@ def test_the_multitask_protocols_ask_as_the_multitask_sets_train(source):
     for absent in (set(), TASKS[protocol.task].optional):
         fields = fields_of(protocol.task, source, **dict.fromkeys(absent))
         plain, prefix = (
-            next(w for w in load_templates(name).wordings if w.task == protocol.task)
+            next(w for w in load_templates(name).templates if w.task == protocol.task)
             for name in ("plain", "task_dataset_prefix")
         )
         assert protocol.prompt.render(fields) == plain.instruction.render(fields)
@@ -312,89 +312,89 @@ def test_a_prompt_drops_the_part_whose_field_is_absent(source, absent, expected)
 
 @pytest.mark.parametrize("name", SHIPPED_SETS)
 def test_rendered_training_texts_have_no_stray_space(name):
-    for wording in load_templates(name).wordings:
-        for absent in (set(), TASKS[wording.task].optional):
-            fields = fields_of(wording.task, wording.sources[0], **dict.fromkeys(absent))
-            for text in (wording.instruction.render(fields), wording.target.render(fields)):
-                assert text == text.strip(), wording.template_id
-                assert "  " not in text, wording.template_id
-                assert " \n" not in text, wording.template_id
+    for template in load_templates(name).templates:
+        for absent in (set(), TASKS[template.task].optional):
+            fields = fields_of(template.task, template.sources[0], **dict.fromkeys(absent))
+            for text in (template.instruction.render(fields), template.target.render(fields)):
+                assert text == text.strip(), template.template_id
+                assert "  " not in text, template.template_id
+                assert " \n" not in text, template.template_id
 
 
 def test_no_instruction_shows_the_target_of_the_example():
-    for wording in load_templates("instruct").wordings:
-        if wording.task == "multiple_choice":  # the right choice is among the choices
+    for template in load_templates("instruct").templates:
+        if template.task == "multiple_choice":  # the right choice is among the choices
             continue
-        fields = fields_of(wording.task, wording.sources[0])
-        target = wording.target.render(fields)
+        fields = fields_of(template.task, template.sources[0])
+        target = template.target.render(fields)
         if target not in ("yes", "no"):
-            assert target not in wording.instruction.render(fields), wording.template_id
+            assert target not in template.instruction.render(fields), template.template_id
 
 
 def test_ids_are_task_style_and_a_number_that_runs_within_the_style():
     for name in SHIPPED_SETS:
         styles = Counter()
-        for wording in load_templates(name).wordings:
-            task, style, number = wording.template_id.split(".")
+        for template in load_templates(name).templates:
+            task, style, number = template.template_id.split(".")
             styles[task, style] += 1
-            assert (task, int(number)) == (wording.task, styles[task, style]), wording.template_id
-            assert wording.file == f"{task}.yaml"
+            assert (task, int(number)) == (template.task, styles[task, style]), template.template_id
+            assert template.file == f"{task}.yaml"
 
 
 @pytest.mark.parametrize("task", ["vqa", "vqa_ocr", "dialog", "video_qa"])
 def test_all_but_the_bare_question_of_a_short_answer_task_ask_for_a_short_answer(task):
     cue = re.compile(r"(?i)\b(short|brief|briefly|(few|one or two) words|(a|one|single) word)\b")
-    wordings = [w for w in load_templates("instruct").wordings if w.task == task]
-    uncued = [w.template_id for w in wordings if not cue.search(w.instruction.source)]
+    templates = [w for w in load_templates("instruct").templates if w.task == task]
+    uncued = [w.template_id for w in templates if not cue.search(w.instruction.source)]
     assert uncued == [f"{task}.bare.1"]
 
 
 @pytest.mark.parametrize("task", ["caption_ocr", "vqa_ocr"])
 def test_ocr_tokens_stand_in_front_and_are_at_most_thirty(task):
     tokens = [f"t{number}" for number in range(40)]
-    for wording in load_templates("instruct").wordings:
-        if wording.task == task:
-            fields = fields_of(task, wording.sources[0], ocr_tokens=tokens)
-            text = wording.instruction.render(fields)
+    for template in load_templates("instruct").templates:
+        if template.task == task:
+            fields = fields_of(task, template.sources[0], ocr_tokens=tokens)
+            text = template.instruction.render(fields)
             assert text.startswith(f"OCR tokens: {', '.join(tokens[:30])}. ")
             assert "t30" not in text
-            without = wording.instruction.render({**fields, "ocr_tokens": None})
+            without = template.instruction.render({**fields, "ocr_tokens": None})
             assert text == f"OCR tokens: {', '.join(tokens[:30])}. {without}"
 
 
 def test_choices_are_always_listed_with_letters_and_the_context_stands_in_front():
-    for wording in load_templates("instruct").wordings:
-        if wording.task == "multiple_choice":
-            text = wording.instruction.render(fields_of("multiple_choice", "scienceqa"))
+    for template in load_templates("instruct").templates:
+        if template.task == "multiple_choice":
+            text = template.instruction.render(fields_of("multiple_choice", "scienceqa"))
             assert "(a) a cat (b) a dog (c) a horse" in text
             assert text.startswith("Context: The photo was taken on a farm. ")
 
 
 @pytest.mark.parametrize("task", ["statement", "classification"])
 def test_yes_and_no_are_the_targets_of_true_and_false(task):
-    for wording in load_templates("instruct").wordings:
-        if wording.task == task:
-            assert wording.target.render({"label": True}) == "yes"
-            assert wording.target.render({"label": False}) == "no"
+    for template in load_templates("instruct").templates:
+        if template.task == task:
+            assert template.target.render({"label": True}) == "yes"
+            assert template.target.render({"label": False}) == "no"
 
 
 def test_the_prefix_set_names_task_and_dataset_as_in_the_paper():
-    wordings = {w.task: w for w in load_templates("task_dataset_prefix").wordings}
-    text = wordings["vqa"].instruction.render(fields_of("vqa", "vqav2"))
+    templates = {w.task: w for w in load_templates("task_dataset_prefix").templates}
+    text = templates["vqa"].instruction.render(fields_of("vqa", "vqav2"))
     assert text == "[Visual question answering:VQAv2] What color is the ball?"
-    for task, wording in wordings.items():
-        fields = fields_of(task, wording.sources[0])
-        start = f"[{TASKS[task].title}:{SOURCES[wording.sources[0]]}]"
-        assert wording.instruction.render(fields).startswith(start)
+    for task, template in templates.items():
+        fields = fields_of(task, template.sources[0])
+        start = f"[{TASKS[task].title}:{SOURCES[template.sources[0]]}]"
+        assert template.instruction.render(fields).startswith(start)
 
 
 def test_the_plain_set_holds_the_fields_and_nothing_else():
-    for wording in load_templates("plain").wordings:
-        text = wording.instruction.render(fields_of(wording.task, wording.sources[0]))
-        for value in EXAMPLES[wording.task].values():
+    for template in load_templates("plain").templates:
+        text = template.instruction.render(fields_of(template.task, template.sources[0]))
+        for value in EXAMPLES[template.task].values():
             for part in strings_in(value):
                 text = text.replace(part, "")
-        assert re.sub(r"\([a-c]\)|,", "", text).strip() == "", wording.template_id
+        assert re.sub(r"\([a-c]\)|,", "", text).strip() == "", template.template_id
 
 
 def strings_in(value):

@@ -109,7 +109,7 @@ def _table(found: Explanation, k: int) -> Table:
         f"row {place.row:,} of {found.part.size:,}, draw {place.draw}",
     )
     add("mixture", f"{found.part.probability:.2%} of all samples are of {place.source}")
-    add("wording", sample.template_id)
+    add("template", sample.template_id)
     for path, file in found.pictures:
         add("picture", path if file is None else f"{path} in {file}")
     add("instruction", sample.instruction, "cyan")

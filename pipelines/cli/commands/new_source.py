@@ -7,12 +7,12 @@ from pathlib import Path
 from pipelines.cli.scaffold.new_source import (
     TABLE,
     check_name,
+    missing_names,
     paths_of,
     task_of,
-    what_the_catalog_lacks,
     write_source,
 )
-from templates.catalog import TASKS
+from templates.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     name = parsed.name
     check_name(ROOT, name)
-    lacks = what_the_catalog_lacks(name)
+    lacks = missing_names(name)
     if lacks:
         print(
-            f"{name} is not in the catalog yet. Add these lines, then run the same command again:"
+            f"{name} is not among the known sources yet. Add these lines, then run the same command again:"
         )
         print(*(f"  {line}" for line in lacks), sep="\n")
         return 0 if parsed.dry_run else 2

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from datagen.errors import OptionError, nearest
 from pipelines.cli.scaffold.source_forms import CATEGORIES, FORMS, WRITER_IMPORTS, Form
-from templates.catalog import SOURCES, TASKS
 from templates.library import load_templates
+from templates.tasks import SOURCES, TASKS
 
 TABLE = "datagen/sources/__init__.py"
 _TABLE_IDS = re.compile(r"^SOURCE_IDS = \(\n(.*?)^\)", re.DOTALL | re.MULTILINE)
 
 
-def what_the_catalog_lacks(name: str) -> list[str]:
+def missing_names(name: str) -> list[str]:
     """The lines that must be added by hand before the source can be written."""
     lacks = []
     if name not in SOURCES:
         title = name.replace("_", " ").title()
-        lacks.append(f'templates/catalog.py, SOURCES: "{name}": "{title}",')
+        lacks.append(f'templates/tasks.py, SOURCES: "{name}": "{title}",')
     if not load_templates("instruct").forms(name):
         tasks = ", ".join(TASKS)
         lacks.append(f"templates/instruct/TASK.yaml, sources: {name} (TASK is one of {tasks})")
@@ -92,7 +92,7 @@ def table_ids(table: str) -> list[str]:
 
 
 def with_line(table: str, name: str) -> str:
-    """The text of `TABLE` with `name` in it, after the ids that the catalog has before it."""
+    """The text of `TABLE` with `name` in it, after the ids that `templates.tasks` lists before it."""
     order = list(SOURCES)
     before = order[: order.index(name)]
     known = [each for each in table_ids(table) if each in before]

@@ -1,4 +1,4 @@
-"""What `visinstruct templates` does."""
+"""Output of `visinstruct templates`."""
 
 import argparse
 from collections.abc import Iterator
@@ -14,38 +14,38 @@ from datagen.render import chance, fields_of
 from datagen.schema.example import Example
 from pipelines.cli.views.record_view import first_records
 from pipelines.console import output, visible
-from templates.catalog import TASKS
 from templates.errors import RenderError, TemplateSetError
-from templates.library import TemplateSet, Wording, read_templates, template_folder
+from templates.library import Template, TemplateSet, read_templates, template_folder
 from templates.lint import lint
+from templates.tasks import TASKS
 
 
 def list_templates(template_dir: str, source: str | None) -> int:
-    """Every template, by task."""
-    templates = _read(template_dir)
+    """Print every template, by task."""
+    template_set = _read(template_dir)
     console = output()
     shown = 0
     for task in TASKS:
-        wordings = [
-            wording
-            for wording in templates.wordings
-            if wording.task == task and source in (None, *wording.sources)
+        fitting = [
+            template
+            for template in template_set.templates
+            if template.task == task and source in (None, *template.sources)
         ]
-        if wordings:
-            named = dict.fromkeys(name for wording in wordings for name in wording.sources)
+        if fitting:
+            named = dict.fromkeys(name for template in fitting for name in template.sources)
             console.print(Text.assemble((task, "bold"), f" for {', '.join(named)}"))
             rows = Table.grid(padding=(0, 2))
-            for wording in wordings:
-                texts = (wording.instruction.source, wording.target.source)
-                rows.add_row(f"  {wording.template_id}", *(Text(text) for text in texts))
+            for template in fitting:
+                texts = (template.instruction.source, template.target.source)
+                rows.add_row(f"  {template.template_id}", *(Text(text) for text in texts))
             console.print(rows, "")
-            shown += len(wordings)
+            shown += len(fitting)
     if not shown:
         raise OptionError(f"no template for source {source!r} in {template_dir}")
-    tasks = len({wording.task for wording in templates.wordings})
+    tasks = len({template.task for template in template_set.templates})
     console.print(
-        f"{shown} templates shown; {len(templates.wordings)} in {tasks} tasks, "
-        f"{len(templates.protocols)} protocols, hash {templates.hash[:16]}"
+        f"{shown} templates shown; {len(template_set.templates)} in {tasks} tasks, "
+        f"{len(template_set.protocols)} protocols, hash {template_set.hash[:16]}"
     )
     return 0
 
@@ -58,27 +58,27 @@ def lint_templates(template_dir: str) -> int:
         console.print(Text(str(finding)))
     checked = report.template_set
     console.print(
-        f"checked {len(checked.wordings)} templates and {len(checked.protocols)} protocols: "
+        f"checked {len(checked.templates)} templates and {len(checked.protocols)} protocols: "
         f"{len(report.findings)} findings"
     )
     return 0 if report.clean else 1
 
 
 def preview(parsed: argparse.Namespace) -> int:
-    """Every template that fits, rendered on rows of a raw folder or a built dataset."""
+    """Print every template that fits, rendered on rows of a raw folder or a built dataset."""
     if bool(parsed.raw) == bool(parsed.data):
         raise OptionError("preview needs rows: give either --raw DIR or --data OUT")
     if parsed.rows < 1:
         raise OptionError("--rows is 1 or more")
-    templates = _read(parsed.template_dir)
+    template_set = _read(parsed.template_dir)
     console = output()
     shown = 0
     examples = _raw_examples(parsed) if parsed.raw else _built_examples(parsed)
     for example in examples:
         rendered = [
             text
-            for wording in _templates(templates, example, parsed.template)
-            if (text := _rendered(wording, example)) is not None
+            for template in _templates(template_set, example, parsed.template)
+            if (text := _rendered(template, example)) is not None
         ]
         if rendered:
             console.print(Text(visible(example.example_id), "bold"), *rendered, "", sep="\n")
@@ -90,12 +90,12 @@ def preview(parsed: argparse.Namespace) -> int:
 
 
 def _read(template_dir: str) -> TemplateSet:
-    """Fresh from disk: an author edits and looks again."""
+    """Return the set as it is on disk now: an author edits and looks again."""
     folder = template_folder(template_dir)
-    templates, findings = read_templates(folder)
+    template_set, findings = read_templates(folder)
     if findings:
         raise TemplateSetError(str(folder), findings)
-    return templates
+    return template_set
 
 
 def _raw_examples(parsed: argparse.Namespace) -> Iterator[Example]:
@@ -113,25 +113,25 @@ def _built_examples(parsed: argparse.Namespace) -> Iterator[Example]:
                     yield record.example()
 
 
-def _templates(templates: TemplateSet, example: Example, only: str | None) -> list[Wording]:
+def _templates(template_set: TemplateSet, example: Example, only: str | None) -> list[Template]:
     return [
-        wording
-        for form in templates.forms(example.source)
-        for wording in form.wordings
-        if only in (None, wording.template_id)
+        template
+        for form in template_set.forms(example.source)
+        for template in form.templates
+        if only in (None, template.template_id)
     ]
 
 
-def _rendered(wording: Wording, example: Example) -> Text | None:
-    """A template on an example; None if it needs a field that the example has not."""
-    fields = fields_of(example, wording.task, chance(0, 0, example.example_id).answer)
+def _rendered(template: Template, example: Example) -> Text | None:
+    """Return a template rendered on an example; None if it needs a field that the example lacks."""
+    fields = fields_of(example, template.task, chance(0, 0, example.example_id).answer)
     try:
-        instruction = wording.instruction.render(fields)
-        target = wording.target.render(fields)
+        instruction = template.instruction.render(fields)
+        target = template.target.render(fields)
     except RenderError:
         return None
     return Text.assemble(
-        (f"  {wording.template_id}\n", "dim"),
+        (f"  {template.template_id}\n", "dim"),
         (_indented(instruction) + "\n", "cyan"),
         (_indented(f"-> {target}"), "green"),
     )

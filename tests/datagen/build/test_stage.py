@@ -91,8 +91,8 @@ def test_another_seed_gives_another_order_and_other_templates(
     ids = [record.record_id for record in one]
     assert sorted(ids) == sorted(record.record_id for record in other)
     assert ids != [record.record_id for record in other]
-    wordings = {record.record_id: record.template_id for record in other}
-    assert sum(record.template_id != wordings[record.record_id] for record in one) > 40
+    templates = {record.record_id: record.template_id for record in other}
+    assert sum(record.template_id != templates[record.record_id] for record in one) > 40
 
 
 def test_everything_read_is_written_rejected_or_filtered(
@@ -303,9 +303,9 @@ def test_training_splits_are_drawn_and_evaluation_splits_asked_as_their_protocol
     raw.vqa([ask(n) for n in range(30)])
     raw.vqa([ask(n) for n in range(30)], subset="val2014")
     building = build()
-    wordings = {record.template_id for record in building.records("vqav2", "train")}
-    assert len(wordings) > 5
-    assert all(name.startswith("vqa.") for name in wordings)
+    templates = {record.template_id for record in building.records("vqav2", "train")}
+    assert len(templates) > 5
+    assert all(name.startswith("vqa.") for name in templates)
     (protocol,) = {record.template_id for record in building.records("vqav2", "val")}
     assert protocol == "protocol/vqav2"
     prompts = {record.record_id: record.instruction for record in building.records("vqav2", "val")}

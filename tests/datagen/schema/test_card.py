@@ -15,7 +15,7 @@ from datagen.schema.card import (
     verified,
 )
 from datagen.sources import SOURCE_IDS, all_sources, load_source
-from templates.catalog import SOURCES, TASKS
+from templates.tasks import SOURCES, TASKS
 
 SOURCES_BUILT = [pytest.param(source, id=source.id) for source in all_sources()]
 HELD_IN = {

@@ -105,7 +105,7 @@ def test_missing_arguments_are_told_by_name(refused):
         (
             TemplateSetError("mine", [Finding("vqa.yaml", "layout", "no id", "write one")]),
             2,
-            "visinstruct: templates in mine cannot be used, 1 mistake:\n"
+            "visinstruct: templates in mine cannot be used, 1 error:\n"
             "  vqa.yaml: no id; write one [layout]\n",
         ),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "Permission denied: /x\n"),

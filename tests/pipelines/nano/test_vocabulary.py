@@ -23,7 +23,9 @@ def test_the_qformers_text_begins_with_cls_and_the_language_models_with_nothing(
 
 
 def test_printed_words_and_templates_are_whole_words(tokenizer):
-    literal = [w.instruction.source for name in SHIPPED_SETS for w in load_templates(name).wordings]
+    literal = [
+        w.instruction.source for name in SHIPPED_SETS for w in load_templates(name).templates
+    ]
     for text in [*WORDS, *literal]:
         tokens = tokenizer.encode(text, add_special_tokens=False).tokens
         assert not [token for token in tokens if token.startswith(("##", "[UNK]"))], text

@@ -126,11 +126,11 @@ def test_draw_0_is_what_the_build_stored(embedded: Path, open_stream: Open) -> N
 
 def test_a_later_pass_renders_other_draws(embedded: Path, open_stream: Open) -> None:
     stream = open_stream(embedded)
-    wordings: dict[str, set[str]] = {}
+    templates: dict[str, set[str]] = {}
     for sample in stream.texts(range(2_000)):
         if sample.place.source == "vqav2":
-            wordings.setdefault(sample.record_id, set()).add(sample.template_id)
-    assert max(map(len, wordings.values())) >= 3
+            templates.setdefault(sample.record_id, set()).add(sample.template_id)
+    assert max(map(len, templates.values())) >= 3
 
 
 def test_every_row_of_a_source_is_seen_once_a_pass(embedded: Path, open_stream: Open) -> None:

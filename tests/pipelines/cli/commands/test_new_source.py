@@ -40,11 +40,11 @@ def test_a_dry_run_writes_nothing(run, checkout):
     assert outcome.out.count("would write ") == 4
 
 
-def test_a_name_that_the_catalog_lacks_is_told_what_to_add(run, checkout):
+def test_a_name_that_is_not_known_is_refused_with_the_lines_to_add(run, checkout):
     before = files(checkout)
     outcome = run("new-source", "street_signs")
     assert (outcome.status, files(checkout)) == (2, before)
-    assert '  templates/catalog.py, SOURCES: "street_signs": "Street Signs",\n' in outcome.out
+    assert '  templates/tasks.py, SOURCES: "street_signs": "Street Signs",\n' in outcome.out
     assert "  templates/instruct/TASK.yaml, sources: street_signs (TASK is one of " in outcome.out
     assert run("new-source", "street_signs", "--dry-run").status == 0
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from templates.catalog import TASKS
 from templates.library import SHIPPED_SETS, load_templates, template_folder
+from templates.tasks import TASKS
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def test_every_template_is_listed_under_its_task(run, name):
     outcome = run("templates", "list", "--template-dir", name)
     assert outcome.status == 0
     templates = load_templates(name)
-    for wording in templates.wordings:
+    for wording in templates.templates:
         assert f"  {wording.template_id} " in outcome.out
     heads = [line for line in outcome.out.splitlines() if " for " in line and line[0] != " "]
     assert [line.split()[0] for line in heads] == list(TASKS)
     last = outcome.out.splitlines()[-1]
     assert last == (
-        f"{len(templates.wordings)} templates shown; {len(templates.wordings)} in {len(TASKS)} "
+        f"{len(templates.templates)} templates shown; {len(templates.templates)} in {len(TASKS)} "
         f"tasks, {len(templates.protocols)} protocols, hash {templates.hash[:16]}"
     )
 
@@ -40,7 +40,7 @@ def test_the_templates_of_one_source_can_be_listed(run):
     assert "caption for " not in outcome.out
 
 
-def test_a_source_without_templates_is_told(refused, tmp_path):
+def test_a_source_without_templates_is_refused(refused, tmp_path):
     assert "no template for source 'nope' in instruct" in refused(
         "templates", "list", "--source", "nope"
     )
@@ -56,12 +56,12 @@ def test_the_text_of_a_template_is_not_markup(run, mine):
 
 
 @pytest.mark.parametrize("name", SHIPPED_SETS)
-def test_the_shipped_sets_are_clean_and_the_lint_says_over_how_many(run, name):
+def test_the_shipped_sets_are_clean_and_the_lint_counts_them(run, name):
     outcome = run("templates", "lint", "--template-dir", name)
     templates = load_templates(name)
     assert outcome.status == 0
     assert outcome.out == (
-        f"checked {len(templates.wordings)} templates and {len(templates.protocols)} protocols: "
+        f"checked {len(templates.templates)} templates and {len(templates.protocols)} protocols: "
         "0 findings\n"
     )
 
@@ -94,7 +94,7 @@ def test_every_source_on_disk_is_previewed_with_every_fitting_template(run, raw,
     assert outcome.status == 0
     shown = {line.split("/")[0] for line in outcome.out.splitlines() if line[:1].strip()}
     assert shown == set(six)
-    for wording in load_templates().wordings:
+    for wording in load_templates().templates:
         if set(wording.sources) & {"vqav2", "coco_caption", "msvd_qa"}:
             assert wording.template_id in outcome.out
 
@@ -119,7 +119,7 @@ def test_rows_of_a_built_dataset_can_be_previewed(run, built, raw, six):
 
 
 def test_one_template_can_be_previewed(run, raw):
-    wording = next(w for w in load_templates().wordings if w.task == "video_qa")
+    wording = next(w for w in load_templates().templates if w.task == "video_qa")
     outcome = run("templates", "preview", "--raw", raw, "--template", wording.template_id)
     assert outcome.status == 0
     shown = [line.strip() for line in outcome.out.splitlines() if line.startswith("  video_qa")]
@@ -166,13 +166,13 @@ def test_a_preview_needs_no_images(run, raw_copy):
         (("--raw", "RAW", "--template-dir", "nowhere"), "no such folder"),
     ],
 )
-def test_what_cannot_be_previewed_is_told(refused, raw, built, options, reason):
+def test_what_cannot_be_previewed_is_refused(refused, raw, built, options, reason):
     places = {"RAW": raw, "OUT": built}
     message = refused("templates", "preview", *(places.get(each, each) for each in options))
     assert reason in message
 
 
-def test_a_broken_folder_is_told_with_every_mistake(refused, raw, mine):
+def test_a_broken_folder_is_reported_with_every_error(refused, raw, mine):
     (mine / "vqa.yaml").write_text("task: [")
     (mine / "caption.yaml").write_text("- 1")
     for command in (("list",), ("preview", "--raw", raw)):

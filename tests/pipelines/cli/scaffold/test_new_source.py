@@ -20,7 +20,7 @@ from pipelines.cli.scaffold.new_source import (
     write_source,
 )
 from pipelines.cli.scaffold.source_forms import CATEGORIES, FORMS
-from templates.catalog import SOURCES, TASKS
+from templates.tasks import SOURCES, TASKS
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -39,7 +39,7 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_the_three_files_are_written_and_the_line_has_the_catalogs_place(checkout):
+def test_the_three_files_are_written_and_the_line_has_the_place_of_its_name(checkout):
     paths = write_source(checkout, "gqa", "vqa", held_in=False)
     assert paths == [
         "datagen/sources/gqa.py",
@@ -54,7 +54,7 @@ def test_the_three_files_are_written_and_the_line_has_the_catalogs_place(checkou
         compile((checkout / path).read_text(), path, "exec")
 
 
-def test_the_line_stands_where_the_catalog_has_the_name():
+def test_the_line_stands_where_the_sources_have_the_name():
     assert with_line(table("vqav2"), "coco_caption") == table("coco_caption", "vqav2")
     assert with_line(table("vqav2"), "ivqa") == table("vqav2", "ivqa")
     assert with_line(table(), "ivqa") == table("ivqa")
@@ -118,14 +118,14 @@ def eleven(tmp_path_factory):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", copy)
-    catalog = copy / "templates/catalog.py"
+    tasks_file = copy / "templates/tasks.py"
     lines = "".join(f'        "toy_{task}": "Toy",\n' for task in TASKS)
     last = f'        "{list(SOURCES)[-1]}": "{SOURCES[list(SOURCES)[-1]]}",\n'
-    catalog.write_text(catalog.read_text().replace(last, last + lines))
+    tasks_file.write_text(tasks_file.read_text().replace(last, last + lines))
     for task in TASKS:
-        wordings = copy / f"templates/instruct/{task}.yaml"
-        wordings.write_text(
-            re.sub(r"(?m)^sources: \[", f"sources: [toy_{task}, ", wordings.read_text())
+        templates = copy / f"templates/instruct/{task}.yaml"
+        templates.write_text(
+            re.sub(r"(?m)^sources: \[", f"sources: [toy_{task}, ", templates.read_text())
         )
         told = python(copy, "-m", "pipelines.cli", "new-source", f"toy_{task}")
         assert f"wrote tests/datagen/sources/test_toy_{task}.py" in told

@@ -1,6 +1,6 @@
-"""The closed vocabularies of the template files: the eleven tasks, their fields, the 26 sources.
+"""Tasks, their fields, and the ids of the sources: the names that template files may use.
 
-A *task* says what is asked of the model and therefore which fields a template may use. It is not the
+A *task* is a kind of prompt, which decides the fields that a template may use. It is not the
 paper's category: GQA, VSR and IconQA share the category "visual reasoning" but need the templates of
 `vqa`, `statement` and `multiple_choice`.
 """
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class FieldKind(StrEnum):
-    """What a field holds, which decides how a template may use it."""
+    """Kind of a field's value, which decides how a template may use it."""
 
     TEXT = "text"  # one string: {{ question }}
     LIST = "list"  # strings: {{ choices | lettered }}, {{ ocr_tokens[:30] | join(', ') }}
@@ -27,8 +27,8 @@ TURN_KEYS = ("question", "answer")
 class Task:
     """One of the eleven kinds of template.
 
-    `fields` are always filled, `optional` ones only in some examples, and `target` fields belong to
-    what the model must say: an instruction that shows one gives the answer away.
+    `fields` are always present, except those in `optional`, which some examples lack. `target` fields
+    are what the model must generate: an instruction that shows one gives the answer away.
     """
 
     title: str
@@ -131,4 +131,4 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "ivqa": "iVQA",
     }
 )
-"""The 26 source ids of InstructBLIP and the dataset's name that a template may show."""
+"""Ids of the 26 sources, each with the name of its dataset that a template may show."""
