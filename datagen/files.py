@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from glob import escape, glob
@@ -83,6 +84,13 @@ class Files(Protocol):
     def match(self, pattern: str) -> list[str]:
         """The files that a path with `*` matches, sorted; `*` stands for no `/`."""
 
+    def state(self, path: str) -> str:
+        """Return the file's size and time of last change as text: another one, another file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+
 
 class LocalFiles:
     """Local or shared POSIX file systems."""
@@ -109,6 +117,17 @@ class LocalFiles:
     def match(self, pattern: str) -> list[str]:
         fixed, star, rest = pattern.partition("*")
         return sorted(glob(escape(fixed) + star + rest))
+
+    def state(self, path: str) -> str:
+        """Return the file's size in bytes and its time of last change in nanoseconds.
+
+        Raises:
+            IsADirectoryError: there is a folder of that name, or something else that is no file.
+        """
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        return f"{found.st_size} {found.st_mtime_ns}"
 
 
 class HashingWriter:

@@ -31,6 +31,7 @@ class BuildOptions(BaseModel):
     images: ImageMode = "reference"
     image_max_side: int | None = Field(None, ge=16)
     image_roots: Mapping[str, str] = Field(default_factory=dict)
+    follow_links: bool = False
     missing_images: str = Field("reject", pattern="^(reject|keep)$")
     max_reject_fraction: float = Field(0.05, ge=0, le=1)
     max_missing_fraction: float | None = Field(None, ge=0, le=1)
@@ -63,7 +64,8 @@ class BuildOptions(BaseModel):
     def identity(self) -> dict[str, object]:
         """The options that decide what is written; not where from, where to, or by what means."""
         return self.model_dump(
-            mode="json", exclude={"raw", "out", "image_roots", "template_dir", "max_memory"}
+            mode="json",
+            exclude={"raw", "out", "image_roots", "follow_links", "template_dir", "max_memory"},
         )
 
     def trains_on(self, card: SourceCard, split: str) -> bool:

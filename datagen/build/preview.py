@@ -40,7 +40,7 @@ def examples_in(
     first = {each.id: (each, layout) for each, layout in reversed(chosen)}
     wanted = [first[source_id] for source_id in dict.fromkeys(each.id for each, _ in chosen)]
     plan = make_plan(options, files, staging, wanted, index_files(options, files, wanted))
-    roots = MediaRoots(media_roots(options), files)
+    roots = MediaRoots(media_roots(options), files, options.follow_links)
     for each in plan.splits:
         stager = SplitStager(each, options, roots, files, staging)
         yield from islice(_examples(stager), rows)

@@ -55,6 +55,9 @@ class ShardWriter:
 
     def unique_rows(self, places: Sequence[StagedPlace]) -> int:
         """How many records the shard will have: its rows, less those whose id another row has."""
+        written = self._written(places[0].place.shard)
+        if written is not None:
+            return written.rows
         parts = []
         for number, place in sorted(places):
             with self.files.open_binary(self.staged(number, "keys")) as file:
@@ -67,11 +70,10 @@ class ShardWriter:
 
     def write(self, shard: int, places: Sequence[StagedPlace], weight: float | None) -> ShardReport:
         """Write one shard, or find that it is done. Equal places give equal bytes, in any order."""
+        written_before = self._written(shard)
+        if written_before is not None:
+            return written_before
         plan = self.plan
-        report_path = self.staging.shard(plan.source, plan.split, shard, "report.json")
-        if self.files.exists(report_path):
-            with self.files.open_binary(report_path) as file:
-                return msgspec.json.decode(file.read(), type=ShardReport)
         table = self._sorted_table(places)
         first = _first_of_id(table)
         repeated = table.filter(pa.array(~first))
@@ -94,9 +96,17 @@ class ShardWriter:
             duplicates=repeated.num_rows,
             groups=write_digests(group_ids, staged("groups"), self.files).num_digests,
         )
-        with self.files.create(report_path) as file:
+        with self.files.create(staged("report.json")) as file:
             file.write(msgspec.json.encode(report))
         return report
+
+    def _written(self, shard: int) -> ShardReport | None:
+        """Return the report of a shard that is finished already."""
+        path = self.staging.shard(self.plan.source, self.plan.split, shard, "report.json")
+        if not self.files.exists(path):
+            return None
+        with self.files.open_binary(path) as file:
+            return msgspec.json.decode(file.read(), type=ShardReport)
 
     @property
     def _card(self) -> SourceCard:
@@ -157,8 +167,8 @@ class ShardWriter:
                 records = self._records(table, weight, _references(table))
                 writer.write_table(records, row_group_size=ROW_GROUP_ROWS)
                 return
-            with _Images(self) as pictures:
-                groups = pictures.row_groups(table)
+            with _Images(self) as bytes_of_images:
+                groups = bytes_of_images.row_groups(table)
                 records = (self._records(rows, weight, images) for rows, images in groups)
                 for group in _one_ahead(records):
                     writer.write_table(group)
@@ -203,6 +213,7 @@ class _Images:
     def __init__(self, writer: ShardWriter) -> None:
         self.writer = writer
         self.packs: dict[int, BinaryIO] = {}
+        self.states: dict[int, dict[str, str]] = {}
 
     def __enter__(self) -> "_Images":
         return self
@@ -236,18 +247,31 @@ class _Images:
 
     def _read(self, number: int, path: str, offset: int, length: int) -> bytes:
         if (offset, length) == AS_IT_IS:
-            try:
-                with self.writer.roots.open(path) as file:
-                    return file.read()
-            except RowRejectedError as error:
-                raise RawDataError(
-                    f"{error.message}: it was there when the build began; start the build again"
-                ) from None
+            return self._read_original(number, path)
         if number not in self.packs:
-            pictures = self.writer.staged(number, "pictures")
-            self.packs[number] = self.writer.files.open_binary(pictures)
+            images = self.writer.staged(number, "images")
+            self.packs[number] = self.writer.files.open_binary(images)
         self.packs[number].seek(offset)
         return self.packs[number].read(length)
+
+    def _read_original(self, number: int, path: str) -> bytes:
+        """Read an image that is embedded as it is, if it is still the one that was checked."""
+        if number not in self.states:
+            with self.writer.files.open_binary(self.writer.staged(number, "media.json")) as file:
+                self.states[number] = msgspec.json.decode(file.read(), type=dict[str, str])
+        roots = self.writer.roots
+        try:
+            with roots.open(path) as file:
+                data = file.read()
+            changed = "" if roots.state(path) == self.states[number][path] else f"{path} changed"
+        except RowRejectedError as error:
+            changed = error.message
+        if changed:
+            raise RawDataError(
+                f"{changed} since the build checked it; nothing was published, start the same command "
+                "again: it checks what changed, and keeps the rest"
+            )
+        return data
 
 
 def _references(table: pa.Table) -> pa.Array:
@@ -255,10 +279,10 @@ def _references(table: pa.Table) -> pa.Array:
     if table["_paths"].null_count == table.num_rows:
         return pa.nulls(table.num_rows, SCHEMA.field("images").type)
     paths = table["_paths"].combine_chunks()
-    pictures = pa.StructArray.from_arrays(
+    images = pa.StructArray.from_arrays(
         [pa.nulls(len(paths.values), pa.binary()), paths.values], names=["bytes", "path"]
     )
-    return pa.ListArray.from_arrays(paths.offsets, pictures, mask=paths.is_null())
+    return pa.ListArray.from_arrays(paths.offsets, images, mask=paths.is_null())
 
 
 def _videos(table: pa.Table) -> pa.Array:

@@ -26,7 +26,7 @@ from datagen.raw.gather import open_raw
 from datagen.raw.lookup import KeyIndex, key_number, read_rows
 from datagen.raw.rows import WindowRows
 from datagen.render import Draw, chance, draw_by_chance, evaluation
-from datagen.schema.adapter import Filtered, Rejected, RowContext, SplitFiles
+from datagen.schema.adapter import Filtered, MediaFinder, Rejected, RowContext, SplitFiles
 from datagen.schema.columns import example_columns, list_column
 from datagen.schema.example import Example
 from datagen.schema.rejects import Rejection, encode_rejections
@@ -113,21 +113,24 @@ class SplitStager:
 
     def _stage(self, planned: RangePlan) -> RangeReport:
         embed = self.options.images == "embed"
-        pictures = self._path(planned, "pictures")
-        with self.files.create(pictures, durable=False) if embed else nullcontext() as pack:
-            work = RangeWork(self, planned, MediaStage(self.roots, self.options, pack))
+        images = self._path(planned, "images")
+        states: dict[str, str] = {}
+        roots = self.roots.recording(states)
+        with self.files.create(images, durable=False) if embed else nullcontext() as pack:
+            work = RangeWork(self, planned, MediaStage(roots, self.options, pack), roots)
             work.run()
             blocks, keys, places = work.blocks()
         staged = {
             "blocks": blocks,
             "keys": keys,
             "rejected.jsonl": encode_rejections(work.rejections),
+            "media.json": msgspec.json.encode(states),
         }
         for what, data in staged.items():
             self._create(planned, what, data)
         num_bytes = {what: len(data) for what, data in staged.items()}
         if embed:
-            num_bytes["pictures"] = work.media.packed_bytes
+            num_bytes["images"] = work.media.packed_bytes
         return RangeReport(
             source=self.plan.source,
             split=self.plan.split,
@@ -184,8 +187,15 @@ def _collector_paused() -> Iterator[None]:
 class RangeWork:
     """The records, rejections and counts that one range makes."""
 
-    def __init__(self, stager: SplitStager, planned: RangePlan, media: PreparesMedia) -> None:
+    def __init__(
+        self,
+        stager: SplitStager,
+        planned: RangePlan,
+        media: PreparesMedia,
+        finder: MediaFinder | None = None,
+    ) -> None:
         self.stager, self.planned, self.media = stager, planned, media
+        self.finder = finder or stager.roots
         self.examples: list[Example] = []
         self.draws: list[Draw] = []
         self.staged_media: list[StagedMedia] = []
@@ -222,7 +232,7 @@ class RangeWork:
             split=split,
             hidden_answers=layout.hidden_answers,
             tables=stager.tables,
-            media=stager.roots,
+            media=self.finder,
         )
         for index, value, found in zip(indexes, values, stager.found(values), strict=True):
             context.row_number = planned.first_row + index

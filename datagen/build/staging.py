@@ -73,8 +73,20 @@ class Staging:
         return f"{self.root}/ranges/{source}/{split}/plan.rejected.jsonl"
 
     def range(self, source: str, split: str, number: int, what: str) -> str:
-        """`what` is blocks, keys, images, rejected.jsonl or report.json."""
+        """Return the path of a staged range's file.
+
+        `what` is blocks, keys, images, rejected.jsonl, media.json (the state of all media that were
+        looked at) or report.json.
+        """
         return f"{self.root}/ranges/{source}/{split}/{number:06d}.{what}"
+
+    def reports_of_ranges(self, source: str, split: str) -> str:
+        """Return a pattern that all reports of a split's staged ranges match."""
+        return f"{self.root}/ranges/{source}/{split}/*.report.json"
+
+    def reports_of_shards(self, source: str, split: str) -> str:
+        """Return a pattern that all reports of a split's finished shards match."""
+        return f"{self.root}/shards/{source}/{split}/*.report.json"
 
     def shard_name(self, source: str, split: str, shard: int, num_shards: int) -> str:
         return f"data/{source}/{split}-{shard:05d}-of-{num_shards:05d}.parquet"

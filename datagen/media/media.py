@@ -10,7 +10,6 @@ import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
@@ -24,6 +23,7 @@ MAX_IMAGE_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 """What is read at all: some other formats make Pillow start programs."""
 HEAD_BYTES = 1 << 16
+MAX_REMEMBERED_FOLDERS = 65_536
 TAIL_BYTES = 1 << 12
 JPEG_QUALITY = 92
 
@@ -47,12 +47,29 @@ class ImageInfo:
     plain: bool
 
 
+MISSING = "missing"
+REFUSED = "refused link"
+UNREADABLE = "unreadable"
+"""States of media that cannot be read; of others the state is size and time of last change."""
+
+
 @dataclass(frozen=True)
 class MediaRoots:
-    """The folder of each collection."""
+    """The folder of each collection.
+
+    A link is followed if it ends below one of the `roots`, or anywhere with `follow_links`. `states`
+    receives the state of each file before it is looked at, so that a later run can tell what changed.
+    """
 
     roots: Mapping[str, str]
     files: Files = field(compare=False, repr=False)
+    follow_links: bool = False
+    states: dict[str, str] | None = field(default=None, compare=False, repr=False)
+    _folders: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def recording(self, states: dict[str, str]) -> "MediaRoots":
+        """Return the same roots, which note in `states` what they look at."""
+        return MediaRoots(self.roots, self.files, self.follow_links, states, self._folders)
 
     def locate(self, path: str) -> str:
         """Where the file of a media path is, whether it exists or not.
@@ -74,10 +91,34 @@ class MediaRoots:
             raise RowRejectedError(Reason.UNSAFE_PATH, f"{path!r} leads out of its collection")
         return f"{root}/{relative}"
 
+    def state(self, path: str) -> str:
+        """Return what changes when the file of a media path does, or arrives, or leaves.
+
+        Raises:
+            RowRejectedError: the path is absolute or leads out of its collection.
+        """
+        place = self.locate(path)
+        local = "://" not in place
+        try:
+            if local and self._is_refused(place, path):
+                return REFUSED
+            state = self.files.state(place)
+            return UNREADABLE if local and not os.access(place, os.R_OK) else state
+        except (FileNotFoundError, NotADirectoryError):
+            return MISSING
+        except OSError:
+            return UNREADABLE
+
+    def _note(self, path: str) -> None:
+        if self.states is not None and path not in self.states:
+            self.states[path] = self.state(path)
+
     def first_existing(self, *paths: str) -> str:
         """The first of the media paths that exists, or simply the first."""
         for path in paths:
-            if self.files.exists(self.locate(path)):
+            place = self.locate(path)
+            self._note(path)
+            if self.files.exists(place):
                 return path
         return paths[0]
 
@@ -88,46 +129,59 @@ class MediaRoots:
             RowRejectedError: it is missing, or a link that leads out of its collection.
         """
         place = self.locate(path)
-        if "://" not in place:
-            collection = path.partition("/")[0]
-            root = self.roots[collection]
-            if not _is_folder(root):
-                message = f"{path}: there is no folder for {collection!r}"
-                raise RowRejectedError(Reason.MEDIA_MISSING, message)
-            if not _stays_inside(place, root):
-                message = f"{path!r} is a link out of its collection"
-                raise RowRejectedError(Reason.UNSAFE_PATH, message)
+        self._note(path)
+        if "://" not in place and self._is_refused(place, path):
+            raise RowRejectedError(
+                Reason.UNSAFE_PATH,
+                f"{path!r} is a link out of its collection; pass --follow-links, or name the folder "
+                f"that it leads to with --image-root {path.partition('/')[0]}=DIR",
+            )
         try:
             return self.files.open_binary(place)
         except (FileNotFoundError, NotADirectoryError):
-            raise RowRejectedError(Reason.MEDIA_MISSING, f"{path} is not there") from None
+            collection = path.partition("/")[0]
+            root = self.roots[collection]
+            message = f"{path} is not there"
+            if "://" not in root and not os.path.isdir(root):
+                message = f"{path}: there is no folder for {collection!r}"
+            raise RowRejectedError(Reason.MEDIA_MISSING, message) from None
         except OSError as error:
+            if self.states is not None:
+                self.states[path] = UNREADABLE
             raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error.strerror}") from None
 
-
-def _stays_inside(place: str, root: str) -> bool:
-    """Whether `place`, links resolved, is below `root`; a root may itself be a link."""
-    folder, name = os.path.split(place)
-    folder = _real_folder(folder)
-    inside = _real_folder(root)
-    if folder != inside and not folder.startswith(f"{inside}{os.sep}"):
-        return False
-    try:
-        if not stat.S_ISLNK(os.lstat(place).st_mode):
+    def _is_refused(self, place: str, path: str) -> bool:
+        """Return whether `place`, links resolved, lies below none of the roots; those may be links."""
+        if self.follow_links:
+            return False
+        own = self._real_folder(self.roots[path.partition("/")[0]])
+        folder, name = os.path.split(place)
+        folder = self._real_folder(folder)
+        if not (_is_below(f"{folder}{os.sep}", own) or self._is_below_a_root(f"{folder}{os.sep}")):
             return True
-    except OSError:
-        return True  # it is reported as missing
-    return os.path.realpath(os.path.join(folder, name)).startswith(f"{inside}{os.sep}")
+        try:
+            if not stat.S_ISLNK(os.lstat(place).st_mode):
+                return False
+        except OSError:
+            return False  # it is reported as missing
+        return not self._is_below_a_root(os.path.realpath(os.path.join(folder, name)))
+
+    def _is_below_a_root(self, place: str) -> bool:
+        local = (root for root in self.roots.values() if "://" not in root)
+        return any(_is_below(place, self._real_folder(root)) for root in local)
+
+    def _real_folder(self, folder: str) -> str:
+        """Return a folder with its links resolved, remembered for the life of these roots."""
+        known = self._folders.get(folder)
+        if known is None:
+            if len(self._folders) >= MAX_REMEMBERED_FOLDERS:
+                self._folders.clear()
+            known = self._folders[folder] = os.path.realpath(folder)
+        return known
 
 
-@lru_cache(maxsize=1_024)
-def _is_folder(root: str) -> bool:
-    return os.path.isdir(root)
-
-
-@lru_cache(maxsize=65_536)
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+def _is_below(place: str, folder: str) -> bool:
+    return place.startswith(f"{folder}{os.sep}")
 
 
 def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:

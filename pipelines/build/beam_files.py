@@ -65,6 +65,16 @@ class BeamFiles:
             return self._local.match(pattern)
         return sorted(each.path for each in FileSystems.match([pattern])[0].metadata_list)
 
+    def state(self, path: str) -> str:
+        """Return the file's size and time of last change, of an object as its store tells them."""
+        if "://" not in path:
+            return self._local.state(path)
+        try:
+            found = FileSystems.get_filesystem(path).metadata(path)
+        except BeamIOError as error:
+            raise FileNotFoundError(path) from error
+        return f"{found.size_in_bytes} {found.last_updated_in_seconds}"
+
     def copy(self, path: str, new: str) -> None:
         """Copy a file within an object store, over one that is there."""
         self.remove([new])

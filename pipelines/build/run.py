@@ -19,33 +19,34 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from datagen.build.finish import finish
+from datagen.build.media_states import write_states
 from datagen.build.options import BuildOptions
 from datagen.build.plan import BuildPlan, choose_splits, media_roots
 from datagen.build.planner import index_files, input_files, make_plan
 from datagen.build.staging import RangeReport, ShardReport, Staging
-from datagen.build.totals import RejectLimitError, SplitWork
+from datagen.build.totals import SplitWork
 from datagen.errors import RawDataError, UserError
 from datagen.files import Files
+from datagen.media.media import MISSING, MediaRoots
 from datagen.schema.manifest import Manifest
 from pipelines.build.beam_files import BeamFiles, check_reachable
 from pipelines.build.fingerprint import Identity, identify, versions
 from pipelines.build.mixture_options import check_mixture
 from pipelines.build.progress import Part, Reporter
 from pipelines.build.publish import (
-    check_same_build,
+    REPORT_NAME,
     drop_unfinished,
     held_by,
     locked,
-    look_again,
     publish,
     staging_of,
 )
+from pipelines.build.resume import changes_since, drop_leftovers, forget_stale, take_over
 from pipelines.build.work import Work, build_graph
 from pipelines.console import messages
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
 from templates.library import load_templates
 
-REPORT_NAME = "report.json"
 Report = TypeVar("Report", RangeReport, ShardReport)
 
 
@@ -54,7 +55,8 @@ def build(
 ) -> Manifest:
     """Build the dataset that `options` describe; if it is there already, only read its manifest.
 
-    A build that was stopped, at whatever moment, goes on where it was when it is started again.
+    A build that was stopped, at whatever moment, resumes when it is started again. If images, videos
+    or raw files changed since the dataset was built, the sources that they belong to are built again.
 
     Raises:
         UserError: of the raw files, options or output; nothing is published then.
@@ -73,17 +75,29 @@ def build(
         indexes = index_files(options, files, chosen)
     states = _states(indexes, files)
     identity = identify(options, input_files(options, chosen, indexes))
+    media = MediaRoots(roots, files, options.follow_links)
+    changed: dict[str, str] = {}
     if held is not None:
-        check_same_build(held, options, identity)
-        drop_unfinished(options.out)
-        console.print(f"{options.out} is built already, nothing to do", highlight=False)
-        return held
+        changed = changes_since(held, options, identity, media, files)
+        if not changed:
+            drop_unfinished(options.out)
+            console.print(f"{options.out} is built already, nothing to do", highlight=False)
+            return held
+        for source, what in changed.items():
+            console.print(f"{source} is built again: {what}", highlight=False)
     basis = [identity.work, options.raw, sorted(roots.items()), options.max_memory]
     staging = staging_of(options.out, basis)
     with locked(staging), remembering_ctrl_c():
         with reporter.stage("plan", f"template set {templates.name}"):
             plan = make_plan(options, files, staging, chosen, indexes)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))
+            take_over(held, changed, plan, options.out, staging, files)
+            if stale := forget_stale(plan, staging, media, files):
+                console.print(
+                    f"images or videos changed since the build was stopped: {stale} of its parts are "
+                    "made again",
+                    highlight=False,
+                )
         work = Work(plan, options, roots, staging, identity.template_hash, identity.versions)
         rows = sum(split.rows for split in plan.splits)
         with reporter.watch("records", _steps(plan, staging), rows):
@@ -92,21 +106,20 @@ def build(
         _check_unchanged(states, indexes, files)
         with reporter.stage("finish", "check, hash, describe"):
             manifest = _finish(plan, options, identity, files, staging)
+            write_states(plan, staging, files)
+            drop_leftovers(manifest, staging, files)
             _write_report(options, beam_options, reporter, files, staging)
-        publish(staging, options.out, files)
+        publish(staging, options.out, files, replaces=held is not None)
     return manifest
 
 
-def _states(paths: Iterable[str], files: Files) -> dict[str, tuple[int, int]]:
-    """Size and time of the last change of local files."""
+def _states(paths: Iterable[str], files: Files) -> dict[str, str]:
+    """Return the states of raw files, those that a pattern matches each for itself."""
     found = [each for path in paths for each in (files.match(path) if "*" in path else [path])]
-    states = {path: os.stat(path) for path in found if "://" not in path}
-    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
+    return {path: files.state(path) if files.exists(path) else MISSING for path in found}
 
 
-def _check_unchanged(
-    states: Mapping[str, tuple[int, int]], paths: Iterable[str], files: Files
-) -> None:
+def _check_unchanged(states: Mapping[str, str], paths: Iterable[str], files: Files) -> None:
     """Refuse to publish what was read from other files than those that were hashed.
 
     Raises:
@@ -172,20 +185,16 @@ def _finish(
     plan: BuildPlan, options: BuildOptions, identity: Identity, files: BeamFiles, staging: Staging
 ) -> Manifest:
     work = _read_reports(plan, staging, files)
-    try:
-        return finish(
-            plan,
-            work,
-            options,
-            files,
-            staging,
-            inputs=identity.inputs,
-            fingerprint=identity.fingerprint,
-            versions=identity.versions,
-        )
-    except RejectLimitError:
-        look_again(work, staging, files)
-        raise
+    return finish(
+        plan,
+        work,
+        options,
+        files,
+        staging,
+        inputs=identity.inputs,
+        fingerprint=identity.fingerprint,
+        versions=identity.versions,
+    )
 
 
 def _read_reports(plan: BuildPlan, staging: Staging, files: Files) -> list[SplitWork]:

@@ -50,7 +50,7 @@ class Work:
         ]
 
     def media(self, files: BeamFiles) -> MediaRoots:
-        return MediaRoots(self.media_roots, files)
+        return MediaRoots(self.media_roots, files, self.options.follow_links)
 
     def check_worker(self) -> None:
         """Refuse a worker that would not write the same bytes as the process that planned.

@@ -179,7 +179,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "report.json"
+        if path.is_file() and path.name not in ("report.json", "media_states.parquet")
     }
 
 

@@ -147,7 +147,7 @@ def test_what_a_stopped_build_has_done_is_not_done_again(
 
 
 @pytest.mark.parametrize("kept", [0, 0.5])
-@pytest.mark.parametrize("what", ["keys", "blocks", "pictures", "report.json"])
+@pytest.mark.parametrize("what", ["keys", "blocks", "images", "report.json"])
 def test_what_a_crash_of_the_machine_cut_off_is_made_again(
     what, kept, raw, tmp_path, monkeypatch, digests
 ):

@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where a collection's images are, such as coco=/data/coco; may be repeated",
     )
     add(
+        "--follow-links",
+        action="store_true",
+        help="read images through links that lead out of their collection's folder",
+    )
+    add(
         "--missing-images",
         choices=("reject", "keep"),
         default="reject",

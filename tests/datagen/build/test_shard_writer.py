@@ -284,8 +284,22 @@ def test_a_image_that_disappears_before_it_is_embedded_stops_the_build(
     building.stage()
     (picture,) = (raw.root / "images").rglob("*.jpg")
     picture.unlink()
+    with pytest.raises(RawDataError, match="is not there since the build checked it; nothing was"):
+        building.write()
+    assert not [*building.out.rglob("*.parquet")]
+
+
+def test_an_image_that_changes_before_it_is_embedded_stops_the_build(
+    raw: Any, prepare: Any, ask: Any
+) -> None:
+    raw.coco(1)
+    raw.vqa([ask(1)])
+    building = prepare(images="embed")
+    building.stage()
+    (image,) = (raw.root / "images").rglob("*.jpg")
+    image.write_bytes(image.read_bytes() + b"more")
     with pytest.raises(
-        RawDataError, match="is not there: it was there when the build began; start"
+        RawDataError, match=r"\.jpg changed since the build checked it; nothing was"
     ):
         building.write()
     assert not [*building.out.rglob("*.parquet")]

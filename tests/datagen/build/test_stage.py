@@ -162,7 +162,7 @@ def test_a_range_that_was_stopped_half_way_is_staged_again_to_the_same_bytes(
     building.stage()
     ranges = Path(building.staging.root) / "ranges"
     before = {path: path.read_bytes() for path in ranges.rglob("*") if path.is_file()}
-    for path in sorted(before)[::3]:
+    for path in sorted(path for path in before if not path.name.startswith("plan."))[::3]:
         path.unlink()
     for report in [*ranges.rglob("*.report.json")]:
         report.unlink()
@@ -185,7 +185,7 @@ def test_the_report_comes_last(
         lambda path, **options: created.append(path.rsplit(".", 1)[1]) or create(path, **options),
     )
     building.stager(plan).stage(plan.ranges[0])
-    assert created == ["pictures", "blocks", "keys", "jsonl", "json"]
+    assert created == ["images", "blocks", "keys", "jsonl", "json", "json"]
     assert Path(building.staging.range("vqav2", "train", 0, "report.json")).exists()
 
 

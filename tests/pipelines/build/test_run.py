@@ -204,6 +204,11 @@ def test_what_is_printed_tells_of_every_split(splits, raw, tmp_path, build):
     assert stages == ["index", "plan", "records", "finish"]
 
 
+def test_totals_are_one_line(raw, tmp_path, build):
+    outcome = build(raw, tmp_path / "out", "--sources", "msvd_qa", "--brief")
+    assert outcome.out.splitlines()[0].startswith("1 sources, ")
+
+
 # --- the options
 
 
@@ -256,6 +261,48 @@ def test_images_may_lie_elsewhere(raw_copy, tmp_path, build, built, digests):
     roots = (f"coco={tmp_path}/coco", f"msvd={tmp_path}/clips")
     assert build(raw_copy, out, "--image-root", roots[0], "--image-root", roots[1]).status == 0
     assert digests(out) == digests(built)
+
+
+@pytest.mark.parametrize("layout", ["folder", "files", "hub cache"])
+def test_linked_images_are_followed_if_the_user_says_so(layout, raw_copy, tmp_path, build, digests):
+    fresh, out = tmp_path / "fresh", tmp_path / "out"
+    only = ("--sources", "vqav2", "--splits", "train")
+    assert build(raw_copy, fresh, *only).status == 0
+    folder, roots = raw_copy / "images/coco/train2014", ()
+    elsewhere = tmp_path / "elsewhere"
+    if layout == "folder":
+        shutil.move(folder, elsewhere)
+        folder.symlink_to(elsewhere)
+    else:
+        place = tmp_path / "cache/snapshots/1a2b/train2014"
+        place.mkdir(parents=True)
+        (tmp_path / "cache/blobs").mkdir()
+        for number, path in enumerate(sorted(folder.iterdir())):
+            blob = tmp_path / f"cache/blobs/{number:064x}"
+            path.rename(blob)
+            (path if layout == "files" else place / path.name).symlink_to(
+                blob if layout == "files" else f"../../../blobs/{blob.name}"
+            )
+        if layout == "hub cache":
+            roots = ("--image-root", f"coco={tmp_path}/cache/snapshots/1a2b")
+    message = build(raw_copy, out, *only, *roots).message
+    assert "is a link out of its collection; pass --follow-links, or name the folder" in message
+    assert build(raw_copy, out, *only, *roots, "--follow-links").status == 0
+    assert digests(out) == digests(fresh)
+
+
+def test_links_into_a_named_root_are_followed(raw_copy, tmp_path, build, digests):
+    fresh, out = tmp_path / "fresh", tmp_path / "out"
+    only = ("--sources", "vqav2", "--splits", "train")
+    assert build(raw_copy, fresh, *only).status == 0
+    shutil.move(raw_copy / "images/coco", tmp_path / "disk")
+    (tmp_path / "disk/here").mkdir()
+    (tmp_path / "disk/here/train2014").symlink_to(tmp_path / "disk/train2014")
+    roots = (f"coco={tmp_path}/disk/here", f"flickr30k={tmp_path}/disk/train2014")
+    named = [part for root in roots for part in ("--image-root", root)]
+    assert build(raw_copy, out, *only, *named[:2]).status == 2
+    assert build(raw_copy, out, *only, *named).status == 0
+    assert digests(out) == digests(fresh)
 
 
 def test_references_to_absent_images_can_be_kept(raw_copy, tmp_path, build, verify, records_of):

@@ -26,7 +26,7 @@ class Images:
     def __init__(self, image_roots: Mapping[str, str], files: AnyFiles) -> None:
         self._named = dict(image_roots)
         self._files = files
-        self._roots = MediaRoots(self._named, files)
+        self._roots = MediaRoots(self._named, files, follow_links=True)
 
     def read(
         self, record: Record, embedded: Sequence[memoryview | None], hashed: bool = False

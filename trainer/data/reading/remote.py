@@ -43,6 +43,10 @@ class AnyFiles:
             return os.stat(path).st_size
         return int(_file_system(path).info(path)["size"])
 
+    def state(self, path: str) -> str:
+        """Return the size of a file and, of a local one, its time of last change."""
+        return LocalFiles().state(path) if "://" not in path else str(self.size(path))
+
     def exists(self, path: str) -> bool:
         if "://" not in path:
             return os.path.exists(path)
