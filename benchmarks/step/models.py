@@ -3,8 +3,7 @@
 Without dropout, so that two loops with the same weights and batches have the same losses.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,10 +14,11 @@ from trainer.config.model import ModelOptions, Size
 from trainer.errors import ModelError
 from trainer.model.model import Model
 from trainer.model.parts import is_encoder_decoder, qformer_part, text_part
-from trainer.model.starts.architecture import paper_config
 from trainer.model.starts.build import wrap
-from trainer.model.starts.nano import nano_files, nano_model
-from trainer.model.starts.random_weights import random_model
+from trainer.model.starts.configuration import paper_config
+from trainer.model.starts.nano.files import nano_files
+from trainer.model.starts.nano.start import nano_model
+from trainer.model.starts.random_weights import default_dtype, random_model
 
 SEED = 0
 PAPER_SIZES: tuple[Size, ...] = get_args(Size)
@@ -167,19 +167,9 @@ def make_model(
     """Weights drawn from one seed on `device`; those of the miniature model's frozen parts are its own."""
     torch.manual_seed(SEED)
     dtype: torch.dtype = getattr(torch, options.frozen_dtype)
-    with torch.device(device), _default(dtype):
+    with torch.device(device), default_dtype(dtype):
         hf = nano_model(config, nano_files(None)) if name == "nano" else random_model(config)
     return wrap(hf, options)
-
-
-@contextmanager
-def _default(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def save_config(name: str, folder: Path) -> Path:

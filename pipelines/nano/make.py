@@ -22,7 +22,7 @@ from pipelines.nano.rows import Writer
 from pipelines.nano.vision import pretrain_vision
 from pipelines.nano.vocabulary import make_tokenizer
 from templates.library import load_templates
-from trainer.nano.files import FILES, RECORD, file_hash, nano_folder
+from trainer.model.starts.nano.files import FILES, RECORD, file_hash, nano_folder
 
 NUM_THREADS = 1
 """Sums are split among threads, so another number could give other bits."""
@@ -46,7 +46,7 @@ class Plan:
 
 
 def make_nano(out: Path, plan: Plan, say: Say) -> dict[str, str]:
-    """Write the files of `trainer.nano.files.FILES` and their record; returns their hashes.
+    """Write the files of `trainer.model.starts.nano.files.FILES` and their record; returns their hashes.
 
     Raises:
         OutputError: `out` is no empty folder.

@@ -12,8 +12,9 @@ from trainer.config.run import RunConfig
 from trainer.errors import ModelError
 from trainer.model.flops import Lengths, sample_flops
 from trainer.model.model import Model
-from trainer.model.starts.architecture import model_config, paper_config
+from trainer.model.starts.architecture import model_config
 from trainer.model.starts.build import wrap
+from trainer.model.starts.configuration import paper_config
 from trainer.model.starts.random_weights import random_model
 from trainer.model.trained import ParameterCounts, count_parameters, trained_parameters
 from trainer.run.engine import zero_stage

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     from pipelines.nano import make
-    from trainer.nano.files import nano_folder
+    from trainer.model.starts.nano.files import nano_folder
 
     out = Path(parsed.out)
     hashes = make.make_nano(out, make.Plan(seed=parsed.seed), lambda line: print(line, flush=True))
@@ -34,6 +34,6 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
 
 
 def hashes_of(folder: Path) -> dict[str, str]:
-    from trainer.nano.files import recorded_hashes
+    from trainer.model.starts.nano.files import recorded_hashes
 
     return recorded_hashes(folder)

@@ -12,7 +12,7 @@ from pipelines.nano.architecture import Shape
 from pipelines.nano.language import LanguagePlan
 from pipelines.nano.make import Plan, make_nano
 from pipelines.nano.optimize import Recipe
-from trainer.nano.files import FILES, check_files, recorded_hashes
+from trainer.model.starts.nano.files import FILES, check_files, recorded_hashes
 
 SHORT = Recipe(steps=2, batch=4, learning_rate=1e-3)
 PLAN = Plan(

@@ -14,8 +14,8 @@ from trainer.config.model import ModelOptions, Size
 from trainer.model.batch import Batch
 from trainer.model.flops import Lengths, batch_flops, sample_flops
 from trainer.model.model import Model
-from trainer.model.starts.architecture import paper_config
 from trainer.model.starts.build import build_model
+from trainer.model.starts.configuration import paper_config
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.model.trained import mark_trained
 

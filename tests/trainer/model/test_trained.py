@@ -8,7 +8,7 @@ import torch
 from transformers import InstructBlipForConditionalGeneration
 
 from trainer.config.model import Size
-from trainer.model.starts.architecture import paper_config
+from trainer.model.starts.configuration import paper_config
 from trainer.model.trained import (
     count_parameters,
     is_papers,

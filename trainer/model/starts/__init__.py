@@ -1,4 +1,4 @@
-"""What a model starts from: its configuration, tokenizers and weights, by kind of start.
+"""Starts of a model: configuration, tokenizers and weights, one module for each kind of start.
 
-Imports `trainer.model`, `trainer.config` and `trainer.nano`.
+Imports `trainer.config` and `trainer.model`; `build`, `architecture` and `tokenizers` are what others use.
 """

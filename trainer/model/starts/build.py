@@ -1,35 +1,20 @@
-"""From options to a model that is ready to be trained: the one door to all ways to start."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""From options to a model that is ready to be trained."""
 
 import torch
-from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+from transformers import InstructBlipForConditionalGeneration
 from transformers.utils import is_flash_attn_2_available
 
-from trainer.config.model import (
-    FromBlip2,
-    FromInstructBlip,
-    FromLavis,
-    FromNano,
-    FromRandom,
-    ModelOptions,
-)
+from trainer.config.model import ModelOptions
 from trainer.errors import ModelError
 from trainer.model.model import Model
 from trainer.model.starts.architecture import model_config
-from trainer.model.starts.assemble import assemble
-from trainer.model.starts.blip2 import blip2_state
-from trainer.model.starts.folders import model_folder, read_tensors
-from trainer.model.starts.lavis import lavis_state
-from trainer.model.starts.nano import nano_files, nano_model
-from trainer.model.starts.random_weights import random_model
+from trainer.model.starts.choose import choose_start
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.model.trained import is_papers, mark_trained
 
 
 def build_model(options: ModelOptions, seed: int) -> Model:
-    """The model on the CPU (a random one: on torch's default device), in training mode.
+    """Build the model on the CPU (a random one: on torch's default device), in training mode.
 
     Parameters that no checkpoint gives are drawn from `seed`; torch's own generator is left as it was.
     Those of the paper's trained set are fp32, the others `options.frozen_dtype`.
@@ -43,7 +28,7 @@ def build_model(options: ModelOptions, seed: int) -> Model:
     config.image_token_index = tokenizers.image_token
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        hf = _start(config, options)
+        hf = choose_start(options.init).weights(config, getattr(torch, options.frozen_dtype))
     return wrap(hf, options)
 
 
@@ -61,7 +46,7 @@ def check_attention(options: ModelOptions) -> None:
 
 
 def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Model:
-    """Hugging Face's module as the trainer's: dtypes, what is trained, attention, checkpointing."""
+    """Wrap Hugging Face's module: set dtypes, trained parts, attention and gradient checkpointing."""
     dtype = getattr(torch, options.frozen_dtype)
     for name, parameter in hf.named_parameters():
         parameter.data = parameter.data.to(torch.float32 if is_papers(name) else dtype)
@@ -81,32 +66,3 @@ def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Mod
         lm_dropout=options.lm_dropout,
     )
     return model.train()
-
-
-def _start(
-    config: InstructBlipConfig, options: ModelOptions
-) -> InstructBlipForConditionalGeneration:
-    dtype = getattr(torch, options.frozen_dtype)
-    match options.init:
-        case FromInstructBlip(path=path):
-            folder = model_folder(path)
-            return assemble(config, read_tensors(folder), dtype, str(folder))
-        case FromBlip2() as start:
-            return assemble(config, blip2_state(start, config), dtype, start.path)
-        case FromLavis() as start:
-            return assemble(config, lavis_state(start, config), dtype, str(start.path))
-        case FromNano(path=path, captioned=captioned):
-            return nano_model(config, nano_files(path), captioned=captioned)
-        case FromRandom():
-            with _default_dtype(dtype):  # 13 billion parameters in fp32 would be 52 GB
-                return random_model(config)
-
-
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)

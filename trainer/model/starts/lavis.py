@@ -6,15 +6,26 @@ Hugging Face folder.
 """
 
 import re
+from dataclasses import dataclass
 
 import torch
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor
-from transformers import InstructBlipConfig
+from transformers import (
+    AutoConfig,
+    InstructBlipConfig,
+    InstructBlipForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from trainer.config.model import FromLavis
 from trainer.errors import ModelError
-from trainer.model.parts import vision_part
+from trainer.model.parts import qformer_part, vision_part
+from trainer.model.starts.assemble import assemble
+from trainer.model.starts.configuration import compose, read_config
 from trainer.model.starts.folders import State, model_folder, read_pickle, read_tensors
+from trainer.model.starts.start import TokenizerPair
+from trainer.model.starts.tokenizer_files import read_tokenizer
 
 VISION_PREFIX = "visual_encoder."
 LANGUAGE_PREFIXES = ("t5_model.", "llm_model.")
@@ -45,8 +56,59 @@ _DROPPED = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class LavisStart:
+    options: FromLavis
+
+    def config(self) -> InstructBlipConfig:
+        return _config(self.options)
+
+    def tokenizers(self) -> TokenizerPair:
+        qformer = read_tokenizer(
+            model_folder(self.options.qformer_tokenizer, "tokenizer_config.json")
+        )
+        qformer.add_special_tokens({"bos_token": "[DEC]"})  # part of LAVIS's vocabulary
+        language = read_tokenizer(model_folder(self.options.language_model))
+        return TokenizerPair(qformer, _begin_with_end(language))
+
+    def weights(
+        self, config: InstructBlipConfig, dtype: torch.dtype
+    ) -> InstructBlipForConditionalGeneration:
+        return assemble(config, lavis_state(self.options, config), dtype, str(self.options.path))
+
+
+def _config(start: FromLavis) -> InstructBlipConfig:
+    text = AutoConfig.from_pretrained(model_folder(start.language_model)).to_dict()
+    if text.get("is_encoder_decoder"):
+        text["dense_act_fn"] = "gelu"  # LAVIS overrides T5's gelu_new
+        text.setdefault("decoder_start_token_id", text.get("pad_token_id", 0))
+    if start.config is None:
+        return compose(text, image_token=None)
+    shape = read_config(start.config)
+    config = compose(
+        text, vision_part(shape).to_dict(), qformer_part(shape).to_dict(), image_token=None
+    )
+    config.num_query_tokens = shape.num_query_tokens
+    return config
+
+
+def _begin_with_end(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Begin a Vicuna's text with `</s>`, its end-of-sequence token, as LAVIS does.
+
+    A T5's text begins with nothing, so nothing is changed.
+    """
+    if tokenizer.bos_token is None:
+        return tokenizer
+    end = str(tokenizer.eos_token)
+    tokenizer.bos_token = end
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{end} $A", special_tokens=[(end, tokenizer.eos_token_id)]
+    )
+    return tokenizer
+
+
 def lavis_state(start: FromLavis, config: InstructBlipConfig) -> State:
-    """Tensors of all files by Hugging Face's names; later files overlay earlier ones."""
+    """Read all files' tensors, by Hugging Face's names; later files overlay earlier ones."""
     state: State = {}
     if start.vision is not None:
         encoder = read_pickle(start.vision)
@@ -66,7 +128,7 @@ def lavis_state(start: FromLavis, config: InstructBlipConfig) -> State:
 
 
 def convert(state: State, num_blocks: int) -> State:
-    """LAVIS's tensors by Hugging Face's names, without blocks behind the last that is used."""
+    """Rename LAVIS's tensors to Hugging Face's names; encoder blocks past `num_blocks` are dropped."""
     converted = {}
     for name, tensor in _join_biases(state).items():
         if _DROPPED.match(name) or name.startswith(LANGUAGE_PREFIXES):

@@ -7,7 +7,7 @@ import pytest
 
 from datagen.errors import OutputError
 from pipelines.cli.commands import nano
-from trainer.nano.files import FILES, RECORD, nano_folder
+from trainer.model.starts.nano.files import FILES, RECORD, nano_folder
 
 
 def parse(*arguments):

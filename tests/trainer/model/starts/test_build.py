@@ -129,7 +129,9 @@ def test_other_language_models_are_refused(copied: Path) -> None:
     config = json.loads((copied / "config.json").read_text())
     config["text_config"] = {"model_type": "opt", "vocab_size": 264}
     (copied / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="language model is a opt; t5 and llama are supported"):
+    with pytest.raises(
+        ModelError, match="language model is of type opt; t5 and llama are supported"
+    ):
         build_model(released(copied), seed=0)
 
 

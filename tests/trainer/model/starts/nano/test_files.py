@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from trainer.errors import ModelError
-from trainer.nano.files import FILES, RECORD, check_files, nano_folder
+from trainer.model.starts.nano.files import FILES, RECORD, check_files, nano_folder
 
 MOST_BYTES = 4_000_000
 

@@ -1,29 +1,48 @@
 """Start of the miniature model: frozen parts from files, trained parts from captioning or the seed."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
 
+from trainer.config.model import FromNano
 from trainer.errors import ModelError
+from trainer.model.starts.configuration import read_config
 from trainer.model.starts.folders import State, read_safetensors
+from trainer.model.starts.nano.files import nano_files
+from trainer.model.starts.nano.tokenizers import nano_tokenizers
 from trainer.model.starts.random_weights import random_model
-from trainer.nano.files import nano_folder
+from trainer.model.starts.start import TokenizerPair
 
 FROZEN, CAPTIONED = "frozen.safetensors", "stage2.safetensors"
 _FROZEN_PREFIXES = ("language_model.", "vision_model.")
 
 
-def nano_files(folder: Path | None) -> Path:
-    """The folder of `config.json`, `tokenizer.json` and the weights: ours, or another."""
-    return nano_folder() if folder is None else folder
+@dataclass(frozen=True)
+class NanoStart:
+    options: FromNano
+
+    def config(self) -> InstructBlipConfig:
+        config = read_config(nano_files(self.options.path) / "config.json")
+        config.num_query_tokens = self.options.num_query_tokens or config.num_query_tokens
+        return config
+
+    def tokenizers(self) -> TokenizerPair:
+        return nano_tokenizers(self.options.path)
+
+    def weights(
+        self, config: InstructBlipConfig, dtype: torch.dtype
+    ) -> InstructBlipForConditionalGeneration:
+        folder = nano_files(self.options.path)
+        return nano_model(config, folder, captioned=self.options.captioned)
 
 
 def nano_model(
     config: InstructBlipConfig, folder: Path, *, captioned: bool = True
 ) -> InstructBlipForConditionalGeneration:
-    """The files' parameters; without `captioned` the trained ones are drawn from torch's generator.
+    """Load the files' parameters; without `captioned` the trained ones are drawn from torch's generator.
 
     Raises:
         ModelError: a file is missing, or its tensors are not those of the configuration.

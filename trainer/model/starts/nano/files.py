@@ -18,7 +18,7 @@ FILES = ("config.json", "tokenizer.json", "frozen.safetensors", "stage2.safetens
 
 @cache
 def nano_folder() -> Path:
-    """The folder with the shipped files.
+    """Return the folder of the shipped files, checked once a process.
 
     Raises:
         ModelError: a file is missing, or is not what was shipped.
@@ -26,6 +26,11 @@ def nano_folder() -> Path:
     folder = Path(__file__).parent
     check_files(folder)
     return folder
+
+
+def nano_files(folder: Path | None) -> Path:
+    """Return `folder`, or the shipped one for None."""
+    return nano_folder() if folder is None else folder
 
 
 def check_files(folder: Path) -> None:
@@ -47,7 +52,7 @@ def check_files(folder: Path) -> None:
 
 
 def recorded_hashes(folder: Path) -> dict[str, str]:
-    """File names and their sha256, as the folder's record has them.
+    """Read the files' sha256 by name from the folder's record.
 
     Raises:
         ModelError: there is no record, or it cannot be read.
@@ -68,4 +73,5 @@ def recorded_hashes(folder: Path) -> dict[str, str]:
 
 
 def file_hash(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
