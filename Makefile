@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PARALLEL ?= -n 2 --dist loadfile
 
-.PHONY: demo test test-slow check environment clean
+.PHONY: demo test test-slow check docs architecture environment clean
 
 demo: environment
 	$(BIN)/python -m pipelines.demo data/demo
@@ -25,6 +25,14 @@ check: environment
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(PARALLEL)
+
+# The documentation as a site, build/site/index.html; fails on a broken link.
+docs: environment
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+# The map of the code, docs/architecture.md, from the docstrings.
+architecture: environment
+	$(BIN)/python docs/tools/make_architecture.py
 
 environment: $(VENV)/.installed
 

@@ -12,7 +12,7 @@ MAX_FILE_BYTES = 1_000_000
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_SEE = "see docs/add_a_template.md"
+_SEE = "see docs/how_to/add_a_template.md"
 
 
 class Strict(BaseModel):

@@ -1,4 +1,4 @@
-"""The steps of `docs/add_a_source.md`, run as they stand there in a copy of the checkout."""
+"""The steps of `docs/how_to/add_a_source.md`, run as they stand there in a copy of the checkout."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENT = (ROOT / "docs/add_a_source.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs/how_to/add_a_source.md").read_text(encoding="utf-8")
 PROGRAMS = {
     "visinstruct": [sys.executable, "-m", "pipelines.cli"],
     "python": [sys.executable],

@@ -1,0 +1,1 @@
+"""Contestants of `benchmarks.answers`: ways to generate and to rank answers."""

@@ -1,0 +1,1 @@
+"""Cases of `benchmarks.evaluate`: whole evaluations with a model that answers at once."""

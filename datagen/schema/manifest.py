@@ -90,7 +90,7 @@ class Leakage(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """See the module's docstring; `docs/data_flow.md` explains every field."""
+    """See the module's docstring; `docs/reference/dataset.md` explains every field."""
 
     schema_version: int
     content_hash: str

@@ -104,7 +104,7 @@ def test_a_file_of_another_layout_is_named_with_the_key_at_fault(folder, text, f
     found = {finding.field: finding for finding in findings_of(folder)}
     assert message in found[field].message
     assert {(finding.file, finding.rule) for finding in found.values()} == {("vqa.yaml", "layout")}
-    assert found[field].remedy == "see docs/add_a_template.md"
+    assert found[field].remedy == "see docs/how_to/add_a_template.md"
 
 
 @pytest.mark.parametrize(

@@ -45,5 +45,5 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     for path in write_source(ROOT, name, task, held_in=not parsed.held_out):
         print(f"wrote {path}")
     print(f"Its test passes already: python -m pytest {paths_of(name)['test']}")
-    print("Next: docs/add_a_source.md")
+    print("Next: docs/how_to/add_a_source.md")
     return 0

@@ -28,7 +28,7 @@ def test_what_is_written_is_told_and_what_comes_next(run, checkout):
         "wrote tests/datagen/sources/test_gqa.py",
         "wrote datagen/sources/__init__.py",
         "Its test passes already: python -m pytest tests/datagen/sources/test_gqa.py",
-        "Next: docs/add_a_source.md",
+        "Next: docs/how_to/add_a_source.md",
     ]
     assert len(files(checkout)) == 5
 
