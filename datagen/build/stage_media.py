@@ -78,8 +78,9 @@ class MediaStage:
         if len(example.images) == 1:
             return self._once(example.images[0], example)
         parts = [self._once(path, example) for path in example.images]
+        paths = tuple(path for part in parts for path in part.paths)
         packed = tuple(place for part in parts for place in part.packed or ())
-        return StagedMedia(example.images, packed=packed or None)
+        return StagedMedia(paths, packed=packed or None)
 
     def _once(self, name: str, example: Example) -> StagedMedia:
         known = self._remembered.get(name)
@@ -99,7 +100,12 @@ class MediaStage:
         try:
             info = inspect_image(self.roots, path)
         except RowRejectedError as error:
-            if error.reason is Reason.MEDIA_MISSING and self.keep_missing:
+            if error.reason is not Reason.MEDIA_MISSING:
+                raise
+            other = self.roots.under_another_suffix(path)
+            if other is not None:
+                return self._image(other)
+            if self.keep_missing:
                 return StagedMedia((path,))
             raise
         if self.pack is None:

@@ -1,4 +1,4 @@
-"""Images and clips: where they are, whether they can be used, and their pixels.
+"""Images and videos: where they are, whether they can be used, and their pixels.
 
 A media path is `<collection>/<relative path>`. Rows come from files that anybody may have edited, so
 a path is used only if it stays inside its collection's folder.
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
@@ -22,6 +22,8 @@ from datagen.files import Files
 MAX_IMAGE_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 """What is read at all: some other formats make Pillow start programs."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+"""Under which an image is looked for, in this order and then in capitals."""
 HEAD_BYTES = 1 << 16
 MAX_REMEMBERED_FOLDERS = 65_536
 TAIL_BYTES = 1 << 12
@@ -121,6 +123,21 @@ class MediaRoots:
             if self.files.exists(place):
                 return path
         return paths[0]
+
+    def under_another_suffix(self, path: str) -> str | None:
+        """Return the media path of the image whose name is that of `path` but for its suffix.
+
+        Downloaders keep images under suffixes of their own: a GIF as `.jpg`, a JPEG as `.png`. What an image
+        is follows from its content. None if there is no such file.
+        """
+        stem, dot, suffix = path.rpartition(".")
+        if not dot or f".{suffix.lower()}" not in IMAGE_SUFFIXES:
+            return None
+        place = self.locate(path)
+        if "://" not in place and not _is_folder(os.path.dirname(place)):
+            return None
+        others = (stem + each for each in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)))
+        return next((each for each in others if self.files.exists(self.locate(each))), None)
 
     def open(self, path: str) -> BinaryIO:
         """Open a media file.
@@ -252,7 +269,10 @@ def _ends_well(info: ImageInfo, head: bytes, file: BinaryIO) -> bool:
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """The pixels as 8-bit RGB: the first frame, 16-bit values scaled, CMYK converted.
+    """Return the pixels as 8-bit RGB: the first frame, 16-bit values scaled, CMYK converted.
+
+    The EXIF orientation is not applied, as in LAVIS. That is the rule everywhere: checking, embedding and
+    training take pixels as they are stored, and embedded images keep their orientation tag.
 
     Raises:
         UndecodableError: the data cannot be decoded.
@@ -275,20 +295,35 @@ def _sentence(error: Exception) -> str:
 def reencode(data: bytes, info: ImageInfo, max_side: int | None) -> bytes:
     """The image as plain RGB, no side longer than `max_side`.
 
-    Photographs (JPEG) stay JPEG; everything else becomes PNG, so that drawings lose nothing.
+    Photographs (JPEG) stay JPEG; everything else becomes PNG, so that drawings lose nothing. The EXIF
+    orientation is kept as it was, and the pixels are not turned: see `decode_image`.
 
     Raises:
         UndecodableError: the data cannot be decoded.
     """
-    image = decode_image(data)
+    image, exif = decode_image(data), _orientation(data)
     if max_side and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=None)
     out = io.BytesIO()
     if info.format == "JPEG":
-        image.save(out, "JPEG", quality=JPEG_QUALITY)
+        image.save(out, "JPEG", quality=JPEG_QUALITY, exif=exif)
     else:
-        image.save(out, "PNG")
+        image.save(out, "PNG", exif=exif)
     return out.getvalue()
+
+
+def _orientation(data: bytes) -> bytes:
+    """Return EXIF data with the orientation of an image alone; empty if it has none or is upright."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            value = image.getexif().get(ExifTags.Base.Orientation)
+    except _DECODING_ERRORS:
+        return b""
+    if value not in range(2, 9):
+        return b""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = value
+    return exif.tobytes()
 
 
 def needs_reencoding(info: ImageInfo, max_side: int | None) -> bool:

@@ -11,12 +11,17 @@ from typing import BinaryIO
 import msgspec
 
 from datagen.files import Files
+from datagen.raw.unpack import open_unpacked
 
 
 def open_raw(files: Files, path: str) -> BinaryIO:
-    """Open a publisher's file, or the lines of all files that a `path` with `*` matches."""
+    """Open a publisher's file, or the lines of all files that a `path` with `*` matches.
+
+    Raises:
+        RawDataError: the file is no data, such as a web page; see `datagen.raw.unpack`.
+    """
     if "*" not in path:
-        return files.open_binary(path)
+        return open_unpacked(files, path)
     return io.BytesIO(_gathered(files, path))
 
 
@@ -30,7 +35,7 @@ def _gathered(files: Files, pattern: str) -> bytes:
     folder = pattern[: pattern.index("*")].rpartition("/")[0]
     lines = []
     for path in files.match(pattern):
-        with files.open_binary(path) as file:
+        with open_unpacked(files, path) as file:
             text = file.read()
         name = msgspec.json.encode(path.removeprefix(f"{folder}/"))
         lines.append(b'{"path":%b,"row":%b}\n' % (name, text.translate(_ONE_LINE).strip()))

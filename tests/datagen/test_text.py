@@ -22,6 +22,10 @@ awkward = st.lists(
         ("naïve 日本 😀 e\u0301 \xa0x", "naïve 日本 😀 e\u0301 \xa0x"),
         ("\r\n", ""),
         ("", ""),
+        ("\u200b\u200d\ufeff", ""),
+        (" \u2060\xad\u3164\u2800 ", ""),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+        ("\u200ba bus", "\u200ba bus"),
     ],
 )
 def test_a_line_keeps_its_words_and_loses_its_breaks(text: str, line: str) -> None:
@@ -36,6 +40,7 @@ def test_a_line_keeps_its_words_and_loses_its_breaks(text: str, line: str) -> No
         ("\n\ta table\tcell\x07\n", "a table\tcell"),
         ("one\n\ntwo", "one\n\ntwo"),
         (" \x00 ", ""),
+        ("\u200b\n\u200b", ""),
     ],
 )
 def test_paragraphs_keep_their_breaks_as_line_feeds(text: str, paragraphs: str) -> None:

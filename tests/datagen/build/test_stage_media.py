@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from datagen.build.options import make_options
 from datagen.build.stage_media import AS_IT_IS, MAX_REMEMBERED, MediaStage, StagedMedia
 from datagen.errors import RowRejectedError
-from datagen.media.media import MediaRoots
+from datagen.media.media import MediaRoots, decode_image
 
 
 def stage(roots: MediaRoots, pack: io.BytesIO | None = None, **options: Any) -> MediaStage:
@@ -170,6 +170,61 @@ def test_a_image_whose_header_is_sound_and_its_pixels_are_not_cannot_be_encoded_
         stage(roots, io.BytesIO(), image_max_side=32).prepare(imaged("a.png"))
     assert caught.value.reason == "media_unreadable"
     assert caught.value.message.startswith("c/a.png: ")
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "kind"),
+    [
+        ("a.gif", "a.jpg", "GIF"),
+        ("a.jpg", "a.png", "PNG"),
+        ("a.png", "a.JPG", "JPEG"),
+        ("b.c.JPG", "b.c.jpeg", "JPEG"),
+        ("a.jpg", "a.jpg", "GIF"),
+    ],
+)
+def test_an_image_is_found_under_another_suffix_whatever_its_content(
+    collection: Any, imaged: Any, named: str, there: str, kind: str
+) -> None:
+    folder, roots = collection
+    Image.new("RGB", (40, 20), (1, 2, 3)).save(folder / there, kind)
+    assert stage(roots).prepare(imaged(named)) == StagedMedia((f"c/{there}",))
+    both = stage(roots).prepare(imaged(named, there))
+    assert both == StagedMedia((f"c/{there}", f"c/{there}"))
+    media = stage(roots, io.BytesIO()).prepare(imaged(named))
+    assert media == StagedMedia((f"c/{there}",), packed=(AS_IT_IS,))
+
+
+def test_the_named_file_comes_before_its_namesakes(collection: Any, imaged: Any) -> None:
+    folder, roots = collection
+    picture(folder / "a.png")
+    picture(folder / "a.jpg")
+    assert stage(roots).prepare(imaged("a.png")) == StagedMedia(("c/a.png",))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_the_orientation_of_an_image_is_kept_and_never_applied(
+    collection: Any, imaged: Any, kind: str
+) -> None:
+    folder, roots = collection
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Artist] = "somebody"
+    for name, size in (("small.jpg", (40, 20)), ("large.jpg", (400, 200))):
+        Image.new("RGB", size, (1, 2, 3)).save(folder / name, kind, exif=exif)
+    pack = io.BytesIO()
+    media = stage(roots, pack, image_max_side=100)
+    assert media.prepare(imaged("small.jpg")).packed == (AS_IT_IS,)
+    (place,) = media.prepare(imaged("large.jpg")).packed
+    for data, size in (
+        ((folder / "small.jpg").read_bytes(), (40, 20)),
+        (kept(pack, place), (100, 50)),
+    ):
+        assert decode_image(data).size == size
+        image = Image.open(io.BytesIO(data))
+        assert image.getexif()[ExifTags.Base.Orientation] == 6
+        assert ImageOps.exif_transpose(image).size == size[::-1]
+    again = Image.open(io.BytesIO(kept(pack, place)))
+    assert dict(again.getexif()) == {ExifTags.Base.Orientation: 6}
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
+import io
 import json
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from datagen.errors import RawDataError
 from datagen.schema.example import Answer
@@ -50,6 +52,17 @@ def test_every_question_on_a_cover_is_a_record(raw: Any, build: Any) -> None:
     assert "OCR tokens" not in record.instruction
     entry = building.manifest.split("ocr_vqa", "train")
     assert (entry.layout, entry.rows, entry.written) == ("official", 1, 2)
+
+
+def test_a_cover_whose_gif_is_kept_as_jpg_is_found(raw: Any, build: Any) -> None:
+    write(raw, {"076118327X": cover(imageURL=URL.replace(".jpg", ".gif"))})
+    data = io.BytesIO()
+    Image.new("RGB", (6, 8)).save(data, "GIF")
+    raw.write("ocr_vqa/images/076118327X.jpg", data.getvalue())
+    building = build(sources=["ocr_vqa"], images="embed")
+    for record in by_id(building).values():
+        assert record.images[0].path == "ocr_vqa/images/076118327X.jpg"
+        assert record.images[0].bytes == data.getvalue()
 
 
 def test_splits_are_numbers(raw: Any, build: Any) -> None:
