@@ -107,7 +107,8 @@ class MediaRoots:
             state = self.files.state(place)
             return UNREADABLE if local and not os.access(place, os.R_OK) else state
         except (FileNotFoundError, NotADirectoryError):
-            return MISSING
+            other = self.under_another_suffix(path)
+            return MISSING if other is None else self.state(other)
         except OSError:
             return UNREADABLE
 
@@ -134,7 +135,7 @@ class MediaRoots:
         if not dot or f".{suffix.lower()}" not in IMAGE_SUFFIXES:
             return None
         place = self.locate(path)
-        if "://" not in place and not _is_folder(os.path.dirname(place)):
+        if "://" not in place and not os.path.isdir(os.path.dirname(place)):
             return None
         others = (stem + each for each in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)))
         return next((each for each in others if self.files.exists(self.locate(each))), None)

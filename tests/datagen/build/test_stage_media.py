@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageOps
 from datagen.build.options import make_options
 from datagen.build.stage_media import AS_IT_IS, MAX_REMEMBERED, MediaStage, StagedMedia
 from datagen.errors import RowRejectedError
-from datagen.media.media import MediaRoots, decode_image
+from datagen.media.media import MISSING, MediaRoots, decode_image
 
 
 def stage(roots: MediaRoots, pack: io.BytesIO | None = None, **options: Any) -> MediaStage:
@@ -192,6 +192,13 @@ def test_an_image_is_found_under_another_suffix_whatever_its_content(
     assert both == StagedMedia((f"c/{there}", f"c/{there}"))
     media = stage(roots, io.BytesIO()).prepare(imaged(named))
     assert media == StagedMedia((f"c/{there}",), packed=(AS_IT_IS,))
+
+
+def test_an_image_that_arrives_under_another_suffix_changes_the_state(collection: Any) -> None:
+    folder, roots = collection
+    assert roots.state("c/a.gif") == MISSING
+    Image.new("RGB", (40, 20)).save(folder / "a.jpg", "GIF")
+    assert roots.state("c/a.gif") == roots.state("c/a.jpg") != MISSING
 
 
 def test_the_named_file_comes_before_its_namesakes(collection: Any, imaged: Any) -> None:
