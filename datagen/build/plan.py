@@ -8,6 +8,7 @@ on, so that the work itself may run anywhere, in any order, any number of times.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from datagen.build.layouts import found_instead, layout_sentence
 from datagen.build.options import BuildOptions
 from datagen.errors import OptionError, RawDataError, nearest
 from datagen.files import Files
@@ -124,9 +125,11 @@ def choose_splits(
                     f"source {source.id!r} has none of the splits {', '.join(options.splits or ())}; "
                     f"it has {', '.join(source.split_names())}"
                 )
+            lacking = [layout_sentence(source, e.split, options.raw, files) for e in absent]
+            nearly = found_instead(source, options.raw, files)
             raise RawDataError(
                 f"source {source.id!r} has no complete split in {options.raw}/{source.card.folder}: "
-                + "; ".join(f"{each.split} lacks {', '.join(each.lacks)}" for each in absent)
+                + "; ".join([*lacking, *nearly])
             )
     if not chosen:
         raise RawDataError(

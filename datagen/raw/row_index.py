@@ -37,6 +37,6 @@ def index_file(
             place = f"for {'/'.join(part)!r}" if part else "as a whole"
             raise RawDataError(
                 f"{path} has an {found} {place} where an {kind} of rows should be; is it another "
-                "dataset's file?"
+                "dataset's file, or another project's copy of this one? download the publisher's"
             )
     return index

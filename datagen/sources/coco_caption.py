@@ -30,7 +30,7 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Lookup, Outcome, Rejected, RowContext, Rows, Source, SplitFiles
 from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified, verified
 from datagen.schema.example import Example, required_text
-from datagen.sources.shared.coco import coco_id
+from datagen.sources.shared.coco import coco_id, slashes
 from datagen.text import clean_line
 
 
@@ -104,12 +104,14 @@ def karpathy(row: KarpathyImage, context: RowContext) -> Iterator[Outcome]:
 
 
 def lavis_train(row: LavisCaption, context: RowContext) -> Iterator[Outcome]:
-    yield _example(context, context.row_number, row.image, coco_id(row.image), [row.caption])
+    path = slashes(row.image)
+    yield _example(context, context.row_number, path, coco_id(path), [row.caption])
 
 
 def lavis_evaluation(row: LavisImage, context: RowContext) -> Iterator[Outcome]:
     captions: list[tuple[object, str]] = [(None, text) for text in row.caption]
-    yield from _captions(context, row.image, coco_id(row.image), captions)
+    path = slashes(row.image)
+    yield from _captions(context, path, coco_id(path), captions)
 
 
 def captions_2014_train(row: Caption, context: RowContext) -> Iterator[Outcome]:

@@ -41,6 +41,7 @@ from datagen.schema.card import (
 )
 from datagen.schema.example import Example, required_text
 from datagen.sources.coco_caption import LavisCaption, LavisImage, Sentence
+from datagen.sources.shared.coco import slashes
 from datagen.text import clean_line
 
 LAVIS_FOLDER = "flickr30k-images/"
@@ -89,12 +90,12 @@ def karpathy(row: KarpathyImage, context: RowContext) -> Iterator[Outcome]:
 
 
 def lavis_train(row: LavisCaption, context: RowContext) -> Iterator[Outcome]:
-    path = row.image.removeprefix(LAVIS_FOLDER)
+    path = slashes(row.image).removeprefix(LAVIS_FOLDER)
     yield _example(context, context.row_number, path, [row.caption])
 
 
 def lavis_evaluation(row: LavisImage, context: RowContext) -> Iterator[Outcome]:
-    yield _image(context, row.image.removeprefix(LAVIS_FOLDER), row.caption)
+    yield _image(context, slashes(row.image).removeprefix(LAVIS_FOLDER), row.caption)
 
 
 def _split_of(row: KarpathyImage) -> str | None:

@@ -3,8 +3,8 @@
 Gurari et al., "VizWiz Grand Challenge: Answering Visual Questions from Blind People", CVPR 2018.
 Home: https://vizwiz.org/tasks-and-datasets/vqa/.
 
-Files, in `RAW/vizwiz/`: `{train,val,test}.json`. Images, of all splits in one folder:
-`RAW/images/vizwiz/`.
+Files, in `RAW/vizwiz/`: `{train,val,test}.json`. Images, of all splits in one folder
+or, as the archives unpack, in one a split: `RAW/images/vizwiz/` or `RAW/images/vizwiz/{train,val,test}/`.
 
 | field | from |
 |---|---|
@@ -34,6 +34,7 @@ from datagen.schema.card import (
     verified,
 )
 from datagen.schema.example import Example, counted, present, required_text
+from datagen.sources.shared.coco import slashes
 from datagen.text import clean_line
 
 
@@ -53,7 +54,11 @@ SPLIT_NAMES = ("train", "val", "test")
 
 
 def examples(row: Question, context: RowContext) -> Iterator[Example]:
-    stem = required_text(row.image.rpartition(".")[0] or row.image, "image")
+    name = slashes(row.image).rpartition("/")[2]
+    stem = required_text(name.rpartition(".")[0] or name, "image")
+    path = context.media.first_existing(
+        f"vizwiz/{slashes(row.image)}", f"vizwiz/{context.split}/{name}"
+    )
     answers = tags = None
     if not context.hidden_answers:
         answers = counted([each.answer for each in row.answers or ()])
@@ -64,7 +69,7 @@ def examples(row: Question, context: RowContext) -> Iterator[Example]:
         split=context.split,
         task="vqa",
         group_id=f"vizwiz:{stem}",
-        images=(f"vizwiz/{row.image}",),
+        images=(path,),
         question=required_text(clean_line(row.question), "question"),
         answers=answers,
         tags=tags,

@@ -19,6 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from datagen.build.finish import finish
+from datagen.build.layouts import found_instead
 from datagen.build.media_states import write_states
 from datagen.build.options import BuildOptions
 from datagen.build.plan import BuildPlan, choose_splits, media_roots
@@ -29,6 +30,7 @@ from datagen.errors import RawDataError, UserError
 from datagen.files import Files
 from datagen.media.media import MISSING, MediaRoots
 from datagen.schema.manifest import Manifest
+from datagen.sources import load_source
 from pipelines.build.beam_files import BeamFiles, check_reachable
 from pipelines.build.fingerprint import Identity, identify, versions
 from pipelines.build.mixture_options import check_mixture
@@ -70,6 +72,9 @@ def build(
     check_mixture(options.mixture)
     held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
+    for source_id in dict.fromkeys(each.source for each in missing):
+        for sentence in found_instead(load_source(source_id), options.raw, files):
+            console.print(f"{source_id}: {sentence}", highlight=False)
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)

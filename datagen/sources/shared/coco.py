@@ -4,7 +4,12 @@ import re
 
 from datagen.errors import Reason, RowRejectedError
 
-COCO_ID = re.compile(r"(?:^|_)(\d{12})\.jpg$")
+COCO_ID = re.compile(r"(?:^|[_/])(\d{12})\.jpe?g$", re.IGNORECASE)
+
+
+def slashes(path: str) -> str:
+    r"""Return a path as POSIX writes it; lists made on Windows have `\\` between folders."""
+    return path.replace("\\", "/")
 
 
 def coco_id(path: str) -> int:

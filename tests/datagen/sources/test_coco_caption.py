@@ -199,3 +199,22 @@ def test_the_image_id_stands_at_the_end_of_its_name(path: str, number: int) -> N
 def test_a_name_without_id_is_rejected(path: str) -> None:
     with pytest.raises(RowRejectedError, match="no COCO image id in"):
         coco_id(path)
+
+
+def test_lavis_paths_of_2017_of_windows_and_of_other_suffixes_are_read(
+    raw: Any, build: Any
+) -> None:
+    names = [
+        "train2017/000000000042.jpg",
+        "val2014\\COCO_val2014_000000000042.jpg",
+        "a_000000000042.JPG",
+    ]
+    rows = [{"image": name, "caption": "a cat", "image_id": "x"} for name in names]
+    raw.json("coco_caption/coco_karpathy_train.json", rows)
+    records = build(**KEEP).records("coco_caption", "train")
+    assert {record.group_id for record in records} == {"coco:42"}
+    assert {record.images[0].path for record in records} == {
+        "coco/train2017/000000000042.jpg",
+        "coco/val2014/COCO_val2014_000000000042.jpg",
+        "coco/a_000000000042.JPG",
+    }

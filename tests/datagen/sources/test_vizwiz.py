@@ -87,3 +87,20 @@ def test_a_bad_row_is_rejected_alone(
     (rejection,) = building.rejections("vizwiz")
     assert (rejection.row, rejection.reason) == (1, reason)
     assert len(building.records("vizwiz", "val")) == 2
+
+
+@pytest.mark.parametrize("folder", ["", "val/"])
+def test_images_lie_in_one_folder_or_in_one_a_split(raw: Any, build: Any, folder: str) -> None:
+    write(raw, question(1), question(2, image="val\\VizWiz_val_00000002.jpg"))
+    for number in (1, 2):
+        raw.picture(f"images/vizwiz/{folder}VizWiz_val_{number:08d}.jpg")
+    building = build(sources=["vizwiz"], max_missing_fraction=1.0)
+    records = building.records("vizwiz", "val")
+    assert {record.images[0].path for record in records} >= {
+        f"vizwiz/{folder}VizWiz_val_00000001.jpg"
+    }
+    if folder:
+        assert {record.record_id for record in records} == {
+            "vizwiz/val/VizWiz_val_00000001",
+            "vizwiz/val/VizWiz_val_00000002",
+        }
