@@ -5,6 +5,7 @@ systems by `pipelines`, on object stores.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -167,3 +168,19 @@ def hash_file(files: Files, path: str) -> tuple[int, str]:
             digest.update(data)
             num_bytes += len(data)
     return num_bytes, digest.hexdigest()
+
+
+@contextmanager
+def locked_file(path: str | Path, *, wait: bool = True) -> Iterator[BinaryIO]:
+    """Hold the exclusive lock of a local file, which is made where it is missing; gives it, open to read and append.
+
+    The lock is the kernel's (`flock`): that of a process that ends, also by a kill, is free at once. It binds the
+    processes of one machine, and those of others where the file system passes `flock` on.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is false.
+        OSError: the file cannot be opened.
+    """
+    with open(path, "a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file

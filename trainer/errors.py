@@ -4,11 +4,11 @@ from datagen.errors import UserError
 
 
 class TrainingError(UserError):
-    """Training cannot start or go on; the message says what, where and what to do."""
+    """Training cannot start or continue; the message says why, where and what to do."""
 
 
 class ConfigError(TrainingError):
-    """The configuration has mistakes; all of them are in the message."""
+    """The configuration has errors; all of them are in the message."""
 
 
 class DataError(TrainingError):
@@ -24,7 +24,7 @@ class CheckpointError(TrainingError):
 
 
 class DivergedError(TrainingError):
-    """The loss or the gradient is no number any more."""
+    """The loss or the gradient is not finite."""
 
 
 class EvaluationError(TrainingError):

@@ -41,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("overrides", nargs="*", metavar="key=value", help="such as optimizer.steps=100")
     add("--dry-run", action="store_true", help="check everything, print the plan, stop")
     add(
+        "--skip-steps",
+        action="append",
+        default=[],
+        metavar="A-B",
+        help="resume without training the steps A to B, whose samples made the run diverge; may be repeated",
+    )
+    add(
         "--replay",
         metavar="FILE",
         help="print the losses of the samples of a diverged step (default: train)",
@@ -84,8 +91,16 @@ def _work(
         return dry_run(config, world)
     from trainer.evaluation.validation import ScoredValidation
     from trainer.run.session import run_training
+    from trainer.run.skipped import parse_steps
 
-    return run_training(config, world, stop, parsed.replay, score_tasks=ScoredValidation)
+    return run_training(
+        config,
+        world,
+        stop,
+        parsed.replay,
+        skip=parse_steps(parsed.skip_steps),
+        score_tasks=ScoredValidation,
+    )
 
 
 def _connect(world: "World") -> Callable[[], None]:

@@ -53,7 +53,7 @@ def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> 
         steps: Iterator[Step] = in_turn([[batch] for batch in batches], num_steps)
         if feed.isdigit():
             pin = setting.device == "cuda"
-            steps = load_steps(step_data(config, shape), 0, num_steps, int(feed), pin=pin)
+            steps = load_steps(step_data(config, shape), range(num_steps), int(feed), pin=pin)
         clock = Clock(steps, WARM_UP, setting.steps, setting.torch_device)
         train_on(clock, model, engine, run_config(setting, shape, Path(output)), world)
         return clock, batches

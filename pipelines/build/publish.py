@@ -1,18 +1,17 @@
 """Where a build may write, and how its result appears there: whole, or not at all."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape, glob
 from pathlib import Path
 
 from datagen.build.staging import Staging
 from datagen.errors import OutputError
-from datagen.files import Files
+from datagen.files import Files, locked_file
 from datagen.schema.manifest import MANIFEST_NAME, Manifest, read_manifest
 from pipelines.build.beam_files import BeamFiles
 
@@ -55,10 +54,10 @@ def locked(staging: Staging) -> Iterator[None]:
         yield
         return
     Path(staging.root).mkdir(parents=True, exist_ok=True)
-    with open(f"{staging.root}/lock", "w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(locked_file(f"{staging.root}/lock", wait=False))
+        except BlockingIOError:
             raise OutputError(f"another build is writing {staging.root}; wait for it") from None
         yield
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import OutputError
-from datagen.files import HashingWriter, LocalFiles, hash_file, write_atomically
+from datagen.files import HashingWriter, LocalFiles, hash_file, locked_file, write_atomically
 
 FILES = LocalFiles()
 
@@ -126,3 +126,14 @@ def test_an_atomic_write_shows_the_old_file_until_it_ends(tmp_path: Path) -> Non
         raise KeyboardInterrupt
     assert path.read_bytes() == b"two"
     assert [each.name for each in path.parent.iterdir()] == ["file"]
+
+
+def test_a_locked_file_is_held_by_one_and_free_when_its_holder_ends(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked_file(path) as file:
+        file.write(b"held")
+        with pytest.raises(BlockingIOError), locked_file(path, wait=False):
+            pass
+    with locked_file(path, wait=False) as file:
+        file.seek(0)
+        assert file.read() == b"held"

@@ -85,15 +85,14 @@ class _PackedSteps(Dataset[Packed]):
 
 def load_steps(
     data: StepData,
-    first: int,
-    end: int,
+    numbers: Sequence[int],
     workers: int,
     *,
     ahead: int = 2,
     pin: bool,
     timeout: float = 0.0,
 ) -> Iterator[Step]:
-    """Yield the steps `first` to `end` - 1, prepared by `workers` processes, or here if there are none.
+    """Yield the steps `numbers`, from 0, prepared by `workers` processes, or here if there are none.
 
     Each of them prepares `ahead` steps before they are needed. `timeout`: for how many seconds a step may keep
     the run waiting, 0 for any number; without workers nothing measures it.
@@ -101,7 +100,7 @@ def load_steps(
     Raises:
         TrainingError: what a worker ran into, a worker that ended, or the timeout.
     """
-    for item in _items(data, range(first, end), workers, ahead, timeout, pin=pin):
+    for item in _items(data, numbers, workers, ahead, timeout, pin=pin):
         if isinstance(item, TrainingError):
             raise item
         yield item

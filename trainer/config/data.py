@@ -1,4 +1,4 @@
-"""What the training data are, and how they are read."""
+"""The section `data` of a configuration: the training data and their reading."""
 
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ class DataOptions(BaseModel):
     run, `max_replaced_fraction` may stand in for others whose images cannot be read. `bucketing`
     gives samples of like lengths to the same micro-step of a global batch.
 
-    `render: fresh` renders a new draw of a record in every pass over its source, `stored` repeats
+    `render: fresh` renders a new draw of a record in every epoch over its source, `stored` repeats
     what the build stored. `template_dir` is another template set than the manifest's.
 
     `cache_dir` holds decoded row groups, at most `cache_bytes` of them, for all processes of a node;

@@ -1,6 +1,6 @@
 """Configuration files: YAML, one more file that they may extend, and `key=value` from the command line.
 
-All mistakes are reported at once, unknown keys with the nearest name.
+All errors are reported at once, unknown keys with the nearest name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,26 +21,26 @@ EXTENDS = "extends"
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The configuration in `path`, changed by overrides such as `optimizer.steps=100`.
 
-    A file that says `extends: other.yaml` changes that file's keys (a path relative to its own). Values
+    A file with `extends: other.yaml` changes that file's keys (a path relative to its own). Values
     of overrides are YAML. A relative `deepspeed` path is sought beside the file that names it first.
 
     Raises:
-        ConfigError: names every mistake.
+        ConfigError: names every error.
     """
     file = Path(path)
     values = _read_extended(file)
-    mistakes = []
+    errors = []
     for override in overrides:
         try:
             _override(values, override)
         except ConfigError as error:
-            mistakes.append(str(error))
+            errors.append(str(error))
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
-        mistakes += _sentences(error)
-    if mistakes:
-        raise ConfigError("\n".join([f"{file} cannot be used:", *(f"  {m}" for m in mistakes)]))
+        errors += _sentences(error)
+    if errors:
+        raise ConfigError("\n".join([f"{file} cannot be used:", *(f"  {each}" for each in errors)]))
     return config
 
 
@@ -75,7 +75,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections are merged key by key, but one that says `from` is another thing and replaces."""
+    """Merge sections key by key; one with `from` replaces the other as a whole."""
     merged = dict(base)
     for key, value in changes.items():
         is_section = isinstance(value, dict) and "from" not in value
@@ -115,19 +115,19 @@ def _scalar(value: str) -> Any:
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:
-    for mistake in error.errors():
-        place = ".".join(str(part) for part in mistake["loc"])
-        if mistake["type"] == "extra_forbidden":
-            known = _keys_beside(mistake["loc"])
-            last = str(mistake["loc"][-1])
+    for each in error.errors():
+        place = ".".join(str(part) for part in each["loc"])
+        if each["type"] == "extra_forbidden":
+            known = _keys_beside(each["loc"])
+            last = str(each["loc"][-1])
             hint = nearest(last, known) or f"; known are {', '.join(known)}"
             yield f"{place}: unknown key{hint}"
-        elif mistake["type"] == "missing":
+        elif each["type"] == "missing":
             yield f"{place}: missing"
         else:
-            message = mistake["msg"].removeprefix("Value error, ").lower()
-            if not isinstance(mistake["input"], dict):  # of a whole section only the message
-                message += f", not {mistake['input']!r}"
+            message = each["msg"].removeprefix("Value error, ").lower()
+            if not isinstance(each["input"], dict):  # of a whole section only the message
+                message += f", not {each['input']!r}"
             yield f"{place}: {message}" if place else message
 
 

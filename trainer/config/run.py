@@ -1,4 +1,4 @@
-"""What one training run is: the sections of a configuration file.
+"""A training run: the sections of its configuration file.
 
 Sections of the stream and the model are declared beside their code (`trainer.config.data`,
 `trainer.config.model`); what is left is here. Unknown keys are refused everywhere.
@@ -74,7 +74,7 @@ class ValidationOptions(_Section):
     validation split the run's model writes or ranks answers, which are scored as an evaluation scores
     them. They give `score` (mean over tasks) and `score.vqav2`, which the criterion may name.
 
-    `controls` tell what exact match is worth: the same with images of other samples, and the share of
+    `controls` show what exact match is worth: the same with images of other samples, and the share of
     the commonest target, which a constant answer would get.
     """
 

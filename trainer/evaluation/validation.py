@@ -5,7 +5,7 @@ records at most, under its protocol, and scored with its metric. Held-out source
 scores are the experiment's result, and a checkpoint must not be chosen by them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from templates.errors import TemplateSetError
@@ -115,14 +115,20 @@ class _Opened:
 
 
 def _tasks(stream: Stream, options: ValidationOptions) -> Sequence[Task]:
-    if held_out := [name for name in options.tasks if name.partition(".")[0] in HELD_OUT]:
-        raise ConfigError(
-            f"validation.tasks: {', '.join(held_out)} is held out; a checkpoint must not be chosen by it. "
-            "Evaluate it when the run is done (`visinstruct evaluate`)"
-        )
+    _refuse_held_out(name for name in options.tasks if name.partition(".")[0] in HELD_OUT)
     try:
         protocols = load_protocols(stream.options.template_dir)
     except TemplateSetError as error:
         raise EvaluationError(str(error)) from error
     names = [f"{name}@{SPLIT}" for name in options.tasks]
-    return choose_tasks(names, protocols, stream.manifest).tasks
+    tasks = choose_tasks(names, protocols, stream.manifest).tasks
+    _refuse_held_out(task.protocol.name for task in tasks if task.source in HELD_OUT)
+    return tasks
+
+
+def _refuse_held_out(names: Iterable[str]) -> None:
+    if held_out := list(names):
+        raise ConfigError(
+            f"validation.tasks: {', '.join(held_out)} is held out; a checkpoint must not be chosen by it. "
+            "Evaluate it when the run is done (`visinstruct evaluate`)"
+        )

@@ -1,6 +1,6 @@
-"""The processes of a run: who is who, whatever started them, and what they tell each other.
+"""The processes of a run: their ranks, whatever launched them, and their collectives.
 
-`deepspeed`, `torchrun` and `srun` each tell a process its rank in variables of their own; here they
+`deepspeed`, `torchrun` and `srun` each give a process its rank in variables of their own; here they
 become one `World`. Collectives on small numbers go through `World.sum` and `World.broadcast`.
 """
 
@@ -20,12 +20,12 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from trainer.errors import TrainingError
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=30)
-"""Of one collective. A process that is gone is noticed much sooner, by `trainer.launch.watchdog`."""
+"""Of one collective. A process that has ended is noticed much sooner, by `trainer.launch.watchdog`."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher says of this process."""
+    """This process as a launcher describes it."""
 
     rank: int
     world_size: int
@@ -47,7 +47,7 @@ def read_launch(variables: Mapping[str, str]) -> Launch:
     except TrainingError:
         raise
     except ValueError as error:
-        raise TrainingError(f"a variable of the launcher is no number: {error}") from None
+        raise TrainingError(f"a variable of the launcher is not a number: {error}") from None
     if not 0 <= launch.rank < launch.world_size:
         raise TrainingError(
             f"this process has rank {launch.rank} of {launch.world_size}: RANK counts from 0 to WORLD_SIZE - 1"
@@ -89,7 +89,7 @@ def _read_launch(variables: Mapping[str, str]) -> Launch:
 
 
 def is_lost_peer(error: BaseException) -> bool:
-    """Whether a collective failed because of its other end: gloo and NCCL."""
+    """Return whether a collective failed because of its other end: gloo and NCCL."""
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and "gloo" in str(error)
     )
@@ -223,7 +223,7 @@ def choose_device(wanted: str, launch: Launch) -> torch.device:
 
 
 def set_variables(launch: Launch, device: torch.device) -> None:
-    """What torch.distributed and DeepSpeed read from the environment."""
+    """Set the variables that torch.distributed and DeepSpeed read."""
     os.environ.update(
         RANK=str(launch.rank),
         WORLD_SIZE=str(launch.world_size),

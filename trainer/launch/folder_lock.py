@@ -1,44 +1,78 @@
-"""A run's folder, written to by one run at a time."""
+"""The folder that a run or an evaluation writes: held by one of them at a time, seen by all of its processes."""
 
-import fcntl
+import os
+import secrets
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from datagen.files import locked_file
 from trainer.errors import TrainingError
 from trainer.launch.distributed import World
+
+LOCK = "lock"
+_LOOKS, _LOOK_SECONDS = 10, 1.0
+"""A network file system may show a new file a few seconds late."""
 
 
 @contextmanager
 def locked_folder(
     folder: Path, world: World, what: str, check: Callable[[], str | None] = lambda: None
 ) -> Iterator[None]:
-    """The first process holds the folder; the lock of a killed one is free at once. Collective.
+    """Let the first process hold the folder; the lock of a killed one is free at once. Collective.
 
-    `check` is asked there, under the lock, what stands in the way of going on.
+    `check` returns, under the lock, what keeps this from being written or resumed there.
 
     Raises:
-        TrainingError: another one holds it, it cannot be written, or what `check` says.
+        TrainingError: another one holds it, it cannot be written, what `check` returns, or a process of another host
+            does not see it.
     """
-    problem, handle = None, None
-    if world.is_first:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = open(folder / "lock", "w")  # noqa: SIM115 (held while the run lasts)
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            problem = check()
-        except BlockingIOError:
-            problem = f"another {what} is writing to {folder}; wait for it, or set output to another folder"
-        except (OSError, ValueError) as error:
-            problem = (
-                f"output {folder} cannot be written: {getattr(error, 'strerror', None) or error}"
-            )
-    if problem := world.broadcast(problem):
-        if handle is not None:
-            handle.close()
-        raise TrainingError(problem)
-    try:
+    with ExitStack() as held:
+        problem, token = None, secrets.token_hex(8).encode()
+        if world.is_first:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context(locked_file(folder / LOCK, wait=False))
+                lock.truncate(0)
+                lock.write(token)
+                lock.flush()
+                os.fsync(lock.fileno())
+                problem = check()
+            except BlockingIOError:
+                problem = f"another {what} is writing to {folder}; wait for it, or set output to another folder"
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                problem = f"output {folder} cannot be written: {reason}"
+        problem, token = world.broadcast((problem, token))
+        problem = problem or _unseen(folder, token, world)
+        if problem:
+            raise TrainingError(problem)
         yield
-    finally:
-        if handle is not None:
-            handle.close()
+
+
+def _unseen(folder: Path, token: bytes, world: World) -> str | None:
+    """A sentence about hosts that do not see the folder of the first process. Collective."""
+    sees = world.is_first or _shows(folder, token)
+    hosts = world.gather((socket.gethostname(), sees))
+    blind = sorted({host for host, sees in hosts if not sees})
+    if not blind:
+        return None
+    return (
+        f"output {folder} of {hosts[0][0]} is not seen on {', '.join(blind)}: several hosts need an output on a file "
+        "system that they share, at the same path, since each process reads checkpoints from it"
+    )
+
+
+def _shows(folder: Path, token: bytes) -> bool:
+    for look in range(_LOOKS):
+        try:
+            os.listdir(folder)  # makes a network file system ask its server
+            if (folder / LOCK).read_bytes() == token:
+                return True
+        except OSError:
+            pass
+        if look < _LOOKS - 1:
+            threading.Event().wait(_LOOK_SECONDS)
+    return False

@@ -49,7 +49,7 @@ class Stopped(BaseException):
 
 
 class StopSignal:
-    """What has asked this process to stop, if anything.
+    """The signals that this process has received.
 
     Reading weights, hashing or filling a cache ends at once: `Stopped` is raised in the main thread, and a
     process that does not get to it within 20 s, since it is in one long call, is ended. In the block of `deferred` the

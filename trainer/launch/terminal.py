@@ -1,4 +1,4 @@
-"""What a run prints: lines on stderr, and a progress bar where that is a terminal."""
+"""Terminal output of a run: lines on stderr, and a progress bar where that is a terminal."""
 
 import sys
 from collections.abc import Mapping

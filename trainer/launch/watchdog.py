@@ -1,4 +1,4 @@
-"""Ends a process when another one of the run is gone, and says which and why.
+"""A watchdog: it ends a process when another one of the run has ended, and reports which and why.
 
 A rank that dies leaves the others waiting in a collective, on a GPU until a long timeout. So each
 process writes a sign of life into the run's store every few seconds and looks for that of the next
@@ -22,17 +22,17 @@ EXIT_PEER_LOST = 76
 
 BEAT_SECONDS = 4.0
 GRACE_SECONDS = 3.0
-"""How long a process that hears of a failure waits for its own message before it ends."""
+"""For how long a process that reads of a failure waits for its own message before it ends."""
 
 _PATIENCE_SECONDS = 2 * BEAT_SECONDS + GRACE_SECONDS
 _FAILURE, _STOPPED = "failure", "stopped"
-_FIRST_GONE = "process 0, which holds the run's store, is gone; it may have printed why"
+_FIRST_GONE = "process 0, which holds the run's store, has ended; it may have printed why"
 
 
 class Watchdog:
     """Started with `start`, ended with `stop`; `fail` reports to the others why this process ends.
 
-    `silence_limit` is how many seconds without a sign of life make a process count as gone.
+    `silence_limit` is how many seconds without a sign of life make a process count as lost.
     """
 
     def __init__(self, rank: int, size: int, store: Store | None, silence_limit: float) -> None:
@@ -81,9 +81,9 @@ class Watchdog:
             time.sleep(0.1)
 
     def suspect(self) -> None:
-        """A collective has failed: find out who is gone. Does not return if somebody is.
+        """Find the process that made a collective fail. Does not return if there is one.
 
-        Who was killed has left no word; a process that is silent for two beats from now on is it.
+        A killed process has left no reason; one that is silent for two beats from now on is it.
         """
         if self._store is not None and not self._done.is_set():
             self._limit = min(self._limit, 2.5 * BEAT_SECONDS)
@@ -126,7 +126,7 @@ class Watchdog:
                 return
 
     def _look(self, store: Store) -> str | None:
-        """Why this process has to end, if it has to."""
+        """Return why this process has to end, if it has to."""
         if store.check([_FAILURE]):
             return store.get(_FAILURE).decode(errors="replace")
         if store.check([f"left/{self._next}"]):
@@ -145,7 +145,7 @@ class Watchdog:
         return store.compare_set(_FAILURE, "", reason).decode(errors="replace")
 
     def _leave(self, patience: float) -> None:
-        """Be gone; the first process, whose store ends with it, lets the others read it before."""
+        """Leave; the first process, whose store ends with it, lets the others read it before."""
         store = self._store
         assert store is not None
         _try(lambda: store.set(f"left/{self._rank}", "1"))
@@ -160,7 +160,7 @@ class Watchdog:
 
 
 def _try(call: Callable[[], object]) -> object:
-    """What a call to the store gives; None where it fails or does not answer."""
+    """Return the result of a call to the store; None where it fails or does not answer."""
     answers: list[object] = []
 
     def run() -> None:

@@ -16,7 +16,6 @@ Loader processes look images up, the process with the device encodes what they d
 """
 
 import errno
-import fcntl
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from datagen.files import write_atomically
+from datagen.files import locked_file, write_atomically
 from trainer.config.model import FeatureCacheOptions
 from trainer.errors import ConfigError, ModelError
 from trainer.model.model import Model
@@ -171,8 +170,7 @@ def _shape_of(vision: object) -> Iterator[tuple[str, str]]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[Path]:
     """The file that counts bytes, held by this process alone; a killed holder leaves it free."""
-    with open(folder / "lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked_file(folder / "lock"):
         counter = folder / _COUNTER
         counter.touch()
         yield counter

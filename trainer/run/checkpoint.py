@@ -1,16 +1,18 @@
-"""Checkpoints: three files that any number of processes and any ZeRO stage can go on from.
+"""Checkpoints: three files that any world size and any ZeRO stage can resume from.
 
     RUN/checkpoints/step-00003000/
         trained.safetensors      fp32 weight of every trained parameter, by name
         optimizer.safetensors    both Adam moments: `<name>/exp_avg`, `<name>/exp_avg_sq`
-        state.json               written last: step, sample number, what the run was made of
+        state.json               written last: step, sample number, what the run was made of, digests
 
-Nothing is pickled. A folder appears under its name whole or not at all. The data's whole state is the
+Nothing is pickled. A folder appears under its name whole or not at all, and every byte of it has a digest, so that a
+disk that changes one later is noticed. The data's whole state is the
 number of the next sample, and random numbers are a function of (seed, step, process), so there is no
 other state.
 """
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,24 +26,25 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from datagen.files import TEMPORARY_SUFFIX
+from datagen.files import TEMPORARY_SUFFIX, LocalFiles, hash_file
 from trainer.errors import CheckpointError
 
 VERSION = 1
 WEIGHTS, MOMENTS, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
 FOLDER, CONFIG = "checkpoints", "config.yaml"
-"""What a run's folder holds: its checkpoints, and how it was configured."""
+"""In a run's folder: its checkpoints, and its configuration."""
 
 State = Mapping[str, Mapping[str, Tensor]]
 """By parameter: `weight`, `exp_avg` and `exp_avg_sq`, all fp32."""
 
 
 class RunState(Struct, frozen=True, kw_only=True):
-    """Where a run is. `next_sample` is k; `made_of` says by name what must be the same to go on.
+    """A run's state. `next_sample` is k; `made_of` names what must be the same to resume.
 
     `best` is the validation of the best checkpoint so far, `validation` what was measured at this step.
-    `files` are the sizes in bytes of the two tensor files; `replaced` counts samples whose image
-    could not be read.
+    `files` are the sizes in bytes of the two tensor files, `digests` the sha256 of all three; that of the state
+    file is of its content without it. Older checkpoints have none. `replaced` counts samples whose image
+    could not be read; `skipped` are ranges of steps that were not trained.
     """
 
     version: int = VERSION
@@ -53,6 +56,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     validation: dict[str, float] | None = None
     best: dict[str, float] | None = None
     versions: Mapping[str, str] = {}
+    digests: Mapping[str, str] = {}
+    skipped: tuple[tuple[int, int], ...] = ()
 
 
 def step_folder(folder: Path, step: int) -> Path:
@@ -78,10 +83,16 @@ def save(folder: Path, state: State, run: RunState) -> Path:
         }
         save_file(weights, unfinished / WEIGHTS)
         save_file(moments, unfinished / MOMENTS)
-        sizes = {name: (unfinished / name).stat().st_size for name in (WEIGHTS, MOMENTS)}
-        whole = msgspec.structs.replace(run, files=sizes)
-        encoded = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1)
-        (unfinished / STATE).write_bytes(encoded + b"\n")
+        _follow_umask(unfinished, WEIGHTS, MOMENTS)
+        found = {
+            name: hash_file(LocalFiles(), str(unfinished / name)) for name in (WEIGHTS, MOMENTS)
+        }
+        whole = msgspec.structs.replace(
+            run,
+            files={name: size for name, (size, _) in found.items()},
+            digests={name: digest for name, (_, digest) in found.items()},
+        )
+        (unfinished / STATE).write_bytes(_encode(_with_own_digest(whole)))
         for name in (WEIGHTS, MOMENTS, STATE):
             _sync(unfinished / name)
         shutil.rmtree(target, ignore_errors=True)
@@ -99,6 +110,25 @@ def save(folder: Path, state: State, run: RunState) -> Path:
             "checkpoints are as they were: free some space and start the same command again"
         ) from error
     return target
+
+
+def _follow_umask(folder: Path, *names: str) -> None:
+    """Give files the mode that new files have: safetensors lets only their owner read them."""
+    mode = folder.stat().st_mode & 0o666
+    for name in names:
+        (folder / name).chmod(mode)
+
+
+def _encode(run: RunState) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(run, order="deterministic"), indent=1) + b"\n"
+
+
+def _with_own_digest(run: RunState) -> RunState:
+    """Add the digest of everything else in the state."""
+    others = {name: digest for name, digest in run.digests.items() if name != STATE}
+    bare = msgspec.structs.replace(run, digests=others)
+    own = hashlib.sha256(_encode(bare)).hexdigest()
+    return msgspec.structs.replace(run, digests=others | {STATE: own})
 
 
 def _sync(path: Path) -> None:
@@ -129,23 +159,43 @@ def chosen_checkpoint(folder: Path) -> Path:
         return (inside / "best").resolve()
     last = next(checkpoints(inside), None)
     if last is None:
-        raise CheckpointError(f"{folder} is no checkpoint, and holds no {FOLDER}/step-*")
+        raise CheckpointError(f"{folder} is not a checkpoint, and holds no {FOLDER}/step-*")
     return last
 
 
 def newest(folder: Path, report: list[str]) -> Path | None:
-    """The newest checkpoint that is whole; of those that are not, `report` gets a sentence each."""
+    """The newest checkpoint that is whole to the last bit; of those that are not, `report` gets a sentence each."""
     for path in checkpoints(folder):
         try:
-            read_run_state(path)
+            check_digests(path)
             return path
         except CheckpointError as error:
             report.append(str(error))
     return None
 
 
+def check_digests(path: Path) -> None:
+    """Read all of a checkpoint and compare its digests.
+
+    Raises:
+        CheckpointError: it is damaged, incomplete or of another version; names the file.
+    """
+    for name, digest in read_run_state(path).digests.items():
+        if name == STATE:
+            continue
+        try:
+            _, actual = hash_file(LocalFiles(), str(path / name))
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {name}: {error.strerror}") from None
+        if actual != digest:
+            raise CheckpointError(
+                f"{path} is not a whole checkpoint: {name} has sha256 {actual[:12]}.., was written with {digest[:12]}..: "
+                "its bytes have changed since; is the disk sound?"
+            )
+
+
 def read_run_state(path: Path) -> RunState:
-    """What a checkpoint says of its run.
+    """The state file of a checkpoint, checked; of the tensor files, only their sizes are.
 
     Raises:
         CheckpointError: it is damaged, incomplete or of another version.
@@ -160,13 +210,17 @@ def read_run_state(path: Path) -> RunState:
             )
         run = msgspec.json.decode(data, type=RunState)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is no whole checkpoint: {error}") from None
+        raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from None
+    if STATE in run.digests and _with_own_digest(run).digests[STATE] != run.digests[STATE]:
+        raise CheckpointError(
+            f"{path} is not a whole checkpoint: {STATE} has changed since it was written"
+        )
     for name, size in run.files.items():
         file = path / name
         actual = file.stat().st_size if file.exists() else None
         if actual != size:
             found = "missing" if actual is None else f"{actual:,} bytes long, not {size:,}"
-            raise CheckpointError(f"{path} is no whole checkpoint: {name} is {found}")
+            raise CheckpointError(f"{path} is not a whole checkpoint: {name} is {found}")
     return run
 
 
@@ -192,18 +246,30 @@ def read_tensors(path: Path) -> dict[str, dict[str, Tensor]]:
     return state
 
 
-def check_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    """Whether a run that is made of `now` may go on from a checkpoint that was made of `saved`.
+def check_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> str | None:
+    """Check that a run that is made of `now` may resume from a checkpoint that was made of `saved`.
+
+    Returns a sentence to log if `optimizer.steps` was raised, the one change that is allowed.
 
     Raises:
-        CheckpointError: says everything that changed.
+        CheckpointError: names everything that changed.
     """
+    before, after = (made.get("optimizer", {}).get("steps", 0) for made in (saved, now))
+    raised = after > before > 0
+    if raised:
+        saved = {**saved, "optimizer": {**saved["optimizer"], "steps": after}}
     changes = list(_changes(saved, now))
     if changes:
         raise CheckpointError(
-            f"{path} is of another run, going on would not be the same training: {'; '.join(changes)}. "
+            f"{path} is of another run, to resume from it would not be the same training: {'; '.join(changes)}. "
             "Put these back, or give `output` another folder to start anew"
         )
+    if not raised:
+        return None
+    return (
+        f"optimizer.steps was {before:,}, is {after:,}: from here on the learning rate follows the longer schedule, "
+        "another one than a run of that length has had from its start"
+    )
 
 
 def _changes(saved: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> Iterator[str]:

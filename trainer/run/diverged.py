@@ -1,4 +1,4 @@
-"""A loss or gradient that is no number: the run stops, and what it was computed from is kept."""
+"""A non-finite loss or gradient: the run stops, and the samples of the step are kept."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def check_finite(
     `RUN/diverged-step-N.json`: sample number, record and loss of every sample of the global batch.
 
     Raises:
-        DivergedError: names the file and says how to look at its samples again.
+        DivergedError: names the file, and how to replay its samples or resume without them.
     """
     if math.isfinite(loss) and (norm is None or math.isfinite(norm)):
         return
@@ -49,7 +49,8 @@ def check_finite(
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient's norm is {norm}"
     raise DivergedError(
         f"step {step + 1}: the {what}{which}. Its {len(samples)} samples are in {path}; "
-        f"look at them again with the last checkpoint: the same command with --replay {path}"
+        f"to resume without them, add --skip-steps {step + 1}; to see their losses one by one with the last "
+        f"checkpoint: the same command with --replay {path}"
     )
 
 

@@ -80,7 +80,7 @@ def deepspeed_options(config: RunConfig, accumulation: int) -> dict[str, Any]:
     """The JSON file that the configuration names, with what this project decides filled in.
 
     Raises:
-        ConfigError: the file is missing, or says what it cannot.
+        ConfigError: the file is missing, or has keys or values that cannot be used.
     """
     options = read_options(config, ZERO_KEYS)
     options |= {
@@ -157,8 +157,7 @@ class Engine:
     def step(self, learning_rate: float) -> float | None:
         """Update the weights after the last micro-batch.
 
-        Returns the norm of the gradient before clipping; None where neither DeepSpeed nor this stage
-        tells it.
+        Returns the norm of the gradient before clipping; None where DeepSpeed does not compute it.
         """
         self._set_rate(learning_rate)
         norm = None
@@ -198,8 +197,8 @@ class Engine:
     def write_state(self, state: Mapping[str, Mapping[str, Tensor]], adam_steps: int) -> None:
         """Continue from a state that `read_state` gave, at any stage and number of processes.
 
-        The optimizer's own state must exist: `backward` with a scale of nothing and `step` with a rate of
-        nothing come first (`trainer.run.checkpoint.resume`). Three things are then set: weights and moments,
+        The optimizer's own state must exist: `backward` with a scale of 0 and `step` with a rate of
+        0 come first (`trainer.run.setup.resume`). Three things are then set: weights and moments,
         Adam's counter of steps, and the module's own low-precision copy of the weights, which DeepSpeed
         would otherwise refresh only after the next step (measured; see docs/decisions.md).
 
@@ -301,19 +300,17 @@ def _shape(parameter: nn.Parameter) -> tuple[int, ...]:
 def check_names(
     state: Mapping[str, Mapping[str, Tensor]], shapes: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Whether a saved state is one of exactly these parameters.
+    """Check that a saved state is one of exactly these parameters.
 
     Raises:
         CheckpointError: names every parameter that is missing, unknown or of another shape.
     """
-    mistakes = [f"{name} is missing" for name in sorted(shapes.keys() - state.keys())]
-    mistakes += [f"{name} is not trained here" for name in sorted(state.keys() - shapes.keys())]
+    errors = [f"{name} is missing" for name in sorted(shapes.keys() - state.keys())]
+    errors += [f"{name} is not trained here" for name in sorted(state.keys() - shapes.keys())]
     for name in sorted(shapes.keys() & state.keys()):
         saved = tuple(state[name]["weight"].shape)
         if saved != shapes[name]:
-            mistakes.append(f"{name} is {list(saved)}, here {list(shapes[name])}")
-    if mistakes:
-        shown = "; ".join(mistakes[:8]) + (
-            f"; and {len(mistakes) - 8} more" if len(mistakes) > 8 else ""
-        )
+            errors.append(f"{name} is {list(saved)}, here {list(shapes[name])}")
+    if errors:
+        shown = "; ".join(errors[:8]) + (f"; and {len(errors) - 8} more" if len(errors) > 8 else "")
         raise CheckpointError(f"the checkpoint's parameters are not this model's: {shown}")

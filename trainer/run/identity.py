@@ -1,4 +1,4 @@
-"""What a run is made of: what must be the same for a checkpoint to be gone on from.
+"""The fingerprint of a run: everything that must be the same for a checkpoint to be resumed from.
 
 Absent is what changes no sample and no arithmetic but rounding: world size, micro-batch, ZeRO stage,
 workers, paths, logging, and the number of checkpoints kept. The model that a run started from is known

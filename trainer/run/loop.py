@@ -20,6 +20,7 @@ from trainer.run.metrics import Metrics
 from trainer.run.schedule import learning_rate
 from trainer.run.seeds import seed_step
 from trainer.run.setup import Setup
+from trainer.run.skipped import Skipped, covers
 from trainer.run.throughput import Meter, peak_memory_bytes
 from trainer.run.unreadable import report_replaced
 from trainer.run.validate import TaskScores, Validation, controls_table, is_better, summary
@@ -51,6 +52,7 @@ class Run:
     validation: Validation | None
     scored: TaskScores | None
     metrics: Metrics | None
+    skipped: Skipped
     meter: Meter
     folder: Path
     stop: StopSignal
@@ -60,6 +62,9 @@ def train(run: Run, progress: Progress) -> bool:
     """Train to the last step; returns False if a signal ended it before. Always leaves a checkpoint."""
     options = run.config
     while progress.step < options.optimizer.steps:
+        if covers(run.skipped, progress.step + 1):
+            _skip(run, progress)
+            continue
         loss, norm, stopped = _step(run, progress)
         progress.step += 1
         last = progress.step == options.optimizer.steps
@@ -73,6 +78,12 @@ def train(run: Run, progress: Progress) -> bool:
         if stopped and not last:
             return False
     return True
+
+
+def _skip(run: Run, progress: Progress) -> None:
+    progress.step += 1
+    if run.metrics is not None:
+        run.metrics.write("skipped", progress.step)
 
 
 def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
@@ -196,6 +207,7 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
             files={},
             validation=validated,
             best=progress.best,
+            skipped=run.skipped,
         )
         try:
             path = checkpoint.save(folder, state, described)

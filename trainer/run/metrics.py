@@ -1,11 +1,12 @@
-"""What a run says of itself: a line of JSON a step or event, a terminal line, TensorBoard, wandb.
+"""The log of a run: a line of JSON for each logged step and event, a terminal line, TensorBoard, wandb.
 
-`RUN/metrics.jsonl` is always written. A resumed run drops the lines past the step that it goes on from,
-so that every step stands in it once.
+`RUN/metrics.jsonl` is always written; `logging.every` says which steps are logged. A resumed run drops the lines past
+the step that it resumes from, so that no step stands in it twice.
 """
 
 import json
 import math
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,7 +38,7 @@ class Metrics:
         self._terminal = Terminal(name, steps, start)
 
     def write(self, event: str, step: int, **numbers: Any) -> None:
-        """One event: `step`, `validation`, `checkpoint`, `start`, `end` or `replaced`."""
+        """Write one event: `step`, `skipped`, `validation`, `checkpoint`, `start`, `end` or `replaced`."""
         line = {
             "event": event,
             "step": step,
@@ -63,7 +64,7 @@ class Metrics:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN: null stands for what is no number."""
+    """JSON has no NaN: null stands for what is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -124,13 +125,24 @@ class _TensorBoard:
         self._writer.close()
 
 
+def wandb_id(folder: Path, name: str) -> str:
+    """The id of a run's folder at wandb, drawn when the run first starts: runs of one name stay apart."""
+    path = folder / "wandb-id"
+    if not path.exists():
+        with write_atomically(path) as file:
+            file.write(f"{name}-{secrets.token_hex(4)}\n".encode())
+    return path.read_text(encoding="utf-8").strip()
+
+
 class _WeightsAndBiases:
     def __init__(self, project: str, name: str, folder: Path) -> None:
         try:
             import wandb  # type: ignore[import-not-found]
         except ImportError:
             raise ConfigError("logging.wandb needs `pip install visinstruct[wandb]`") from None
-        self._run = wandb.init(project=project, name=name, dir=str(folder), id=name, resume="allow")
+        self._run = wandb.init(
+            project=project, name=name, dir=str(folder), id=wandb_id(folder, name), resume="allow"
+        )
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None:
         self._run.log(dict(numbers), step=step)

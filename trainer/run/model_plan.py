@@ -13,7 +13,7 @@ from trainer.errors import ModelError
 from trainer.model.flops import Lengths, sample_flops
 from trainer.model.model import Model
 from trainer.model.starts.architecture import model_config
-from trainer.model.starts.build import wrap
+from trainer.model.starts.build import check_attention, wrap
 from trainer.model.starts.configuration import paper_config
 from trainer.model.starts.random_weights import random_model
 from trainer.model.trained import ParameterCounts, count_parameters, trained_parameters
@@ -51,8 +51,9 @@ def outline(options: ModelOptions) -> Model:
     paper's four models that a name in `options` contains, such as `flan-t5-xl` or `vicuna13b`.
 
     Raises:
-        ModelError: neither is known.
+        ModelError: neither is known, or the attention's package is missing.
     """
+    check_attention(options)
     try:
         config = model_config(options)
     except ModelError:

@@ -26,6 +26,7 @@ from trainer.model.trained import count_parameters
 from trainer.run import checkpoint
 from trainer.run.model_plan import GIB, describe_model, outline
 from trainer.run.schedule import batch_shape
+from trainer.run.session import held_out_warning, untaught
 from trainer.run.setup import prepare, warm_up
 from trainer.run.throughput import peak_memory_bytes
 
@@ -145,6 +146,8 @@ def _describe_data(config: RunConfig, stream: Stream, found: Findings) -> None:
     found.say(
         "", f"{'source':<20} {'records':>12} {'probability':>12} {'epochs':>8} {'validation':>10}"
     )
+    if others := untaught(stream):
+        found.say("", held_out_warning(others))
     for source, part in stream.mixture.items():
         trained = part.size - part.reserved
         found.say(

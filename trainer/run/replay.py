@@ -1,4 +1,4 @@
-"""The samples of a step that diverged, one by one: which of them makes the loss no number."""
+"""The samples of a diverged step, one by one, to find which of them makes the loss non-finite."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from trainer.run.setup import Setup
 def replay(file: str, setup: Setup, config: RunConfig, world: World) -> int:
     """Print record, loss and text of every sample in a `diverged-step-N.json`; collective.
 
-    The weights are those of the checkpoint that the run goes on from, not of the step itself.
+    The weights are those of the checkpoint that the run resumes from, not of the step itself.
 
     Raises:
         ConfigError: the file is none of those.
@@ -22,7 +22,7 @@ def replay(file: str, setup: Setup, config: RunConfig, world: World) -> int:
         found = json.loads(Path(file).read_text(encoding="utf-8"))
         numbers = [int(row["k"]) for row in found["samples"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"--replay {file}: no file of a diverged step: {error}") from None
+        raise ConfigError(f"--replay {file}: not a file of a diverged step: {error}") from None
     size = config.batch.micro_size
     with setup.engine.evaluating() as module:
         for first in range(0, len(numbers), size):

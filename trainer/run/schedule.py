@@ -8,7 +8,7 @@ from trainer.errors import ConfigError
 
 
 def learning_rate(step: int, options: OptimizerOptions) -> float:
-    """The rate of step `step`, counted from 0: linear warm-up, then a cosine evaluated at each step.
+    """Return the rate of step `step`, counted from 0: linear warm-up, then a cosine evaluated at each step.
 
     LAVIS evaluates its cosine once in an epoch, which makes a staircase; the paper (section 2.6) says
     cosine decay, and that is what this is. The cosine would reach `end_learning_rate` itself at step
@@ -27,10 +27,10 @@ def learning_rate(step: int, options: OptimizerOptions) -> float:
 
 
 def batch_shape(options: BatchOptions, world_size: int) -> BatchShape:
-    """How `world_size` processes share a global batch.
+    """Divide a global batch among `world_size` processes.
 
     Raises:
-        ConfigError: it cannot be divided; says by what it can.
+        ConfigError: it cannot be divided; the message gives sizes that fit.
     """
     together = options.micro_size * world_size
     if options.global_size % together:
@@ -45,7 +45,7 @@ def batch_shape(options: BatchOptions, world_size: int) -> BatchShape:
             else f"batch.global_size has to be a multiple of {world_size}"
         )
         raise ConfigError(
-            f"batch.global_size {options.global_size} is no multiple of batch.micro_size "
+            f"batch.global_size {options.global_size} is not a multiple of batch.micro_size "
             f"{options.micro_size} x {world_size} processes; {remedy}"
         )
     return BatchShape(

@@ -1,6 +1,7 @@
-"""One run from a joined world to its last step: it is set up and gone on with, then `trainer.run.loop` trains."""
+"""One run from a joined world to its last step: it is set up and resumed, then `trainer.run.loop` trains."""
 
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from trainer.batches.loader import load_steps
 from trainer.config.run import RunConfig
 from trainer.data.stream import Stream
+from trainer.errors import ConfigError
 from trainer.launch.distributed import World
 from trainer.launch.folder_lock import locked_folder
 from trainer.launch.stop import EXIT_STOPPED, StopSignal
@@ -19,6 +21,7 @@ from trainer.run.loop import Progress, Run, train
 from trainer.run.metrics import Metrics
 from trainer.run.replay import replay as look_again
 from trainer.run.setup import Setup, prepare, resume
+from trainer.run.skipped import Skipped, covers, resumed, shown
 from trainer.run.throughput import Meter, measured_matmul_rate
 from trainer.run.validate import ScoreTasks, TaskScores, Validation, check_criterion
 
@@ -29,11 +32,12 @@ def run_training(
     stop: StopSignal,
     replay: str | None = None,
     *,
+    skip: Skipped = (),
     score_tasks: ScoreTasks | None = None,
 ) -> int:
-    """Train, or look at a diverged step again; returns the exit status. Collective.
+    """Train, or replay a diverged step; returns the exit status. Collective.
 
-    `score_tasks` opens the tasks of `validation.tasks`; needed where a configuration has some.
+    `skip` are steps that are not to be trained. `score_tasks` opens the tasks of `validation.tasks`; needed where a configuration has some.
 
     Raises:
         TrainingError: whatever the user has to mend.
@@ -42,11 +46,15 @@ def run_training(
     folder = Path(config.output)
     with locked_folder(folder, world, "run"):
         setup = prepare(config, world)
-        progress = _go_on(setup, folder, world)
+        progress, skipped = _resume(setup, folder, skip, world)
+        if covers(skipped, config.optimizer.steps):
+            raise ConfigError(
+                f"--skip-steps {shown(skipped)} has the last step in it; lower optimizer.steps instead"
+            )
         if replay:
             return look_again(replay, setup, config, world)
         validation = _validation(setup, config, world)
-        metrics = _metrics(setup.stream, config, folder, progress, world)
+        metrics = _metrics(setup.stream, config, folder, progress, skipped, world)
         dtype = torch.bfloat16 if config.precision.compute == "bf16" else torch.float32
         run = Run(
             config=config,
@@ -54,8 +62,11 @@ def run_training(
             setup=setup,
             steps=load_steps(
                 setup.data,
-                progress.step,
-                config.optimizer.steps,
+                [
+                    step
+                    for step in range(progress.step, config.optimizer.steps)
+                    if not covers(skipped, step + 1)
+                ],
                 config.data.workers,
                 ahead=config.data.prefetch,
                 pin=world.device.type == "cuda",
@@ -64,6 +75,7 @@ def run_training(
             validation=validation,
             scored=_scored(setup, config, world, score_tasks),
             metrics=metrics,
+            skipped=skipped,
             meter=Meter(measured_matmul_rate(world.device, dtype)),
             folder=folder,
             stop=stop,
@@ -80,18 +92,21 @@ def run_training(
         return 0 if done else EXIT_STOPPED
 
 
-def _go_on(setup: Setup, folder: Path, world: World) -> Progress:
-    """The progress of the newest whole checkpoint, or of a new run."""
+def _resume(setup: Setup, folder: Path, skip: Skipped, world: World) -> tuple[Progress, Skipped]:
+    """The progress of the newest whole checkpoint, or of a new run, and the steps to be skipped."""
     found = world.broadcast(_find(folder, world))
     if found is None:
-        return Progress()
+        return Progress(), skip
     path = Path(found)
-    saved = resume(setup, path, world)
+    saved, changed = resume(setup, path, world)
+    skipped = resumed(saved.skipped, skip, saved.step)
     if world.is_first:
         if saved.best is not None and saved.best == saved.validation:
             checkpoint.mark_best(path.parent, path)  # a kill may have come between saving and this
-        log(f"going on from {path}")
-    return Progress(saved.step, saved.replaced, saved.best)
+        log(f"resuming from {path}")
+        if changed:
+            log(f"visinstruct: {changed}")
+    return Progress(saved.step, saved.replaced, saved.best), skipped
 
 
 def _validation(setup: Setup, config: RunConfig, world: World) -> Validation | None:
@@ -121,7 +136,12 @@ def _scored(
 
 
 def _metrics(
-    stream: Stream, config: RunConfig, folder: Path, progress: Progress, world: World
+    stream: Stream,
+    config: RunConfig,
+    folder: Path,
+    progress: Progress,
+    skipped: Skipped,
+    world: World,
 ) -> Metrics | None:
     """The first process's log, which begins with what is run."""
     if not world.is_first:
@@ -145,15 +165,33 @@ def _metrics(
         f"{config.name}: steps {progress.step:,} to {steps:,}, {world.size} processes, each source within "
         f"{drift.bound:.2f} samples of its share"
     )
+    if skipped:
+        metrics.say(f"steps {shown(skipped)} are skipped")
+    if others := untaught(stream):
+        metrics.say(held_out_warning(others))
     return metrics
 
 
+def untaught(stream: Stream) -> list[str]:
+    """The sources of a run that the dataset's own mixture, that of the held-in sets, does not have."""
+    return [source for source in stream.mixture if source not in stream.manifest.mixture]
+
+
+def held_out_warning(sources: Sequence[str]) -> str:
+    one = len(sources) == 1
+    return (
+        f"WARNING: {', '.join(sources)} {'is a held-out source' if one else 'are held-out sources'}, and this run is "
+        f"trained on {'it' if one else 'them'}: what it scores there is no zero-shot result, and is not to be compared "
+        "with the paper's zero-shot numbers"
+    )
+
+
 def _find(folder: Path, world: World) -> str | None:
-    """The newest whole checkpoint, sought by the first process; says which are damaged."""
+    """The newest whole checkpoint, sought by the first process; logs which are damaged."""
     if not world.is_first:
         return None
     report: list[str] = []
     path = checkpoint.newest(folder / "checkpoints", report)
     for sentence in report:
-        log(f"visinstruct: left aside: {sentence}")
+        log(f"visinstruct: skipped: {sentence}")
     return None if path is None else str(path)

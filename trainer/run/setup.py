@@ -11,7 +11,7 @@ from trainer.errors import ConfigError, TrainingError
 from trainer.launch.distributed import World
 from trainer.model.features import FeatureCache, open_feature_cache
 from trainer.model.model import Model
-from trainer.model.starts.build import build_model
+from trainer.model.starts.build import build_model, check_attention
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.model.trained import parameter_groups, trained_parameters
 from trainer.run import checkpoint
@@ -19,6 +19,7 @@ from trainer.run.checkpoint import RunState
 from trainer.run.engine import Engine, zero_stage
 from trainer.run.identity import made_of
 from trainer.run.schedule import batch_shape
+from trainer.run.skipped import count
 
 PREPROCESSING = "uint8 RGB, torch antialiased bicubic to a square, CLIP mean and deviation"
 
@@ -43,6 +44,7 @@ def prepare(config: RunConfig, world: World) -> Setup:
         TrainingError: whatever the user has to mend.
     """
     shape = batch_shape(config.batch, world.size)
+    check_attention(config.model)
     model = build_model(config.model, config.seed)
     check_side(config, model)
     cache = _feature_cache(config, model)
@@ -65,21 +67,22 @@ def prepare(config: RunConfig, world: World) -> Setup:
     )
 
 
-def resume(setup: Setup, path: Path, world: World) -> RunState:
+def resume(setup: Setup, path: Path, world: World) -> tuple[RunState, str | None]:
     """Set the engine to a checkpoint. Collective.
 
-    The optimizer's state has to exist before it can be set: one step with a rate of nothing comes first,
-    on the first global batch; then everything that it could have changed is overwritten.
+    The optimizer's state has to exist before it can be set: one step with a rate of 0 comes first,
+    on the first global batch; then everything that it could have changed is overwritten. Adam counts the steps that
+    were trained, without skipped ones. Returns the checkpoint's state, and a sentence to log about a change.
 
     Raises:
         CheckpointError: it is damaged, or of another run.
     """
     saved = checkpoint.read_run_state(path)
-    checkpoint.check_same(saved.made_of, setup.made_of, path)
+    changed = checkpoint.check_same(saved.made_of, setup.made_of, path)
     state = checkpoint.read_tensors(path)
     warm_up(setup, world)
-    setup.engine.write_state(state, saved.step)
-    return saved
+    setup.engine.write_state(state, saved.step - count(saved.skipped, saved.step))
+    return saved, changed
 
 
 def warm_up(setup: Setup, world: World) -> None:
@@ -117,10 +120,10 @@ def check_side(config: RunConfig, model: Model) -> None:
 
 
 def check_agreed(now: dict[str, object], world: World) -> None:
-    """Whether all processes are about to train the same: one may see other files. Collective.
+    """Check that all processes are about to train the same: one may see other files. Collective.
 
     Raises:
-        ConfigError: says what differs between the first process and another.
+        ConfigError: names what differs between the first process and another.
     """
     for rank, other in enumerate(world.gather(now)):
         if differing := [key for key in now if other[key] != now[key]]:

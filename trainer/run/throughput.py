@@ -1,4 +1,4 @@
-"""How fast a run is: samples, tokens, arithmetic against what this device was measured to do."""
+"""Throughput of a run: samples, tokens, and arithmetic as a share of what this device was measured to do."""
 
 import resource
 import time

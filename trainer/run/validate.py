@@ -1,7 +1,7 @@
 """Validation on held-in data: loss and exact match of a fixed subset of every source.
 
 Samples of the validation splits where a source has one, else rows that the stream keeps back from
-training. Held-out sources are never looked at: their scores are the experiment's result.
+training. Held-out sources are never used: their scores are the experiment's result.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ class Scores:
     """Of one source: mean cross-entropy of a token, share of samples answered exactly, samples.
 
     `shuffled` is the exact match with other samples' images, `majority` the share of the commonest
-    target; None where they are not asked for.
+    target; None where `validation.controls` is off.
     """
 
     loss: float
@@ -78,7 +78,7 @@ def controls_table(numbers: Mapping[str, float]) -> str:
     """Exact match by source beside what it would be without the image."""
     names = ("exact", "shuffled", "majority")
     sources = [name.partition(".")[2] for name in numbers if name.startswith("majority.")]
-    head = f"{'answered exactly':<20} {'':>6} {'other pictures':>15} {'commonest answer':>17}"
+    head = f"{'exact match':<20} {'':>6} {'other images':>15} {'commonest target':>17}"
     rows = [
         f"{source:<20} {values[0]:>6.1%} {values[1]:>15.1%} {values[2]:>17.1%}"
         for source in sources
@@ -90,7 +90,7 @@ def controls_table(numbers: Mapping[str, float]) -> str:
 def is_better(
     numbers: Mapping[str, float], than: Mapping[str, float] | None, criterion: str
 ) -> bool:
-    """Whether the criterion is better: losses fall, exact match rises. A tie keeps the older one."""
+    """Return whether the criterion is better: losses fall, exact match rises. A tie keeps the older one."""
     if than is None:
         return True
     if criterion.startswith("loss"):
@@ -99,7 +99,7 @@ def is_better(
 
 
 def check_criterion(options: ValidationOptions, sources: Sequence[str]) -> None:
-    """Whether the criterion names something that is measured.
+    """Check that the criterion names something that is measured.
 
     Raises:
         ConfigError: it names a source that is not validated on.

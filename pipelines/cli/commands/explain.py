@@ -1,8 +1,9 @@
-"""`visinstruct explain`: what sample k of a run is."""
+"""`visinstruct explain`: sample k of a run, and the step that takes it."""
 
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict
@@ -12,6 +13,7 @@ from rich.text import Text
 from datagen.errors import OptionError
 from pipelines.console import output, visible
 from trainer.config.data import DataOptions
+from trainer.config.run import RunConfig
 from trainer.data.explain import Explanation, explain
 from trainer.data.stream import Stream
 
@@ -39,27 +41,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     if parsed.draw < 0:
         raise OptionError("--draw is 0 or more")
-    options, seed = _run_options(parsed)
+    config = _config(parsed)
+    options, seed = _run_options(parsed, config)
     stream = Stream.open(options, seed)
     findable = stream.manifest.images == "embed" or bool(options.image_roots)
     found = explain(stream, parsed.draw, findable and not parsed.texts)
+    step = None if config is None else _step(parsed.draw, config)
     if parsed.json:
-        print(json.dumps(_facts(found), ensure_ascii=False))
+        facts = _facts(found)
+        if step is not None:
+            facts |= {"step": step[0], "skipped": step[1]}
+        print(json.dumps(facts, ensure_ascii=False))
     else:
-        output().print(_table(found, parsed.draw))
+        output().print(_table(found, parsed.draw, step))
     return 0
 
 
-def _run_options(parsed: argparse.Namespace) -> tuple[DataOptions, int]:
-    """The data options and the seed of the run."""
-    roots = dict(_root(text) for text in parsed.image_root)
+def _config(parsed: argparse.Namespace) -> RunConfig | None:
+    """The run's configuration; None where a dataset is given."""
     if not parsed.run.endswith(CONFIG_SUFFIXES):
         if parsed.changes:
             raise OptionError(f"{parsed.changes[0]!r}: a dataset has no keys to change, a YAML has")
-        return DataOptions(dataset=parsed.run, image_roots=roots), parsed.seed or 0
+        return None
     from trainer.config.load import load_config
 
-    config = load_config(parsed.run, parsed.changes)
+    return load_config(parsed.run, parsed.changes)
+
+
+def _step(k: int, config: RunConfig) -> tuple[int, bool]:
+    """The step, from 1, that takes sample `k`, and whether the run has skipped it."""
+    step = k // config.batch.global_size + 1
+    if not (Path(config.output) / "checkpoints").is_dir():
+        return step, False
+    from trainer.run.skipped import covers, skipped_in  # imports torch, which a run needed too
+
+    return step, covers(skipped_in(Path(config.output)), step)
+
+
+def _run_options(parsed: argparse.Namespace, config: RunConfig | None) -> tuple[DataOptions, int]:
+    """The data options and the seed of the run."""
+    roots = dict(_root(text) for text in parsed.image_root)
+    if config is None:
+        return DataOptions(dataset=parsed.run, image_roots=roots), parsed.seed or 0
     options = config.data
     if roots:
         options = options.model_copy(update={"image_roots": {**options.image_roots, **roots}})
@@ -91,7 +114,7 @@ def _facts(found: Explanation) -> dict[str, Any]:
     }
 
 
-def _table(found: Explanation, k: int) -> Table:
+def _table(found: Explanation, k: int, step: tuple[int, bool] | None = None) -> Table:
     """The facts, a line each; nothing in a record is markup or steers the terminal."""
     sample, place = found.sample, found.sample.place
     rows = Table.grid(padding=(0, 2))
@@ -102,16 +125,18 @@ def _table(found: Explanation, k: int) -> Table:
         rows.add_row(name, Text(visible(value), style))
 
     add("sample", f"{k:,}", "bold")
+    if step is not None:
+        add("step", f"{step[0]:,}" + (", skipped: it is not trained on" if step[1] else ""))
     add("record", sample.record_id, "bold")
     add(
         "place",
-        f"{place.source}: its sample {place.position:,}, pass {place.pass_number}, "
+        f"{place.source}: its sample {place.position:,}, epoch {place.pass_number}, "
         f"row {place.row:,} of {found.part.size:,}, draw {place.draw}",
     )
     add("mixture", f"{found.part.probability:.2%} of all samples are of {place.source}")
     add("template", sample.template_id)
     for path, file in found.pictures:
-        add("picture", path if file is None else f"{path} in {file}")
+        add("image", path if file is None else f"{path} in {file}")
     add("instruction", sample.instruction, "cyan")
     add("target", sample.target, "green")
     if not found.looked_at:

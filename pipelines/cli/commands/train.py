@@ -24,6 +24,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     arguments = [parsed.config, *parsed.overrides]
     if parsed.dry_run:
         arguments.append("--dry-run")
+    for steps in parsed.skip_steps:
+        arguments += ["--skip-steps", steps]
     if parsed.replay:
         arguments += ["--replay", parsed.replay]
     if processes == 1:

@@ -71,7 +71,7 @@ def test_bucketing_puts_similar_lengths_into_one_micro_step():
 
 def test_steps_come_in_order_and_an_error_comes_at_its_step():
     shape = BatchShape(world_size=1, micro_batch=4)
-    steps = load_steps(data(shape, 0), 1, 5, 0, pin=False)
+    steps = load_steps(data(shape, 0), range(1, 5), 0, pin=False)
     assert next(steps) == [[4, 5, 6, 7]]
     assert next(steps) == [[8, 9, 10, 11]]
     try:
@@ -108,7 +108,7 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     shape = BatchShape(world_size=1, micro_batch=2, accumulation=100)
     data = StepData(Texts(skips=True), Tensors(), shape, 0, bucketing=False)
-    kept = list(load_steps(data, 1, 6, 1, pin=False, timeout=120))
+    kept = list(load_steps(data, range(1, 6), 1, pin=False, timeout=120))
     assert [int(t[0]) for step in kept for micro in step for t in micro] == list(range(200, 1200))
 """
 
@@ -134,7 +134,7 @@ def test_a_step_of_a_hundred_micro_batches_arrives(tmp_path, small):
 def test_a_loader_that_is_stuck_ends_the_run_with_the_reason():
     shape = BatchShape(world_size=1, micro_batch=4)
     stuck = StepData(Stuck(), Tensors(), shape, 0, bucketing=False)
-    steps = load_steps(stuck, 0, 5, 1, pin=False, timeout=0.5)
+    steps = load_steps(stuck, range(5), 1, pin=False, timeout=0.5)
     with pytest.raises(
         DataError, match=r"prepared no step for 0\.00833 minutes: is the disk or the object"
     ):
@@ -151,4 +151,4 @@ def test_shared_memory_without_room_for_a_lock_is_named(monkeypatch):
 
     monkeypatch.setattr(loader, "DataLoader", Full)
     with pytest.raises(DataError, match=r"/dev/shm is full.*set data\.workers=0"):
-        next(load_steps(data(BatchShape(world_size=1, micro_batch=4), 0), 0, 1, 1, pin=False))
+        next(load_steps(data(BatchShape(world_size=1, micro_batch=4), 0), [0], 1, pin=False))

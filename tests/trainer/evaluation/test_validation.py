@@ -40,7 +40,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pipelines.cli.main import main
 
     folder = tmp_path_factory.mktemp("held_in")
-    write_sample(folder / "raw", num_scenes=40, sources=("vqav2", "aokvqa"))
+    write_sample(folder / "raw", num_scenes=40, sources=("vqav2", "aokvqa", "iconqa"))
     arguments = ["--raw", str(folder / "raw"), "--out", str(folder / "data"), "--images", "embed"]
     assert main(["build", *arguments]) == 0
     return folder / "data"
@@ -69,5 +69,8 @@ def test_each_task_is_scored_and_the_mean_is_over_tasks(dataset: Path, tmp_path:
 def test_held_out_tasks_and_a_divided_model_are_refused(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"validation.tasks: gqa is held out"):
         scored(dataset, tmp_path, tasks=("gqa",))
+    for task in ("gqa.lmms_eval", "scienceqa.letters", "iconqa.letters"):
+        with pytest.raises(ConfigError, match=rf"validation.tasks: .*{task[:4]}.* is held out"):
+            scored(dataset, tmp_path, tasks=("vqav2", task))
     with pytest.raises(ConfigError, match=r"does not go with ZeRO stage 3"):
         scored(dataset, tmp_path, stage=3, tasks=("vqav2",))

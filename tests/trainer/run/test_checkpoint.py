@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 
@@ -56,7 +57,7 @@ def test_the_newest_whole_checkpoint_is_found_and_damaged_ones_are_named(tmp_pat
     report: list[str] = []
     assert checkpoint.newest(tmp_path, report) == tmp_path / "step-00000002"
     assert len(report) == 2
-    assert "step-00000010 is no whole checkpoint" in report[0]
+    assert "step-00000010 is not a whole checkpoint" in report[0]
     assert "optimizer.safetensors is 100 bytes long, not" in report[1]
 
 
@@ -99,6 +100,56 @@ def test_damaged_tensors_are_refused(tmp_path):
     file.write_bytes(b"\xff" * file.stat().st_size)
     with pytest.raises(CheckpointError, match="cannot be read"):
         checkpoint.read_tensors(path)
+
+
+@pytest.mark.parametrize("name", [checkpoint.WEIGHTS, checkpoint.MOMENTS, checkpoint.STATE])
+@pytest.mark.parametrize("damage", ["flipped bit", "zeros"])
+def test_every_byte_of_a_checkpoint_has_a_digest(tmp_path, name, damage):
+    for step in (1, 2):
+        path = checkpoint.save(tmp_path, make_state(), at(step, next_sample=16))
+    content = bytearray((path / name).read_bytes())
+    if damage == "zeros":
+        content[:] = bytes(len(content))
+    else:
+        place = content.index(b"16") + 1 if name == checkpoint.STATE else len(content) - 7
+        content[place] ^= 1  # in the state file, 16 becomes 17
+    (path / name).write_bytes(content)
+    report: list[str] = []
+    assert checkpoint.newest(tmp_path, report) == tmp_path / "step-00000001"
+    assert len(report) == 1 and "step-00000002 is not a whole checkpoint: " in report[0]
+    assert name in report[0] or damage == "zeros"
+
+
+def test_checkpoints_of_before_digests_are_read(tmp_path):
+    path = checkpoint.save(tmp_path, make_state(), at(1))
+    state = json.loads((path / checkpoint.STATE).read_text())
+    del state["digests"], state["skipped"]
+    (path / checkpoint.STATE).write_text(json.dumps(state))
+    assert checkpoint.newest(tmp_path, []) == path
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_modes_follow_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        path = checkpoint.save(tmp_path, make_state(), at(1))
+    finally:
+        os.umask(before)
+    for name in (checkpoint.WEIGHTS, checkpoint.MOMENTS, checkpoint.STATE):
+        assert (path / name).stat().st_mode & 0o777 == 0o666 & ~mask, name
+
+
+def test_only_a_larger_number_of_steps_may_change(tmp_path):
+    def made(steps: int, seed: int = 1) -> dict[str, object]:
+        return {"seed": seed, "optimizer": {"steps": steps, "learning_rate": 1.0}}
+
+    said = checkpoint.check_same(made(2), made(4), tmp_path)
+    assert said is not None and "optimizer.steps was 2, is 4" in said
+    assert checkpoint.check_same(made(4), made(4), tmp_path) is None
+    with pytest.raises(CheckpointError, match=r"optimizer\.steps was 4, is 2"):
+        checkpoint.check_same(made(4), made(2), tmp_path)
+    with pytest.raises(CheckpointError, match="seed was 1, is 2"):
+        checkpoint.check_same(made(2), made(4, seed=2), tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")

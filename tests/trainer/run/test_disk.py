@@ -47,7 +47,7 @@ def test_a_disk_that_fills_up_leaves_the_checkpoints_before_and_the_run_goes_on_
     assert "Traceback" not in ended.printed
     subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
     ended = warm.run(setup, *start).check()
-    assert f"going on from {newest}" in ended.printed
+    assert f"resuming from {newest}" in ended.printed
     assert [line["step"] for line in read_events(run)] == list(range(1, 9))
 
 

@@ -1,4 +1,4 @@
-"""A loss that is no number: the run stops, keeps its samples, and says how to look at them again."""
+"""A non-finite loss: the run stops, keeps its samples, and says how to replay them."""
 
 import json
 import re
@@ -12,7 +12,7 @@ TOO_FAST = ("optimizer.learning_rate=1e30", "optimizer.steps=8", "checkpoint.eve
 
 
 def poison(model, target):
-    """A copy of a model in which one weight is no number."""
+    """A copy of a model in which one weight is NaN."""
     shutil.copytree(model, target)
     weights = load_file(target / "model.safetensors")
     weights["language_projection.bias"][0] = float("nan")
@@ -62,9 +62,9 @@ def test_a_poisoned_weight_stops_the_first_step(warm, setup, tiny_t5, tmp_path):
     assert sum(line.startswith("! k=") for line in again.printed.splitlines()) == 8, again.printed
 
 
-def test_a_file_that_is_no_diverged_step_is_refused(warm, setup, tmp_path):
+def test_another_file_than_of_a_diverged_step_is_refused(warm, setup, tmp_path):
     (tmp_path / "other.json").write_text("[]")
     ended = warm.run(setup, "--replay", str(tmp_path / "other.json"))
     assert ended.status == 2
-    assert "no file of a diverged step" in ended.printed
+    assert "not a file of a diverged step" in ended.printed
     assert "Traceback" not in ended.printed

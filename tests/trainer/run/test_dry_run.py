@@ -7,7 +7,7 @@ import signal
 import pytest
 
 
-def test_the_plan_tells_counts_memory_batches_mixture_and_time_and_trains_nothing(warm, setup):
+def test_the_plan_gives_counts_memory_batches_mixture_and_time_and_trains_nothing(warm, setup):
     ended = warm.run(setup, "--dry-run", "optimizer.steps=1000", "batch.micro_size=2").check()
     for expected in (
         "75,216 in the paper's trained set, 70,960 in the optimizer",
@@ -26,7 +26,7 @@ def test_the_plan_tells_counts_memory_batches_mixture_and_time_and_trains_nothin
     assert not setup.output().exists()
 
 
-def test_everything_that_stands_in_the_way_is_told_at_once(warm, setup):
+def test_everything_that_keeps_a_run_from_starting_is_reported_at_once(warm, setup):
     ended = warm.run(
         setup,
         "--dry-run",
@@ -35,7 +35,7 @@ def test_everything_that_stands_in_the_way_is_told_at_once(warm, setup):
         "model.init.path=/absent/instructblip-flan-t5-xl",
     )
     assert ended.status == 2
-    assert "problem: batch.global_size 8 is no multiple of batch.micro_size 3" in ended.printed
+    assert "problem: batch.global_size 8 is not a multiple of batch.micro_size 3" in ended.printed
     assert "problem: /absent is no dataset" in ended.printed
     assert "problem: no such folder: /absent/instructblip-flan-t5-xl" in ended.printed
     assert re.search(r"parameters +187,\d{3},\d{3} in the paper's", ended.printed), ended.printed
@@ -51,3 +51,9 @@ def test_a_dry_run_ends_at_sigterm_wherever_it_is(warm, setup):
     assert ended.status == 75, ended.printed
     assert "visinstruct: stopped by a signal" in ended.printed
     assert "Traceback" not in ended.printed
+
+
+def test_a_held_out_source_among_those_trained_on_is_warned_of(warm, setup):
+    ended = warm.run(setup, "--dry-run", "data.sources=[vqav2, iconqa]").check()
+    assert "WARNING: iconqa is a held-out source" in ended.printed
+    assert "no zero-shot result" in ended.printed

@@ -1,10 +1,14 @@
 """The same numbers whatever a batch is divided into: processes, accumulation, ZeRO stage."""
 
+import math
+
 import pytest
 
 
 @pytest.mark.slow
-def test_losses_are_equal_over_processes_accumulation_and_all_zero_stages(setup, plan, stage):
+def test_losses_and_gradients_are_equal_over_processes_accumulation_and_all_zero_stages(
+    setup, plan, stage, read_events
+):
     never = "checkpoint.every=100"
     alone = [
         plan("one process", (stage(2), "batch.micro_size=8", never)),
@@ -23,3 +27,9 @@ def test_losses_are_equal_over_processes_accumulation_and_all_zero_stages(setup,
     for name, losses in found.items():
         worst = max(abs(a - b) for a, b in zip(losses, reference, strict=True))
         assert worst < 1e-5, (name, losses, reference)
+    norms = {
+        name: [line["gradient_norm"] for line in read_events(setup.output(name))] for name in found
+    }
+    for name, found_norms in norms.items():
+        for norm, expected in zip(found_norms, norms["one process"], strict=True):
+            assert norm is not None and math.isclose(norm, expected, rel_tol=1e-3), name

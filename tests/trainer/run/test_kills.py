@@ -54,7 +54,7 @@ def test_a_run_that_is_killed_30_times_ends_as_one_that_is_not(warm, setup, read
         unfinished += saving(killed)
     assert unfinished >= kills // 6, "too few kills met a checkpoint that was being written"
     ended = warm.run(setup, *start, VALIDATED).check()
-    assert "going on from" in ended.printed
+    assert "resuming from" in ended.printed
     ours, theirs = weights(killed), weights(whole)
     assert ours.keys() == theirs.keys()
     for name in ours:

@@ -29,7 +29,7 @@ def test_the_folder_of_a_killed_run_is_free_at_once_even_while_its_readers_live(
     first.poll()
     second = warm.start(setup, "optimizer.steps=100")
     second.wait_for("step      5/")
-    assert "going on from" in second.printed
+    assert "resuming from" in second.printed
     second.kill()
     first.kill()
 

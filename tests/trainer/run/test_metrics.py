@@ -1,7 +1,7 @@
 import json
 
 from trainer.config.run import LoggingOptions
-from trainer.run.metrics import Metrics
+from trainer.run.metrics import Metrics, wandb_id
 
 
 def lines(folder):
@@ -17,7 +17,7 @@ def test_events_are_lines_of_json_without_nan(tmp_path):
     ]
 
 
-def test_going_on_drops_what_was_logged_past_the_checkpoint_and_what_a_kill_cut_off(tmp_path):
+def test_a_resumed_run_drops_what_was_logged_past_the_checkpoint_and_what_a_kill_cut_off(tmp_path):
     metrics = Metrics(tmp_path, "run", 10, 0, LoggingOptions())
     for step in range(1, 6):
         metrics.write("step", step, loss=float(step))
@@ -33,3 +33,13 @@ def test_going_on_drops_what_was_logged_past_the_checkpoint_and_what_a_kill_cut_
         (3, 3.0),
         (4, 40.0),
     ]
+
+
+def test_runs_of_one_name_have_ids_of_their_own_at_wandb_and_a_resumed_one_keeps_it(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    first, other = (wandb_id(folder, "vicuna") for folder in folders)
+    assert first != other
+    assert first.startswith("vicuna-")
+    assert wandb_id(folders[0], "vicuna") == first

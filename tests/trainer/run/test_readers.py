@@ -27,7 +27,7 @@ def test_a_reader_that_is_killed_ends_the_run_with_one_sentence(warm, setup, who
     (reader if who == "reader" else parent).kill()
     ended = process.end(60)
     assert ended.status == 2, ended.printed
-    assert "visinstruct: a process that reads data is gone (" in ended.printed
+    assert "visinstruct: a process that reads data has ended (" in ended.printed
     assert "lower data.workers" in ended.printed
     assert "Traceback" not in ended.printed
 

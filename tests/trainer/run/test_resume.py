@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from trainer.config.run import OptimizerOptions
 from trainer.run import checkpoint
+from trainer.run.schedule import learning_rate
+
+OPTIONS = {"learning_rate": 1e-3, "warmup_steps": 1}
 
 
 def weights(output):
@@ -55,12 +59,12 @@ def test_going_on_at_other_stages_and_process_counts_gives_the_same_losses(
 
 
 def test_another_run_is_not_gone_on_from_and_every_change_is_named(setup):
-    setup.run("optimizer.steps=2").check()
-    ended = setup.run("optimizer.steps=4", "seed=5", "data.mixture.rule=uniform")
+    setup.run("optimizer.steps=4").check()
+    ended = setup.run("optimizer.steps=2", "seed=5", "data.mixture.rule=uniform")
     assert ended.status == 2
-    assert "is of another run, going on would not be the same training" in ended.printed
+    assert "is of another run, to resume from it would not be the same training" in ended.printed
     assert "seed was 0, is 5" in ended.printed
-    assert "optimizer.steps was 2, is 4" in ended.printed
+    assert "optimizer.steps was 4, is 2" in ended.printed
     assert "mixture" in ended.printed
 
 
@@ -76,3 +80,28 @@ def test_stage_3_takes_any_number_of_processes(setup, plan, stage, processes):
     assert found["again"] == found["whole"]
     assert found["alone"] == pytest.approx(found["whole"], abs=1e-5)
     assert equal(weights(setup.output("whole")), weights(setup.output("again")))
+
+
+def test_a_run_is_made_longer_when_it_is_resumed(warm, setup, read_events):
+    warm.run(setup, "optimizer.steps=2").check()
+    ended = warm.run(setup, "optimizer.steps=4").check()
+    assert "optimizer.steps was 2, is 4: from here on the learning rate" in ended.printed
+    steps = read_events(setup.output())
+    assert [line["step"] for line in steps] == [1, 2, 3, 4]
+    rates = [learning_rate(step, OptimizerOptions(steps=4, **OPTIONS)) for step in (2, 3)]
+    assert [line["learning_rate"] for line in steps[2:]] == rates
+    saved = checkpoint.newest(setup.output() / "checkpoints", [])
+    assert checkpoint.read_run_state(saved).made_of["optimizer"]["steps"] == 4
+
+
+def test_a_checkpoint_whose_bytes_changed_is_named_and_the_one_before_is_resumed(warm, setup):
+    warm.run(setup, "optimizer.steps=4").check()
+    damaged = setup.output() / "checkpoints/step-00000004" / checkpoint.MOMENTS
+    content = bytearray(damaged.read_bytes())
+    content[-100] ^= 1
+    damaged.write_bytes(content)
+    ended = warm.run(setup, "optimizer.steps=4").check()
+    assert (
+        "step-00000004 is not a whole checkpoint: optimizer.safetensors has sha256" in ended.printed
+    )
+    assert "resuming from" in ended.printed and "step-00000002" in ended.printed

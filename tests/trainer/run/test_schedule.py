@@ -41,7 +41,7 @@ def test_accumulation_follows_from_the_number_of_processes():
 
 def test_a_batch_that_cannot_be_divided_is_refused_with_sizes_that_can():
     with pytest.raises(
-        ConfigError, match=r"192 is no multiple of batch.micro_size 13 x 16.*1, 2, 3, 4, 6, 12"
+        ConfigError, match=r"192 is not a multiple of batch.micro_size 13 x 16.*1, 2, 3, 4, 6, 12"
     ):
         batch_shape(BatchOptions(global_size=192, micro_size=13), 16)
     with pytest.raises(ConfigError, match="has to be a multiple of 5"):

@@ -31,7 +31,7 @@ def test_a_process_saves_stops_and_goes_on_to_the_weights_of_an_undisturbed_run(
     [saved] = checkpoint.checkpoints(setup.output() / "checkpoints")
     assert 3 <= int(saved.name[5:]) < 12
     ended = warm.run(setup, *steps).check()
-    assert f"going on from {saved}" in ended.printed
+    assert f"resuming from {saved}" in ended.printed
     ours, theirs = last_weights(setup.output()), last_weights(whole)
     assert ours.keys() == theirs.keys()
     for name in ours:
@@ -91,6 +91,6 @@ def test_sigterm_to_a_launcher_saves_and_the_same_command_goes_on(
     )
     os.killpg(process.pid, signal.SIGTERM)
     printed, _ = process.communicate(timeout=60)
-    assert f"going on from {saved}" in printed
+    assert f"resuming from {saved}" in printed
     logged = [line["step"] for line in read_events(setup.output())]
     assert logged == list(range(1, len(logged) + 1))

@@ -43,6 +43,9 @@ def test_validation_looks_at_every_held_in_source_and_no_other(finished, read_ev
 def test_the_best_checkpoint_is_the_one_with_the_least_validation_loss(finished, read_events):
     folder = finished.output() / "checkpoints"
     losses = {line["step"]: line["loss"] for line in read_events(finished.output(), "validation")}
+    for path in checkpoints(folder):
+        state = read_run_state(path)
+        assert state.next_sample == 8 * state.step == 8 * int(path.name[5:])
     best = read_run_state((folder / "best").resolve())
     assert best.step == min(losses, key=losses.__getitem__)
     assert best.validation["loss"] == losses[best.step]

@@ -5,17 +5,16 @@ killed are free at once, and what it left half-written is written over. Past the
 recently used are removed; a process that has one open can still read it.
 """
 
-import fcntl
 import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-from datagen.files import TEMPORARY_SUFFIX, write_atomically
+from datagen.files import TEMPORARY_SUFFIX, locked_file, write_atomically
 from trainer.errors import DataError
 
 NUM_LOCKS = 256
@@ -70,13 +69,10 @@ class NodeCache:
         """Bytes of all files."""
         return sum(size for _, size, _ in self._entries())
 
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def _lock(self, name: str) -> AbstractContextManager[BinaryIO]:
         number = hashlib.blake2b(name.encode(), digest_size=4).digest()
         path = self._locks / f"{int.from_bytes(number, 'little') % NUM_LOCKS:03}"
-        with path.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return locked_file(path)
 
     def _make(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary = path.with_suffix(TEMPORARY_SUFFIX)  # the lock allows one writer
@@ -93,8 +89,7 @@ class NodeCache:
 
     def _evict(self, added: Path) -> None:
         """Count what was added; past the bound, look at all files and remove the oldest."""
-        with (self.folder / "total").open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked_file(self.folder / "total") as file:
             file.seek(0)
             counted = file.read()
             total = int(counted) if counted.isdigit() else self.num_bytes()

@@ -2,7 +2,7 @@
 
 import torch
 from transformers import InstructBlipForConditionalGeneration
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from trainer.config.model import ModelOptions
 from trainer.errors import ModelError
@@ -22,7 +22,6 @@ def build_model(options: ModelOptions, seed: int) -> Model:
     Raises:
         ModelError: checkpoint, configuration and tokenizers do not fit each other.
     """
-    check_attention(options)
     tokenizers = load_tokenizers(options)
     config = model_config(options)
     config.image_token_index = tokenizers.image_token
@@ -50,7 +49,6 @@ def wrap(hf: InstructBlipForConditionalGeneration, options: ModelOptions) -> Mod
     dtype = getattr(torch, options.frozen_dtype)
     for name, parameter in hf.named_parameters():
         parameter.data = parameter.data.to(torch.float32 if is_papers(name) else dtype)
-    check_attention(options)
     hf.set_attn_implementation(options.attention)
     mark_trained(hf, options.qformer_instruction, options.train_post_layernorm)
     if options.gradient_checkpointing:

@@ -127,7 +127,7 @@ def test_a_folder_without_checkpoints_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    assert "is no checkpoint, and holds no checkpoints/step-*" in capsys.readouterr().err
+    assert "is not a checkpoint, and holds no checkpoints/step-*" in capsys.readouterr().err
 
 
 def test_a_base_model_may_have_moved(run_folder: Path, base: Path, tmp_path: Path) -> None:

@@ -114,14 +114,14 @@ def test_a_checkpoint_over_other_frozen_weights_is_refused(run, tmp_path):
     copy = Path(shutil.copytree(run / "checkpoints/step-00000020", tmp_path / "checkpoints/x"))
     shutil.copy(CONFIG, tmp_path / "config.yaml")
     state = json.loads((copy / STATE).read_text())
-    (copy / STATE).write_text(json.dumps(state | {"made_of": {"frozen": "0" * 64}}))
+    (copy / STATE).write_text(json.dumps(state | {"made_of": {"frozen": "0" * 64}, "digests": {}}))
     with pytest.raises(ModelError, match="other frozen weights than those that model"):
         load_answerer(str(copy), device=CPU)
 
 
 def test_a_run_without_checkpoints_says_so(tmp_path):
     shutil.copy(CONFIG, tmp_path / "config.yaml")
-    with pytest.raises(CheckpointError, match="is no checkpoint, and holds no checkpoints/step"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint, and holds no checkpoints/step"):
         load_answerer(str(tmp_path), device=CPU)
     with pytest.raises(CheckpointError):
         chosen_checkpoint(tmp_path)

@@ -15,7 +15,7 @@ from transformers import InstructBlipForConditionalGeneration
 from trainer.config.model import ModelOptions
 from trainer.errors import ModelError
 from trainer.model.batch import Batch
-from trainer.model.starts.build import build_model
+from trainer.model.starts.build import build_model, check_attention
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.model.trained import is_papers
 
@@ -266,10 +266,10 @@ def test_blank_special_tokens_are_refused(copied: Path, role: str, blank: str) -
         load_tokenizers(released(copied))
 
 
-def test_attention_whose_package_is_missing_is_refused_before_weights_are_read(
+def test_attention_whose_package_is_missing_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("trainer.model.starts.build.is_flash_attn_2_available", lambda: False)
     options = released(Path("/absent")).model_copy(update={"attention": "flash_attention_2"})
     with pytest.raises(ModelError, match=r"flash-attn.*or set model\.attention=sdpa"):
-        build_model(options, seed=0)
+        check_attention(options)
