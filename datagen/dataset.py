@@ -19,7 +19,7 @@ from datagen.schema.record import Record
 class BuiltDataset:
     """A folder that `visinstruct build` wrote.
 
-    Example:
+    Examples:
         >>> dataset = open_dataset("data/instruct")  # doctest: +SKIP
         >>> dataset.record("vqav2", "train", 17).instruction  # doctest: +SKIP
         'Answer in a word or two: what colour is the bus?'

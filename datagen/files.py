@@ -47,7 +47,7 @@ def write_atomically(
     Raises:
         OSError: The file cannot be written, for example because the disk is full.
 
-    Example:
+    Examples:
         >>> with write_atomically("/tmp/results.json") as file:  # doctest: +SKIP
         ...     file.write(b"{}")
     """

@@ -66,7 +66,7 @@ def mix(sizes: Mapping[str, int], options: MixtureOptions | None = None) -> dict
     Raises:
         OptionError: a factor is for no known set or negative, or nothing is left to draw from.
 
-    Example:
+    Examples:
         >>> parts = mix({"vqav2": 400, "coco_caption": 100})
         >>> [round(part.probability, 3) for part in parts.values()]
         [0.667, 0.333]

@@ -65,7 +65,7 @@ class TemplateText:
 
     `is_plain` templates hold only text and text fields.
 
-    Example:
+    Examples:
         >>> template = compile_template("Question: {{ question }}", {"question": FieldKind.TEXT})
         >>> template.render({"question": "what is it?"})
         'Question: what is it?'

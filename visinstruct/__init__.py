@@ -4,7 +4,7 @@ Import it as `import visinstruct`. That imports neither PyTorch nor Beam; `load_
 images, import PyTorch when they are used and need `pip install 'visinstruct[train]'`.
 May import every package but `pipelines`.
 
-Example:
+Examples:
     >>> import visinstruct
     >>> dataset = visinstruct.open_dataset("data/instruct")  # doctest: +SKIP
     >>> record = dataset.record("vqav2", "train", 17)  # doctest: +SKIP

@@ -35,7 +35,7 @@ def render(
         OptionError: no template fits the record, or the text is too long.
         TemplateSetError: the folder does not hold a valid template set.
 
-    Example:
+    Examples:
         >>> record = open_dataset("data/instruct").record("vqav2", "train", 0)  # doctest: +SKIP
         >>> [render(record, draw=n).template_id for n in range(2)]  # doctest: +SKIP
         ['vqa.short_answer.3', 'vqa.short_answer.7']
@@ -112,7 +112,7 @@ def open_stream(dataset: str | DataOptions, *, seed: int = 0) -> Stream:
         OutputError: there is no dataset, or it is of another version.
         DataError: the dataset cannot be trained on with these options.
 
-    Example:
+    Examples:
         >>> stream = open_stream("data/instruct", seed=1)  # doctest: +SKIP
         >>> stream.texts([10_000_000])[0].instruction  # doctest: +SKIP
         'Question: what colour is the bus? Short answer:'

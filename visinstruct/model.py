@@ -148,7 +148,7 @@ def load_model(
         EvaluationError: the model is of an unsupported kind, or PyTorch is not installed.
         TrainingError: files are missing or corrupt, or do not fit each other.
 
-    Example:
+    Examples:
         >>> model = load_model("nano")  # doctest: +SKIP
         >>> model.answer("scene.png", "Question: what colour is the circle? Short answer:")  # doctest: +SKIP
         'red'

@@ -23,7 +23,7 @@ def frame_times(
 ) -> tuple[float, ...]:
     """Return the centres, in seconds, of `num_frames` equal parts of the video, or of `clip` in it.
 
-    Example:
+    Examples:
         >>> frame_times(8.0)
         (1.0, 3.0, 5.0, 7.0)
     """

@@ -103,7 +103,7 @@ def index_json(
     Raises:
         RawDataError: the file is empty, cut off, not JSON, or lacks a wanted path.
 
-    Example:
+    Examples:
         >>> import io
         >>> document = io.BytesIO(b'{"info": {}, "questions": [{"id": 1}, {"id": 2}]}')
         >>> index_json(document, "questions.json", [("questions",)]).containers[("questions",)].rows

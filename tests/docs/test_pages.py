@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from datagen.schema.record import SCHEMA
 from pipelines.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,6 +178,12 @@ def test_the_options_of_the_page_are_those_of_the_build(capsys):
     documented = set(re.findall(r"--[a-z][a-z-]+", table))
     assert documented | {"--help", "--raw", "--out", "--runner", "--flink"} >= shown
     assert documented <= shown
+
+
+def test_the_dataset_page_names_every_column():
+    section = Page("docs/reference/dataset.md").text.partition("## Columns")[2].partition("## ")[0]
+    first_cells = "".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE))
+    assert sorted(re.findall(r"`(\w+)`", first_cells)) == sorted(SCHEMA.names)
 
 
 def test_every_file_and_page_that_is_named_exists():

@@ -41,7 +41,7 @@ class _Sent(NamedTuple):
 class Stream:
     """The samples of a run. Pickled, it opens the dataset again and makes sure that it is the same.
 
-    Example:
+    Examples:
         >>> stream = Stream.open(DataOptions(dataset="data/instruct"), seed=0)  # doctest: +SKIP
         >>> stream.sample(10_000_000).instruction  # doctest: +SKIP
         'Question: what colour is the bus? Short answer:'

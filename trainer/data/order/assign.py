@@ -27,7 +27,7 @@ def assign(lengths: Sequence[int] | None, shape: BatchShape) -> list[list[list[i
     little is padded and no rank waits long for another; the ranks take turns from both ends, so that
     none always gets the longer ones. Without, samples go out in their order.
 
-    Example:
+    Examples:
         >>> assign([9, 1, 8, 2], BatchShape(world_size=2, micro_batch=1, accumulation=2))
         [[[1], [0]], [[3], [2]]]
     """

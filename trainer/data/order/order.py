@@ -50,7 +50,7 @@ class Order:
 
     With `render` "stored" the draw is always 0, else the number of the pass.
 
-    Example:
+    Examples:
         >>> order = Order({"okvqa": SourceRows(1.0, np.array([2, 1]))}, seed=0)
         >>> sorted(order.place(k).row for k in range(3))
         [0, 1, 2]

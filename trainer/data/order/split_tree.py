@@ -31,7 +31,7 @@ class Drift(NamedTuple):
 class SplitTree:
     """Deals the samples of a run to sources of the given probabilities.
 
-    Example:
+    Examples:
         >>> tree = SplitTree([0.75, 0.25])
         >>> [tree.place(k) for k in range(4)]
         [(0, 0), (1, 0), (0, 1), (0, 2)]
