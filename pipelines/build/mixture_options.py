@@ -1,6 +1,6 @@
 """Mixture options from a YAML file and from `--set key=value` on the command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,21 @@ PER_SOURCE = {"factors": "factors.okvqa=2", "splits": "splits.vqav2=train,val"}
 
 
 def read_mixture_options(
-    file: str | None, sets: Sequence[str] = (), base: Mapping[str, Any] | None = None
+    file: str | None,
+    sets: Sequence[str] = (),
+    base: Mapping[str, Any] | None = None,
+    built: Collection[str] | None = None,
 ) -> MixtureOptions:
     """The options of `file`, changed by `sets` such as `rule=uniform` or `factors.okvqa=3`.
 
-    Factors that are not named keep our defaults. `base` stands for the file where none is given.
+    Factors that are not named keep our defaults. `base` stands for the file where none is given. Sources that
+    the file or `sets` name must be trained on: held-in, and in `built` where that is given.
 
     Raises:
         OptionError: the file, a key or a value cannot be used.
     """
-    values: dict[str, Any] = _read(file) if file else dict(base or {})
+    values: dict[str, Any] = dict(base or {}) if file is None else _read(file)
+    in_file = {} if file is None else dict(values)
     for text in sets:
         key, equals, value = text.partition("=")
         if not equals:
@@ -40,18 +45,50 @@ def read_mixture_options(
         if dot and name not in PER_SOURCE:
             raise OptionError(f"--set {text!r}: {name} is one value for all sources, not for one")
         if dot:
+            _check_trained(source, built)
             part = values[name] = dict(_by_source(name, values.get(name)))
             part[source] = value.split(",") if name == "splits" else value
         else:
             values[name] = value
+    unknown = [str(key) for key in values if key not in MixtureOptions.model_fields]
+    if unknown:
+        fields = MixtureOptions.model_fields
+        suggestions = (f"{key!r}{nearest(key, fields)}" for key in unknown)
+        raise OptionError(
+            f"mixture options: unknown {'; '.join(suggestions)}; known are {', '.join(fields)}"
+        )
     values["factors"] = {**FACTORS, **_by_source("factors", values.get("factors"))}
     try:
         options = MixtureOptions.model_validate(values)
     except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()]
-        raise OptionError(f"mixture options: {'; '.join(mistakes)}") from None
+        problems = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, not {e['input']!r}"
+            for e in error.errors()
+        ]
+        raise OptionError(f"mixture options: {'; '.join(problems)}") from None
+    for source in (s for name in PER_SOURCE for s in _by_source(name, in_file.get(name))):
+        _check_trained(str(source))
     check_mixture(options)
     return options
+
+
+def _check_trained(source: str, built: Collection[str] | None = None) -> None:
+    """Refuse a source that no mixture draws from, or that `built` lacks.
+
+    Raises:
+        OptionError: with the nearest name.
+    """
+    trained = [name for name in SOURCE_IDS if load_source(name).card.held_in]
+    known = trained if built is None else [name for name in trained if name in built]
+    if source in known:
+        return
+    if source not in SOURCES:
+        problem = f"mixture names unknown source {source!r}{nearest(source, known)}"
+    elif source not in trained:
+        problem = f"mixture names {source}, which is held out and never trained on"
+    else:
+        problem = f"mixture names {source}, which the dataset does not hold"
+    raise OptionError(f"{problem}; trained on are {', '.join(known)}")
 
 
 def check_mixture(options: MixtureOptions) -> None:

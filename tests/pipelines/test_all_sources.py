@@ -54,10 +54,7 @@ def test_templates_of_every_source_are_previewed(all_raw, run):
         assert source in outcome.out
 
 
-def test_published_sizes_leave_out_what_is_unknown(run):
+def test_published_sizes_are_those_of_all_held_in_sources(run):
     outcome = run("mixture")
-    left_out = outcome.out.splitlines()[-1]
-    assert left_out.startswith(
-        "left out, since their published size is unknown: llava_conversation"
-    )
-    assert "web_capfilt" not in left_out
+    assert "left out" not in outcome.out
+    assert len([line for line in outcome.out.splitlines() if line.split()[0] in SOURCE_IDS]) == 13

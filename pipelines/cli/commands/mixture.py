@@ -14,6 +14,9 @@ from pipelines.cli.views.tables import mixture_table
 
 PAPER_STEPS, PAPER_BATCH_SIZE = 60_000, 192  # FlanT5-XL, section 2.6 of the paper
 
+ROUNDED_SIZES = {"llava_conversation": 58_000, "llava_reasoning": 77_000}
+"""The paper's numbers of dialogs, for sources whose records (turns of dialogs) no publication counts."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -53,14 +56,15 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     samples = parsed.steps * parsed.batch_size if parsed.samples is None else parsed.samples
     if samples < 1:
         raise OptionError("--samples, --steps and --batch-size are 1 or more")
-    manifest = read_manifest(parsed.data, LocalFiles()) if parsed.data else None
+    manifest = None if parsed.data is None else read_manifest(parsed.data, LocalFiles())
     base = None if manifest is None else manifest.options["mixture"]
-    options = read_mixture_options(parsed.config, parsed.sets, base)
+    built = None if manifest is None else manifest.splits
+    options = read_mixture_options(parsed.config, parsed.sets, base, built)
     sizes = _published(options) if manifest is None else _built(manifest, options)
     title = parsed.data or "published sizes"
     if not any(sizes.values()):
         raise OptionError(f"{title} holds no split that is trained on")
-    unknown = [source for source, size in sizes.items() if not size]
+    empty = [source for source, size in sizes.items() if not size]
     parts = mix(sizes, options)
     if parsed.json:
         print(
@@ -70,9 +74,12 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         )
     else:
         mixture_table(parts, samples, f"{title}, rule {options.rule}")
-        if unknown:
+        if empty:
             why = "their published size is unknown" if manifest is None else "they are empty"
-            print(f"left out, since {why}: {', '.join(unknown)}")
+            print(f"left out, since {why}: {', '.join(empty)}")
+        rounded = [source for source in ROUNDED_SIZES if manifest is None and sizes.get(source)]
+        if rounded:
+            print(f"rounded, in dialogs, as the paper counts them: {', '.join(rounded)}")
     return 0
 
 
@@ -92,4 +99,6 @@ def _published(options: MixtureOptions) -> dict[str, int]:
             counts = [source.card.splits[s].counts for s in options.trained_splits(source.id)]
             known = [next((f.value for f in c.values() if f.value), 0) for c in counts]
             sizes[source.id] = sum(number or 0 for number in known)
+            if not sizes[source.id]:
+                sizes[source.id] = ROUNDED_SIZES.get(source.id, 0)
     return sizes

@@ -10,7 +10,7 @@ from datagen.sources import SOURCE_IDS, load_source
 from pipelines.cli.commands.mixture import PAPER_BATCH_SIZE, PAPER_STEPS
 
 HELD_IN = [source for source in SOURCE_IDS if load_source(source).card.held_in]
-UNKNOWN = {"llava_conversation", "llava_reasoning"}
+ROUNDED = {"llava_conversation": 58_000, "llava_reasoning": 77_000}
 
 
 @pytest.fixture
@@ -30,7 +30,10 @@ def test_published_sizes_are_the_default(run, parts):
     assert outcome.status == 0
     assert outcome.out.startswith("published sizes, rule sqrt")
     told = parts()
-    assert set(told) == set(HELD_IN) - UNKNOWN
+    assert set(told) == set(HELD_IN)
+    assert {source: told[source]["size"] for source in ROUNDED} == ROUNDED
+    assert "left out" not in outcome.out
+    assert f"rounded, in dialogs, as the paper counts them: {', '.join(ROUNDED)}" in outcome.out
     assert told["vqav2"]["size"] == 443_757
 
 
@@ -125,6 +128,14 @@ def test_the_table_shows_the_same_numbers(run, parts, built):
         (("--set", "factors.vqa2=1"), "unknown source 'vqa2', did you mean 'vqav2'"),
         (("--set", "splits.vqav2=trian"), "unknown split 'trian' of vqav2"),
         (("--set", "rule"), "is not KEY=VALUE"),
+        (("--set", "factors.gqa=3"), "names gqa, which is held out and never trained on"),
+        (("--set", "splits.gqa=train"), "names gqa, which is held out and never trained on"),
+        (("--set", "factors.vqav2=x"), "factors.vqav2: input should be a valid number"),
+        (("--set", "rule=sqr"), "input should be 'sqrt', 'proportional', 'uniform' or"),
+        (("--set", ".vqav2=1"), "unknown option ''"),
+        (("--set", "factors.=1"), "unknown source ''"),
+        (("--set", ""), "is not KEY=VALUE"),
+        (("--config", ""), "mixture file"),
         (("--samples", 0), "--samples, --steps and --batch-size are 1 or more"),
         (("--samples", -5), "--samples, --steps and --batch-size are 1 or more"),
         (("--steps", 0), "--samples, --steps and --batch-size are 1 or more"),
@@ -147,3 +158,31 @@ def test_a_dataset_without_training_sets_is_told(run, raw, tmp_path, refused):
     command = ("build", "--raw", raw, "--out", out, "--sources", "msvd_qa")
     assert run(*command).status == 0
     assert f"{out} holds no split that is trained on" in refused("mixture", out)
+
+
+def test_a_source_that_the_dataset_does_not_hold_is_refused(refused, built):
+    message = refused("mixture", built, "--set", "factors.okvqa=3")
+    assert "mixture names okvqa, which the dataset does not hold; trained on are " in message
+    assert "vqav2" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("factors: {gqa: 3}", "names gqa, which is held out and never trained on"),
+        ("splits: {visdial: [train]}", "names visdial, which is held out"),
+        ("factors: {vqav22: 3}", "unknown source 'vqav22', did you mean 'vqav2'?"),
+        (
+            "rulee: sqrt\ncaps: 3",
+            "unknown 'rulee', did you mean 'rule'?; 'caps', did you mean 'cap'?",
+        ),
+        ("factors: 3", "mixture option factors is given by source"),
+    ],
+)
+def test_a_file_that_names_what_is_not_there_is_refused_with_the_nearest(
+    refused, raw, tmp_path, text, reason
+):
+    (tmp_path / "mixture.yaml").write_text(text)
+    assert reason in refused("mixture", "--config", tmp_path / "mixture.yaml")
+    given = ("--raw", raw, "--out", tmp_path / "out", "--mixture", tmp_path / "mixture.yaml")
+    assert reason in refused("build", *given)
