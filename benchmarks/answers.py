@@ -32,14 +32,14 @@ TOLERANCE = 1e-3
 """Of log-probabilities of random weights, some of which are -100 and less."""
 
 RANKING = {
-    "ours": "`Answerer.rank`, all questions together: what candidates share is computed once.",
+    "ours": "`ModelAdapter.rank`, all questions together: what candidates share is computed once.",
     "batched": "`InstructBlipForConditionalGeneration` with every candidate of a question as a row of one "
     "batch: picture, prompt and all repeated, targets padded. The naive batching of the goal.",
     "language_model_batched": "picture and queries once, then the language model as in `batched`.",
     "one_by_one": "`InstructBlipForConditionalGeneration` for one candidate after the other.",
 }
 WRITING = {
-    "32": "`Answerer.generate`, 32 questions together.",
+    "32": "`ModelAdapter.generate`, 32 questions together.",
     "16": "the same, 16 together.",
     "1": "the same, one after the other.",
     "transformers": "`InstructBlipForConditionalGeneration.generate`, one after the other.",

@@ -24,7 +24,9 @@ if (
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        "trainer.evaluate", description="ask a model, score it", formatter_class=ShowDefaults
+        "trainer.evaluate",
+        description="evaluate a model on the splits of a dataset",
+        formatter_class=ShowDefaults,
     )
     add_arguments(parser)
     parser.add_argument("--local_rank", type=int, default=0, help=argparse.SUPPRESS)  # DeepSpeed's
@@ -55,8 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only the first N records of each split (default: all)",
     )
     add("--batch-size", type=int, default=16, metavar="N", help="records of a batch")
-    add("--resume", action="store_true", help="go on with the evaluation in DIR")
-    add("--submission", action="store_true", help="ask hidden splits too, for their servers")
+    add("--resume", action="store_true", help="resume the evaluation in DIR")
+    add(
+        "--submission",
+        action="store_true",
+        help="evaluate splits with hidden answers too, and write the files for their servers",
+    )
     add(
         "--template-dir",
         metavar="DIR",
@@ -85,21 +91,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--backbone",
         metavar="NAME",
-        help="whose numbers of the paper stand beside ours (default: the model's size)",
+        help="the paper's model to compare with (default: by the size of the language model)",
     )
     add(
         "--captions",
         choices=("own", "pycocoevalcap"),
-        help="who computes CIDEr (default: pycocoevalcap where it and Java are installed, else own)",
+        help="the code that computes CIDEr (default: pycocoevalcap where it and Java are installed, else own)",
     )
-    add("--skip-unreadable", action="store_true", help="leave out records without image")
+    add(
+        "--skip-unreadable",
+        action="store_true",
+        help="leave out records whose images cannot be read",
+    )
     add("--verify", choices=("full", "size"), default="full", help="shards against the manifest")
     add("--brief", action="store_true", help="print the table without its notes")
     add("--no-report", action="store_true", help="write no report.html")
 
 
 def options_of(parsed: argparse.Namespace) -> "EvaluationOptions":
-    """The options that a command line gives.
+    """Return the options of a parsed command line.
 
     Raises:
         EvaluationError, OptionError: one of them makes no sense.
@@ -131,7 +141,7 @@ def options_of(parsed: argparse.Namespace) -> "EvaluationOptions":
 
 
 def image_roots(texts: Sequence[str]) -> dict[str, str]:
-    """Folders by collection, of arguments `NAME=DIR`."""
+    """Parse `NAME=DIR` arguments into folders by collection."""
     from datagen.errors import OptionError
 
     roots = {}
@@ -161,18 +171,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
 
     return run_process(
-        read_plan, stop, "what was answered is kept, start the same command again with --resume"
+        read_plan, stop, "finished windows are kept: start the same command again with --resume"
     )
 
 
 def _work(options: "EvaluationOptions", world: "World") -> int:
-    from trainer.evaluation.report.output import tell_results
+    from trainer.evaluation.report.output import report_results
     from trainer.evaluation.run import run_evaluation
 
     results = run_evaluation(options, world)
     if results is None:
         return 0
-    tell_results(options, results)
+    report_results(options, results)
     return 1 if results.failed else 0
 
 

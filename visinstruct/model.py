@@ -14,7 +14,7 @@ from trainer.data.reading.remote import AnyFiles
 from trainer.errors import DataError, EvaluationError
 
 if TYPE_CHECKING:
-    from trainer.evaluation.inference.adapter import Answerer, Asked
+    from trainer.evaluation.inference.adapter import ModelAdapter, ModelInput
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | PillowImage.Image
 """A file's path or URL, a file's bytes, or a decoded image."""
@@ -39,7 +39,7 @@ class RankedCandidate(NamedTuple):
 class VisionLanguageModel:
     """InstructBLIP, InstructBLIP-Video or BLIP-2, ready to answer; made by `load_model`."""
 
-    def __init__(self, adapter: "Answerer") -> None:
+    def __init__(self, adapter: "ModelAdapter") -> None:
         self.adapter = adapter
         """The model adapter that evaluations use; it takes many requests at once."""
 
@@ -111,17 +111,17 @@ class VisionLanguageModel:
         found = map(RankedCandidate, candidates, scores)
         return sorted(found, key=lambda each: -each.log_likelihood)
 
-    def _request(self, image: ImageLike | Sequence[ImageLike], prompt: str) -> "Asked":
+    def _request(self, image: ImageLike | Sequence[ImageLike], prompt: str) -> "ModelInput":
         import torch
 
         from trainer.data.reading.resize import prepare
-        from trainer.evaluation.inference.adapter import Asked
+        from trainer.evaluation.inference.adapter import ModelInput
 
         frames = [image] if isinstance(image, _ONE_IMAGE) else list(image)
         if not frames:
             raise DataError("no image was given; pass one image, or the frames of a video")
         pixels = prepare([_decoded(frame) for frame in frames], self.adapter.image_side)
-        return Asked("the prompt", prompt, torch.from_numpy(pixels))
+        return ModelInput("the prompt", prompt, torch.from_numpy(pixels))
 
 
 def load_model(
@@ -159,10 +159,10 @@ def load_model(
         raise EvaluationError(
             "a model needs PyTorch, which is not installed: pip install 'visinstruct[train]'"
         ) from error
-    from trainer.evaluation.inference.loading import load_answerer
+    from trainer.evaluation.inference.loading import load_adapter
 
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    adapter = load_answerer(
+    adapter = load_adapter(
         os.fspath(name),
         overrides,
         device=where,

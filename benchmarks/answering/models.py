@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, T5Config
 
 from trainer.config.model import ModelOptions
-from trainer.evaluation.inference.adapter import Answerer, Asked
+from trainer.evaluation.inference.adapter import ModelAdapter, ModelInput
 from trainer.model.starts.build import build_model
 from trainer.model.starts.tokenizers import load_tokenizers
 
@@ -16,19 +16,19 @@ NUM_CANDIDATES, MOST_TOKENS, PROMPT_TOKENS = 64, 4, 32
 SIDE, IMAGE_TOKEN, VOCABULARY, NUM_QUERIES = 224, 1999, 2000, 32
 
 
-def answerer(
+def adapter(
     kind: str,
     folder: Path,
     device: torch.device = torch.device("cpu"),  # noqa: B008 (a constant)
     dtype: torch.dtype = torch.float32,
-) -> Answerer:
+) -> ModelAdapter:
     """An InstructBLIP of 13 to 16 million parameters: 6 layers of 256 in the language model."""
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(config(kind)))
     init = {"from": "random", "config": str(path)}
     options = ModelOptions.model_validate({"init": init})
     model, tokenizers = build_model(options, seed=0), load_tokenizers(options)
-    return Answerer(model, tokenizers, device, dtype)
+    return ModelAdapter(model, tokenizers, device, dtype)
 
 
 def config(kind: str) -> dict[str, object]:
@@ -77,7 +77,7 @@ def config(kind: str) -> dict[str, object]:
     }
 
 
-def questions(model: Answerer, count: int) -> tuple[list[Asked], list[list[str]]]:
+def questions(model: ModelAdapter, count: int) -> tuple[list[ModelInput], list[list[str]]]:
     """Prompts of 32 words about noise, and 64 candidates for each; a word is a token."""
     words = sorted(word for word in model.tokenizers.language.get_vocab() if word.isalpha())
     generator = torch.Generator().manual_seed(0)
@@ -89,7 +89,7 @@ def questions(model: Answerer, count: int) -> tuple[list[Asked], list[list[str]]
     asked, candidates = [], []
     for number in range(count):
         pixels = torch.randint(0, 256, (1, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
-        asked.append(Asked(f"made up/{number}", text(PROMPT_TOKENS), pixels))
+        asked.append(ModelInput(f"made up/{number}", text(PROMPT_TOKENS), pixels))
         lengths = torch.randint(1, MOST_TOKENS + 1, (NUM_CANDIDATES,), generator=generator)
         candidates.append([text(int(length)) for length in lengths])
     return asked, candidates

@@ -14,8 +14,8 @@ from templates.evaluation import Decoding, LanguageModel
 from templates.library import load_templates
 from trainer.data.reading.record_images import Images
 from trainer.data.reading.remote import AnyFiles
-from trainer.evaluation.inference.adapter import Asked
-from trainer.evaluation.inference.infer import Asking
+from trainer.evaluation.inference.adapter import ModelInput
+from trainer.evaluation.inference.infer import Inference
 from trainer.evaluation.tasks.records import SplitRecords
 from trainer.evaluation.tasks.tasks import choose_tasks
 
@@ -40,16 +40,16 @@ class Recorder:
 
     image_side: int
     language_model: LanguageModel = "llama"
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ModelInput] = field(default_factory=list)
     decoding: Decoding | None = None
 
-    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:
+    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]:
         self.asked += asked
         self.decoding = decoding
         return [""] * len(asked)
 
     def rank(
-        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
     ) -> list[list[float]]:
         raise AssertionError("only written answers are recorded")
 
@@ -65,15 +65,15 @@ def record_questions(
     for task in chosen.tasks:
         records = SplitRecords(str(dataset), manifest, task.source, task.split, files)
         recorder = Recorder(side)
-        asking = Asking(
+        inference = Inference(
             task=task,
-            answers=recorder,
+            adapter=recorder,
             records=records,
-            pictures=Images({}, files),
+            images=Images({}, files),
             vocabulary=None,
             batch_size=count,
         )
-        asking.ask_rows(range(min(count, len(records))))
+        inference.predict(range(min(count, len(records))))
         assert recorder.decoding is not None
         recorded[task.name] = (
             [(each.record_id, each.prompt, each.pixels) for each in recorder.asked],
@@ -83,6 +83,6 @@ def record_questions(
     return {name: len(asked) for name, (asked, _) in recorded.items()}
 
 
-def recorded_questions(folder: Path, task: str) -> tuple[list[Asked], Decoding]:
+def recorded_questions(folder: Path, task: str) -> tuple[list[ModelInput], Decoding]:
     asked, decoding = torch.load(folder / FILE)[task]
-    return [Asked(*each) for each in asked], Decoding.model_validate(decoding)
+    return [ModelInput(*each) for each in asked], Decoding.model_validate(decoding)

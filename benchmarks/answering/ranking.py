@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.answering.models import IMAGE_TOKEN, NUM_QUERIES, answerer, questions
+from benchmarks.answering.models import IMAGE_TOKEN, NUM_QUERIES, adapter, questions
 from trainer.batches.collate import encode, padded
-from trainer.evaluation.inference.adapter import Answerer, Asked
+from trainer.evaluation.inference.adapter import ModelAdapter, ModelInput
 from trainer.evaluation.inference.prompts import read, tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
@@ -23,7 +23,7 @@ IGNORED = -100
 
 def run(source: str, output: str, kind: str, way: str, count: str) -> dict[str, Any]:
     torch.set_num_threads(1)
-    model = answerer(kind, Path(output))
+    model = adapter(kind, Path(output))
     asked, candidates = questions(model, int(count))
     WAYS[way](model, asked[:1], [candidates[0][:4]])  # warm up
     started = time.perf_counter(), time.process_time()
@@ -32,13 +32,15 @@ def run(source: str, output: str, kind: str, way: str, count: str) -> dict[str, 
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "scores": scores}
 
 
-def ours(model: Answerer, asked: list[Asked], candidates: list[list[str]]) -> list[list[float]]:
+def ours(
+    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
+) -> list[list[float]]:
     return model.rank(asked, candidates, end_token=False)
 
 
 @torch.no_grad()
 def one_by_one(
-    model: Answerer, asked: list[Asked], candidates: list[list[str]]
+    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
 ) -> list[list[float]]:
     """`InstructBlipForConditionalGeneration.forward` for each candidate."""
     return [
@@ -48,14 +50,16 @@ def one_by_one(
 
 
 @torch.no_grad()
-def batched(model: Answerer, asked: list[Asked], candidates: list[list[str]]) -> list[list[float]]:
+def batched(
+    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
+) -> list[list[float]]:
     """One forward for each question: image and prompt repeated for every candidate, targets padded."""
     return [_whole_model(model, each, texts) for each, texts in zip(asked, candidates, strict=True)]
 
 
 @torch.no_grad()
 def language_model_batched(
-    model: Answerer, asked: list[Asked], candidates: list[list[str]]
+    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
 ) -> list[list[float]]:
     """Image and queries once; queries and prompt repeated in the language model alone."""
     found = []
@@ -78,7 +82,7 @@ def language_model_batched(
     return found
 
 
-def _whole_model(model: Answerer, each: Asked, texts: list[str]) -> list[float]:
+def _whole_model(model: ModelAdapter, each: ModelInput, texts: list[str]) -> list[float]:
     ids, mask = _targets(model, texts)
     made = tokenize([each.prompt], model.tokenizers, for_qformer=True)
     prompt = torch.tensor([[IMAGE_TOKEN] * NUM_QUERIES + made.language[0]]).expand(len(ids), -1)
@@ -103,7 +107,7 @@ def _whole_model(model: Answerer, each: Asked, texts: list[str]) -> list[float]:
     return _sums(logits, ids, mask)
 
 
-def _targets(model: Answerer, texts: list[str]) -> tuple[Tensor, Tensor]:
+def _targets(model: ModelAdapter, texts: list[str]) -> tuple[Tensor, Tensor]:
     return padded(encode(model.tokenizers.language, texts, "right", None), 0)
 
 

@@ -14,16 +14,16 @@ from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from benchmarks.answering.questions import recorded_questions
 from templates.evaluation import Decoding
-from trainer.evaluation.inference.adapter import Answerer, Asked
+from trainer.evaluation.inference.adapter import ModelAdapter, ModelInput
 from trainer.evaluation.inference.generation import settings
-from trainer.evaluation.inference.loading import load_answerer
+from trainer.evaluation.inference.loading import load_adapter
 from trainer.evaluation.inference.prompts import tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
 
 def run(source: str, output: str, task: str, way: str) -> dict[str, Any]:
     torch.set_num_threads(1)
-    model = load_answerer("nano", device=torch.device("cpu"))
+    model = load_adapter("nano", device=torch.device("cpu"))
     asked, decoding = recorded_questions(Path(source), task)
     size = 1 if way == "transformers" else int(way)
     batches = [asked[start : start + size] for start in range(0, len(asked), size)]
@@ -34,14 +34,14 @@ def run(source: str, output: str, task: str, way: str) -> dict[str, Any]:
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "texts": texts}
 
 
-def write(model: Answerer, batch: list[Asked], decoding: Decoding, way: str) -> list[str]:
+def write(model: ModelAdapter, batch: list[ModelInput], decoding: Decoding, way: str) -> list[str]:
     if way != "transformers":
         return model.generate(batch, decoding)
     return [by_transformers(model, each, decoding) for each in batch]
 
 
 @torch.no_grad()
-def by_transformers(model: Answerer, each: Asked, decoding: Decoding) -> str:
+def by_transformers(model: ModelAdapter, each: ModelInput, decoding: Decoding) -> str:
     tokens = model.tokenizers
     made = tokenize([each.prompt], tokens, for_qformer=True)
     image = [tokens.image_token] * tokens.num_query_tokens

@@ -1,4 +1,4 @@
-"""An evaluation whose model answers at once: what is left is reading, asking, saving and scoring."""
+"""An evaluation whose model answers at once: what is left is reading, inference, saving and scoring."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ import torch
 
 from templates.evaluation import Decoding
 from trainer.evaluation import run as evaluation
-from trainer.evaluation.inference.adapter import Asked
-from trainer.evaluation.report.output import tell_results
+from trainer.evaluation.inference.adapter import ModelInput
+from trainer.evaluation.report.output import report_results
 from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.launch.distributed import Launch, World
 
@@ -21,22 +21,22 @@ class ByRule:
     image_side = 64
     facts: dict[str, Any] = {"name": "by rule", "weights_sha256": "", "dtype": "float32"}  # noqa: RUF012
 
-    def check(self, asked: Sequence[Asked], candidates: object, **_: object) -> int:
+    def check(self, asked: Sequence[ModelInput], candidates: object, **_: object) -> int:
         """There is always room."""
         return 0
 
-    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:
+    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]:
         return ["yes" for _ in asked]
 
     def rank(
-        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
     ) -> list[list[float]]:
         return [[-float(len(text)) for text in row] for row in candidates]
 
 
 def run(source: str, output: str, task: str) -> dict[str, float]:
     """Evaluate one task of the dataset in `source`, with its report; returns what was scored."""
-    evaluation.load_answerer = lambda *_, **__: ByRule()  # type: ignore[assignment]
+    evaluation.load_adapter = lambda *_, **__: ByRule()  # type: ignore[assignment]
     options = EvaluationOptions(
         model="by rule",
         data=source,
@@ -48,7 +48,7 @@ def run(source: str, output: str, task: str) -> dict[str, float]:
     launch = Launch(0, 1, 0, 1, "127.0.0.1", 0, "none")
     results = evaluation.run_evaluation(options, World(launch, torch.device("cpu")))
     assert results is not None
-    tell_results(options, results)
+    report_results(options, results)
     [found] = results.tasks.values()
     score = found.score
     assert score is not None and score.value is not None

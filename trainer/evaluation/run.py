@@ -1,13 +1,10 @@
 """An evaluation from its options to its table: checks first, then the model, then task after task."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from msgspec.structs import replace
 
 from datagen.schema.manifest import Manifest, read_manifest
@@ -16,27 +13,22 @@ from templates.library import load_protocols
 from trainer.data.reading.record_images import Images
 from trainer.data.reading.remote import AnyFiles
 from trainer.errors import EvaluationError
-from trainer.evaluation.inference.infer import Asking
-from trainer.evaluation.inference.loading import load_answerer
+from trainer.evaluation.inference.infer import Inference
+from trainer.evaluation.inference.loading import load_adapter
 from trainer.evaluation.inference.preflight import Preflight
 from trainer.evaluation.metrics.table import metric as metric_named
-from trainer.evaluation.metrics.table import resolved_captions
-from trainer.evaluation.predictions.json_files import write_json
 from trainer.evaluation.predictions.parts import FOLDER, Parts
 from trainer.evaluation.predictions.prediction import read_predictions
 from trainer.evaluation.progress import Progress
+from trainer.evaluation.run_facts import begin, make_facts
 from trainer.evaluation.scoring.facts import (
     RUN_FILE,
-    RunFacts,
     TaskFacts,
-    check_goes_on,
-    read_run_facts,
 )
 from trainer.evaluation.scoring.results import Results
 from trainer.evaluation.scoring.scoring import samples_file, score_folder
 from trainer.evaluation.scoring.submission import write_submission
 from trainer.evaluation.tasks.options import EvaluationOptions
-from trainer.evaluation.tasks.paper import backbone_of
 from trainer.evaluation.tasks.records import SplitRecords, read_vocabulary
 from trainer.evaluation.tasks.tasks import Chosen, Task, choose_tasks
 from trainer.launch.distributed import World
@@ -48,7 +40,7 @@ WINDOW_BATCHES = 4
 
 
 def run_evaluation(options: EvaluationOptions, world: World) -> Results | None:
-    """Ask and score every task; collective. The first process returns the results, the others None.
+    """Evaluate every task; collective. The first process returns the results, the others None.
 
     Raises:
         EvaluationError: names task, record and what to do.
@@ -67,13 +59,13 @@ def run_evaluation(options: EvaluationOptions, world: World) -> Results | None:
 
 
 def _in_the_way(folder: Path, resume: bool) -> str | None:
-    """What is in a folder that an evaluation would be mixed up with."""
+    """Return why an evaluation cannot be written into a folder, or None."""
     if (folder / RUN_FILE).exists():
         if resume:
             return None
-        return f"{folder} holds an evaluation already; go on with it with --resume, or give another --output"
+        return f"{folder} holds an evaluation already; resume it with --resume, or give another --output"
     if (folder / FOLDER).exists() or any(folder.glob("samples_*.jsonl")):
-        return f"{folder} holds answers but no {RUN_FILE} that says whose; give another --output"
+        return f"{folder} holds predictions but no {RUN_FILE} that names their model; give another --output"
     return None
 
 
@@ -86,18 +78,18 @@ def _evaluate(
         for look in looks:
             look.check(options.skip_unreadable)
     world.wait()
-    answerer = load_answerer(
+    adapter = load_adapter(
         options.model,
         options.overrides,
         device=world.device,
         dtype=_dtype(options, world),
         attention=options.attention,
     )
-    cut = [look.check_fits(answerer) if world.is_first else 0 for look in looks]
-    facts = _facts(options, manifest, chosen, splits, answerer.facts, world)
+    cut = [look.check_fits(adapter) if world.is_first else 0 for look in looks]
+    facts = make_facts(options, manifest, chosen, splits, adapter.facts, world)
     tasks = zip(facts.tasks.items(), cut, strict=True)
     facts = replace(facts, tasks={name: replace(each, num_cut=n) for (name, each), n in tasks})
-    _begin(options, facts, world)
+    begin(options, facts, world)
     progress = Progress(world.is_first)
     finished = [task.name for task in chosen.tasks if _is_finished(options.output, task)]
     finished = world.broadcast(
@@ -106,17 +98,17 @@ def _evaluate(
     for number, task in enumerate(chosen.tasks):
         if task.name in finished:
             continue
-        asking = Asking(
+        inference = Inference(
             task=task,
-            answers=answerer,
+            adapter=adapter,
             records=splits[task.name],
-            pictures=Images(options.image_roots, files),
+            images=Images(options.image_roots, files),
             vocabulary=_vocabulary(options, manifest, files, task),
             batch_size=options.batch_size,
             skip_unreadable=options.skip_unreadable,
             num_threads=options.workers,
         )
-        _ask(asking, options.output, facts.tasks[task.name], number, world, progress)
+        _ask(inference, options.output, facts.tasks[task.name], number, world, progress)
     if not world.is_first:
         world.wait()
         return None
@@ -133,7 +125,7 @@ def _is_finished(output: Path, task: Task) -> bool:
 def _open(
     options: EvaluationOptions, manifest: Manifest, files: AnyFiles, task: Task, world: World
 ) -> SplitRecords:
-    """The first process of a host compares the shards with the manifest, the others their sizes."""
+    """Open a split. The first process of a host verifies the shards, the others only their sizes."""
     verify = options.verify if world.launch.local_rank == 0 else "size"
     return SplitRecords(options.data, manifest, task.source, task.split, files, verify)
 
@@ -169,106 +161,23 @@ def _dtype(options: EvaluationOptions, world: World) -> Literal["float32", "bflo
     return "float32" if world.device.type == "cpu" else "bfloat16"
 
 
-def _facts(
-    options: EvaluationOptions,
-    manifest: Manifest,
-    chosen: Chosen,
-    splits: Mapping[str, SplitRecords],
-    model: Mapping[str, Any],
-    world: World,
-) -> RunFacts:
-    return RunFacts(
-        name=options.output.resolve().name,
-        model={"name": _model_name(options.model), **model},
-        dataset={
-            "path": options.data,
-            "content_hash": manifest.content_hash,
-            "template_hash": manifest.template_hash,
-        },
-        batch_size=options.batch_size,
-        limit=options.limit,
-        backbone=options.backbone or backbone_of(model),
-        captions=resolved_captions(options.captions),
-        tasks={
-            task.name: _task_facts(task, splits[task.name], options.limit) for task in chosen.tasks
-        },
-        left_out=chosen.left_out,
-        versions={name: version(name) for name in ("visinstruct", "torch", "transformers")},
-        device=_device_name(world),
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    )
-
-
-def _task_facts(task: Task, records: SplitRecords, limit: int | None) -> TaskFacts:
-    digest = task.protocol.hash
-    assert digest is not None  # it has rules
-    return TaskFacts(
-        task=task.name,
-        source=task.source,
-        split=task.split,
-        protocol=task.protocol.name,
-        protocol_sha256=digest,
-        prompt=task.protocol.prompt.source,
-        rules=task.rules.model_dump(mode="json", exclude_unset=True),
-        split_sha256=records.sha256,
-        num_records=len(records),
-        num_asked=min(limit or len(records), len(records)),
-        hidden=task.hidden,
-        stands_in_for=task.rules.split if task.split != task.rules.split else None,
-    )
-
-
-def _model_name(place: str) -> str:
-    """A folder's own name, or the Hub's `owner/name`."""
-    return Path(place).resolve().name if Path(place).exists() else place
-
-
-def _device_name(world: World) -> str:
-    if world.device.type == "cuda":
-        return f"{world.size} x {torch.cuda.get_device_name(world.device)}"
-    return f"{world.size} x cpu, {torch.get_num_threads()} threads"
-
-
-def _begin(options: EvaluationOptions, facts: RunFacts, world: World) -> None:
-    """Write what the evaluation is made of, or go on with one that is made of the same. Collective.
-
-    Raises:
-        EvaluationError: the folder holds another one.
-    """
-    if world.is_first:
-        path = options.output / RUN_FILE
-        if path.exists():
-            before = read_run_facts(options.output)
-            check_goes_on(before, facts, options.output)
-            tasks = {**before.tasks, **facts.tasks}
-            left_out = {**before.left_out, **facts.left_out}
-            facts = replace(
-                facts,
-                tasks=tasks,
-                left_out={name: why for name, why in left_out.items() if name not in tasks},
-                date=before.date,
-            )
-        write_json(path, facts)
-    world.wait()
-
-
 def _ask(
-    asking: Asking,
+    inference: Inference,
     output: Path,
     facts: TaskFacts,
     number: int,
     world: World,
     progress: Progress,
 ) -> None:
-    """Ask one task on all processes; collective. Windows that an earlier start finished are kept."""
-    window = asking.batch_size * WINDOW_BATCHES
+    """Run one task on all processes; collective. Windows that an earlier run finished are kept."""
+    window = inference.batch_size * WINDOW_BATCHES
     parts = Parts(output, facts.task, facts.num_asked, window)
     done: set[int] = world.broadcast(parts.gather() if world.is_first else None)
     left = [w for w in range(parts.num_windows) if w not in done]
     mine = left[(world.rank + number) % world.size :: world.size]
     num_mine = sum(len(parts.rows(w)) for w in mine)
     with progress.task(facts.task, facts.num_asked, num_mine):
-        asking.ask(parts, mine, world.rank, progress.add)
+        inference.run(parts, mine, world.rank, progress.add)
         world.wait()
         if world.is_first:
             parts.finish(samples_file(output, facts.task))
@@ -276,7 +185,7 @@ def _ask(
 
 
 def _submit(options: EvaluationOptions, tasks: Sequence[Task]) -> None:
-    """The files that servers take; one of A-OKVQA's holds the answers of both its forms."""
+    """Write the files for servers; A-OKVQA's holds the answers of both its tasks."""
     files: dict[str, list[Task]] = {}
     for task in tasks:
         if task.hidden:

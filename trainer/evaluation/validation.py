@@ -1,6 +1,6 @@
 """Scores of held-in validation splits while a model is trained: the evaluation's own, on the run's model.
 
-`validation.tasks` names held-in tasks; each is asked on the validation split of the run's dataset, `rows`
+`validation.tasks` names held-in tasks; each is evaluated on the validation split of the run's dataset, `rows`
 records at most, under its protocol, and scored with its metric. Held-out sources are refused: their
 scores are the experiment's result, and a checkpoint must not be chosen by them.
 """
@@ -15,8 +15,8 @@ from trainer.data.reading.record_images import Images
 from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
 from trainer.errors import ConfigError, EvaluationError
-from trainer.evaluation.inference.adapter import Answerer
-from trainer.evaluation.inference.infer import Asking
+from trainer.evaluation.inference.adapter import ModelAdapter
+from trainer.evaluation.inference.infer import Inference
 from trainer.evaluation.inference.preflight import Preflight
 from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.predictions.prediction import Prediction
@@ -32,7 +32,7 @@ SPLIT = "val"
 
 
 class ScoredValidation:
-    """Asks and scores the tasks of `options.tasks`, with the records divided over the processes.
+    """Evaluates the tasks of `options.tasks`, with the records divided over the processes.
 
     Raises:
         ConfigError: a task is held out, or the engine divides the model over processes.
@@ -64,24 +64,24 @@ class ScoredValidation:
         """`score`, the mean over tasks, and `score.<task>`, as papers print them; collective."""
         with engine.evaluating():
             dtype = next(self._model.hf.language_model.parameters()).dtype
-            answerer = Answerer(self._model, self._tokenizers, self._world.device, dtype)
-            scores = {each.task.protocol.name: self._score(each, answerer) for each in self._asking}
+            adapter = ModelAdapter(self._model, self._tokenizers, self._world.device, dtype)
+            scores = {each.task.protocol.name: self._score(each, adapter) for each in self._asking}
         mean = sum(scores.values()) / len(scores)
         return {"score": mean} | {f"score.{name}": value for name, value in scores.items()}
 
-    def _score(self, opened: "_Opened", answerer: Answerer) -> float:
+    def _score(self, opened: "_Opened", adapter: ModelAdapter) -> float:
         count = min(self._rows, len(opened.records))
         mine = range(count)[self._world.rank :: self._world.size]
-        asking = Asking(
+        inference = Inference(
             task=opened.task,
-            answers=answerer,
+            adapter=adapter,
             records=opened.records,
-            pictures=opened.pictures,
+            images=opened.images,
             vocabulary=opened.vocabulary,
             batch_size=opened.batch_size,
         )
         found: list[Prediction] = [
-            each for part in self._world.gather(asking.ask_rows(mine)) for each in part
+            each for part in self._world.gather(inference.predict(mine)) for each in part
         ]
         metric = metric_named(opened.task.rules.metric, captions="own")
         scored = metric.score(sorted(found, key=lambda each: each.number))
@@ -99,8 +99,8 @@ class ScoredValidation:
             vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
         metric = metric_named(task.rules.metric, captions="own")
         Preflight(task, records, metric, vocabulary, options.rows).check()
-        pictures = Images(stream.options.image_roots, files)
-        return _Opened(task, records, pictures, vocabulary, batch_size)
+        images = Images(stream.options.image_roots, files)
+        return _Opened(task, records, images, vocabulary, batch_size)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Opened:
 
     task: Task
     records: SplitRecords
-    pictures: Images
+    images: Images
     vocabulary: tuple[str, ...] | None
     batch_size: int
 

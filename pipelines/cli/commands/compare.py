@@ -45,7 +45,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     if parsed.json:
         print(json.dumps(_facts(found), ensure_ascii=False))
     else:
-        _tell(found, parsed.first, parsed.second, output())
+        _print(found, parsed.first, parsed.second, output())
     return 1 if found.refused else 0
 
 
@@ -57,7 +57,7 @@ def _facts(found: Comparison) -> dict[str, Any]:
     return facts
 
 
-def _tell(found: Comparison, first: str, second: str, console: Console) -> None:
+def _print(found: Comparison, first: str, second: str, console: Console) -> None:
     console.print(Text(visible(f"A {first}\nB {second}")))
     if found.tasks:
         console.print(_table(found))
@@ -79,7 +79,7 @@ def _table(found: Comparison) -> Table:
         table.add_column(Text(name.lstrip(">")), justify=justify, no_wrap=number)
     for task, compared in found.tasks.items():
         counts = (compared.num_better, compared.num_worse, compared.num_changed)
-        told = ["-" if count is None else f"{count:,}" for count in counts]
+        listed = ["-" if count is None else f"{count:,}" for count in counts]
         names = list(compared.numbers) or [compared.metric]
         for place, name in enumerate(names):
             table.add_row(
@@ -87,7 +87,7 @@ def _table(found: Comparison) -> Table:
                 Text(visible(name)),
                 f"{compared.num_common:,}" if not place else "",
                 *_number(compared.numbers.get(name)),
-                *(told if not place else ()),
+                *(listed if not place else ()),
             )
     return table
 
@@ -115,7 +115,7 @@ def _remarks(found: Comparison) -> Iterator[str]:
     for task, why in found.refused.items():
         yield f"{task} is not compared: {why}"
     if found.server:
-        yield f"not asked, a server scores them: {', '.join(found.server)}"
+        yield f"not evaluated, a server scores them: {', '.join(found.server)}"
     for task, compared in found.tasks.items():
         for warning in compared.warnings:
             yield f"{task}: {warning}"

@@ -1,4 +1,4 @@
-"""`visinstruct evaluate`: asks a model about a dataset's evaluation splits, scores it, fills the table."""
+"""`visinstruct evaluate`: evaluates a model on a dataset's splits and prints the paper's table."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=_List,
         nargs=0,
         default=False,
-        help="the protocols that can be asked, with those of --template-dir, then stop",
+        help="list the protocols, with those of --template-dir, and exit",
     )
     parser.epilog = (
         "Several machines: deepspeed --hostfile hosts --module trainer.evaluate --model M ..."
@@ -30,7 +30,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         return _list_protocols(parsed.template_dir)
     from trainer.evaluate import main, options_of
 
-    options_of(parsed)  # its mistakes are told once, before processes start
+    options_of(parsed)  # invalid options are reported once, before processes start
     processes = num_processes(parsed.processes)
     arguments = arguments_of(parsed)
     if processes == 1:
@@ -57,7 +57,7 @@ def arguments_of(parsed: argparse.Namespace) -> list[str]:
 
 
 class _List(argparse.Action):
-    """Without it, options that an evaluation needs are asked for; to list protocols none is."""
+    """Lists protocols without the options that an evaluation requires."""
 
     def __call__(self, parser: argparse.ArgumentParser, parsed: object, *_: object) -> None:
         setattr(parsed, self.dest, True)

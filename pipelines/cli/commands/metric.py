@@ -1,4 +1,4 @@
-"""`visinstruct metric`: what a metric makes of cases whose scores are known, such as the official code's."""
+"""`visinstruct metric`: checks a metric against cases with known scores, such as the official code's."""
 
 import argparse
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     if parsed.data is not None and not data.is_dir():
         raise OptionError(f"--data {data}: no such folder")
     report = check_cases(path, parsed.name, CaseOptions(parsed.backend, data))
-    for line in _told(path, report):
+    for line in _lines(path, report):
         print(visible(line))
     return 1 if report.num_disagreeing else 0
 
@@ -59,7 +59,7 @@ def _list() -> None:
         print(f"{name}{' (also ' + ', '.join(others) + ')' if others else ''}")
 
 
-def _told(path: Path, report: CaseReport) -> list[str]:
+def _lines(path: Path, report: CaseReport) -> list[str]:
     checked = report.num_agreeing + report.num_disagreeing
     lines = [
         f"{path}: {report.num_agreeing:,} of {num_cases(checked)} agree ({report.num_values:,} values)"

@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--captions",
         choices=("own", "pycocoevalcap"),
-        help="who computes CIDEr (default: as in the evaluation)",
+        help="the code that computes CIDEr (default: as in the evaluation)",
     )
     add(
         "--data",

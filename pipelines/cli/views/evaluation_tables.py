@@ -10,7 +10,7 @@ from templates.library import load_protocols
 
 
 def protocol_table(template_dir: str | Path | None = None) -> Table:
-    """Every protocol that has an evaluation: what is asked, how, and how it is scored."""
+    """Return a table of the protocols that have an evaluation: prompt, split, method and metric."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("protocol", "split", "records", "method", "metric"):
         table.add_column(name, no_wrap=True)

@@ -15,7 +15,7 @@ from pipelines.cli.main import main
 from templates.evaluation import Decoding
 from trainer.data.reading.remote import AnyFiles
 from trainer.evaluation import run as run_module
-from trainer.evaluation.inference.adapter import Asked
+from trainer.evaluation.inference.adapter import ModelInput
 from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.launch.distributed import Launch, World
 
@@ -52,21 +52,21 @@ class ByRule:
         self.asked: list[str] = []
         self.fails_on: str | None = None
 
-    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:
+    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]:
         self._note(asked)
         return [f"{len(each.prompt)} {float(each.pixels.float().mean()):.3f}" for each in asked]
 
     def rank(
-        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
     ) -> list[list[float]]:
         self._note(asked)
         return [[float(len(text)) for text in row] for row in candidates]
 
-    def check(self, asked: Sequence[Asked], candidates: object, **_: object) -> int:
+    def check(self, asked: Sequence[ModelInput], candidates: object, **_: object) -> int:
         """There is always room."""
         return 0
 
-    def _note(self, asked: Sequence[Asked]) -> None:
+    def _note(self, asked: Sequence[ModelInput]) -> None:
         if self.fails_on in [each.record_id for each in asked]:
             raise RuntimeError("no such kernel")
         self.asked += [each.record_id for each in asked]
@@ -76,7 +76,7 @@ class ByRule:
 def model(monkeypatch: pytest.MonkeyPatch) -> ByRule:
     """The model that every evaluation of this test loads."""
     made = ByRule()
-    monkeypatch.setattr(run_module, "load_answerer", lambda *_, **__: made)
+    monkeypatch.setattr(run_module, "load_adapter", lambda *_, **__: made)
     return made
 
 

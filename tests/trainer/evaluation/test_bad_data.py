@@ -53,15 +53,15 @@ def _a_null_id(rows: Rows) -> Rows:
     ("change", "sentence"),
     [
         (_blank_question, r"task gqa: 1 records.*gqa/test_dev/\S+: its question is blank"),
-        (_three_images, r"task gqa: 1 records.*\S+: it has 3 images, one is asked about"),
+        (_three_images, r"task gqa: 1 records.*\S+: it has 3 images, one is needed"),
         (_a_null_id, r"gqa/test_dev: row 2 \(gqa/test_dev/\S+\) is no record: .*group_id"),
-        (_twice, r"task gqa: 1 records.*gqa/test_dev/\S+ is there twice \(rows 0 and \d+\)"),
+        (_twice, r"task gqa: 1 records.*gqa/test_dev/\S+ is a duplicate \(rows 0 and \d+\)"),
         (_without_references, r"task gqa: 1 records.*gqa/test_dev/\S+: .*references"),
         (_without_question, r"task gqa: 1 records.*'question' is absent"),
-        (_of_another_split, r"task gqa: 1 records.*\(row 2\) says it is of gqa/val"),
+        (_of_another_split, r"task gqa: 1 records.*\(row 2\) has source and split gqa/val"),
     ],
 )
-def test_records_that_cannot_be_scored_are_named_before_any_is_asked(
+def test_records_that_cannot_be_scored_are_named_before_inference(
     change: Callable[[Rows], Rows],
     sentence: str,
     model: Any,
@@ -135,7 +135,7 @@ def test_records_that_are_missing_from_a_shard_are_noticed(
         run_evaluation(options(data=str(damaged), output=options().output / "b"), world)
 
 
-def test_a_missing_vocabulary_is_said_with_its_reason(
+def test_a_missing_vocabulary_is_reported_with_its_reason(
     model: Any, options: Options, world: World, damaged: Path
 ) -> None:
     manifest = (damaged / "manifest.json").read_text()
@@ -155,7 +155,7 @@ def test_a_missing_vocabulary_is_said_with_its_reason(
         (("heldin",), "the dataset holds none of the tasks heldin"),
     ],
 )
-def test_tasks_that_are_not_there_are_said(
+def test_missing_tasks_are_reported(
     tasks: tuple[str, ...], sentence: str, model: Any, options: Options, world: World
 ) -> None:
     with pytest.raises(EvaluationError, match=sentence):

@@ -17,7 +17,7 @@ from trainer.launch.folder_lock import locked_folder
 Options = Callable[..., EvaluationOptions]
 
 
-def test_every_record_is_asked_once_and_saved_in_order(
+def test_every_record_is_predicted_once_and_saved_in_order(
     model: Any, options: Options, world: World
 ) -> None:
     results = run_evaluation(options(), world)
@@ -68,7 +68,7 @@ def test_a_split_with_hidden_answers_says_server_and_its_stand_in_is_marked(
     assert len(sent) == hidden.num_records
 
 
-def test_a_limit_is_said_and_cider_under_it_is_not_comparable(
+def test_a_limit_is_a_difference_and_cider_under_it_is_not_comparable(
     model: Any, options: Options, world: World
 ) -> None:
     results = run_evaluation(options(tasks=("nocaps",), limit=5), world)
@@ -106,7 +106,7 @@ def test_a_folder_with_an_evaluation_is_not_overwritten(
     model: Any, options: Options, world: World
 ) -> None:
     run_evaluation(options(), world)
-    with pytest.raises(TrainingError, match="go on with it with --resume"):
+    with pytest.raises(TrainingError, match="resume it with --resume"):
         run_evaluation(options(), world)
     with pytest.raises(
         EvaluationError, match=r"another evaluation; it differs in --batch-size \(4, now 8\)"
@@ -123,7 +123,7 @@ def test_answers_without_what_they_are_of_are_not_taken_for_ours(
     run_evaluation(options(), world)
     (options().output / "evaluation.json").unlink()
     for resume in (False, True):
-        with pytest.raises(TrainingError, match=r"holds answers but no evaluation.json"):
+        with pytest.raises(TrainingError, match=r"holds predictions but no evaluation.json"):
             run_evaluation(options(resume=resume), world)
 
 
@@ -137,7 +137,7 @@ def test_two_evaluations_do_not_write_to_one_folder(
         run_evaluation(options(), world)
 
 
-def test_an_output_that_cannot_be_a_folder_is_said(
+def test_an_output_that_cannot_be_a_folder_is_an_error(
     model: Any, options: Options, world: World, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -41,7 +41,7 @@ Outcome: TypeAlias = Compared | Unchecked
 
 @dataclass(frozen=True)
 class Case:
-    """A line of a cases file; `place` says which."""
+    """A line of a cases file; `place` is its number."""
 
     place: str
     row: Mapping[str, Any]
@@ -64,7 +64,7 @@ class Case:
         return isinstance(inputs, dict) and name in inputs
 
     def input(self, name: str, kind: type, what: str) -> Any:
-        """An input of a type; `what` says which type in words."""
+        """Return an input of a type; `what` names the type in words."""
         inputs = self.row["inputs"]
         if not isinstance(inputs, dict):
             raise self.wrong(f"`inputs` is {shortened(inputs)}, not an object with {name!r}")
@@ -116,7 +116,7 @@ def read_cases(path: Path) -> Iterator[Case]:
     """The cases of a file; empty lines are passed over.
 
     Raises:
-        EvaluationError: there is no such file, or a line is no case; says which.
+        EvaluationError: there is no such file, or a line is no case; names it.
     """
     if not path.is_file():
         raise EvaluationError(f"no such file: {path}")
@@ -143,7 +143,7 @@ def _case(place: str, line: bytes) -> Case:
 def against(
     case: Case, values: Mapping[str, Any], unchecked: Mapping[str, str] | None = None
 ) -> Iterator[Outcome]:
-    """Every expected value beside ours of that key; `unchecked` says why known keys have none."""
+    """Every expected value beside ours of that key; `unchecked` gives the reasons why known keys have none."""
     for key, expected in case.expected.items():
         if key in values:
             yield Compared(key, expected, values[key])
@@ -153,20 +153,20 @@ def against(
 
 
 def first_difference(case: Case, compared: Compared) -> Compared | None:
-    """Where the expected value and ours differ first, or None.
+    """Return where the expected value and ours differ first, or None.
 
     Raises:
         EvaluationError: the expected value is of another type.
     """
     key, expected, got = compared
-    said = f"`{key}`" if key == "expected" else f"the expected {key}"
+    named = f"`{key}`" if key == "expected" else f"the expected {key}"
     if isinstance(got, str):
         if not isinstance(expected, str):
-            raise case.wrong(f"{said} is {shortened(expected)}, not a text")
+            raise case.wrong(f"{named} is {shortened(expected)}, not a text")
         return None if expected == got else compared
     if isinstance(got, Sequence):
         if not isinstance(expected, list):
-            raise case.wrong(f"{said} is {shortened(expected)}, not a list")
+            raise case.wrong(f"{named} is {shortened(expected)}, not a list")
         if len(expected) != len(got):
             return Compared(f"length of {key}", len(expected), len(got))
         pairs = enumerate(zip(expected, got, strict=True))
@@ -174,7 +174,7 @@ def first_difference(case: Case, compared: Compared) -> Compared | None:
         return next((each for part in parts if (each := first_difference(case, part))), None)
     number = _number(expected)
     if number is None:
-        raise case.wrong(f"{said} is {shortened(expected)}, not a number")
+        raise case.wrong(f"{named} is {shortened(expected)}, not a number")
     both_undefined = math.isnan(number) and math.isnan(got)
     equal = both_undefined or math.isclose(number, got, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return None if equal else compared

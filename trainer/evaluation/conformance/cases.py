@@ -46,7 +46,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class CaseReport:
-    """What came of a file.
+    """The result of checking a file.
 
     A case agrees if all its values do that could be compared; it is unchecked if there was none.
     `unchecked` counts values by key and reason.
@@ -172,8 +172,8 @@ def _reasons(unchecked: Iterable[Unchecked]) -> str:
     keys: dict[str, list[str]] = {}
     for key, why in unchecked:
         keys.setdefault(why, []).append(key)
-    told = "; ".join(f"{', '.join(names)}: {why}" for why, names in keys.items())
-    return f" ({told})" if told else ""
+    listed = "; ".join(f"{', '.join(names)}: {why}" for why, names in keys.items())
+    return f" ({listed})" if listed else ""
 
 
 def _format(name: str) -> Format:

@@ -1,4 +1,4 @@
-"""What our metrics make of the inputs of a case: scores of candidates."""
+"""Our scores of cases whose inputs are scores of candidates."""
 
 from collections.abc import Iterator
 from typing import Any

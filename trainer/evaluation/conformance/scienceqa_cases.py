@@ -1,4 +1,4 @@
-"""What our metrics make of ScienceQA's problems and the places that were chosen.
+"""Our scores of ScienceQA's problems and the chosen places.
 
 The groups are those of lupantech/ScienceQA 2cbf831, `tools/evaluate_acc.py`, `get_scores`, which prints two
 digits after the point. The InstructBLIP paper's number is `acc_has_image`.
@@ -65,7 +65,7 @@ def scienceqa(case: Case) -> Iterator[Outcome]:
 
 
 def _group(key: str, problems: Iterable[Problem]) -> tuple[Callable[[Problem], bool] | None, str]:
-    """Which problems a key is about; or none, and why."""
+    """Return the problems that a key is about; or none, and why."""
     if key in _SUBJECTS:
         return (lambda problem: problem.get("subject") == _SUBJECTS[key]), ""
     if key in _GROUPS:

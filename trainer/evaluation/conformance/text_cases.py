@@ -1,4 +1,4 @@
-"""What our metrics make of the inputs of a case: answers, captions and tokens."""
+"""Our scores of cases whose inputs are answers, captions or tokens."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -59,7 +59,7 @@ def vqa(case: Case, mode: str | None = None) -> Iterator[Outcome]:
     for key, expected in {**case.expected, **aside}.items():
         if key == "expected" and mode is None:
             raise case.wrong(
-                "`expected` is one value: say which mode's, vqa_official_2021, vqa_lavis or vqa_evalai"
+                "`expected` is one value: name its mode, vqa_official_2021, vqa_lavis or vqa_evalai"
             )
         meant = mode if key == "expected" and mode else key
         rule = next((each for each in _RULES if meant.startswith(each.start)), None)

@@ -1,4 +1,4 @@
-"""What our metrics make of answers to VSR's statements, whose labels are in a file of the publishers.
+"""Our scores of answers to VSR's statements, whose labels are in a file of the publishers.
 
 The rule is that of cambridgeltl/visual-spatial-reasoning b27a0af, `analysis_scripts/eval_compute_acc_by_rel.py`:
 accuracy by relation, to four digits, relations with many statements first. It prints no overall accuracy.
@@ -30,7 +30,7 @@ def vsr(case: Case, data: Path) -> Iterator[Outcome]:
     path = _below(data, name)
     if path is None:
         for key in case.expected:
-            yield Unchecked(key, f"{name} is not in {data}; say with --data where it lies")
+            yield Unchecked(key, f"{name} is not in {data}; give its folder with --data")
         return
     answered = list(_answered(path, VSR_RULES[rule_name]))
     if not answered:

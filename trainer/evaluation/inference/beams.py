@@ -1,7 +1,7 @@
-"""Beams of one question share a row of a decoder, where transformers gives each a row of its own.
+"""Beams of one prompt share a row of a decoder, where transformers gives each a row of its own.
 
 Transformers reads a prompt once for every beam, keeps its keys and values as often, and copies all of them at
-every step to put the beams that go on into order. Here a row holds one prompt and behind it what all beams
+every step to reorder the surviving beams. Here a row holds one prompt and behind it what all beams
 have written, as a tree: each new token sees the prompt and its own beam's tokens. Beams change places by
 what they see, no key or value is moved. For transformers' `generate` nothing is different: hooks turn
 the beams' rows into one row on the way into the decoder, and back on the way out.
@@ -50,7 +50,7 @@ class _Beams(Cache):
         self.own = torch.eye(num_beams, dtype=torch.bool, device=self.prompt.device)
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Beams change places, within their question alone."""
+        """Beams change places, within their prompt alone."""
         self.sees = self.sees.flatten(0, 1)[beam_idx].view_as(self.sees)
 
     def join(

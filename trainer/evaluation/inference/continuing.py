@@ -1,4 +1,4 @@
-"""Language models that have read their prompts and go on with packs of candidates.
+"""Language models that have read their prompts and continue with packs of candidates.
 
 In a pack each token sees its ancestors and itself: a mask of our own says so, and positions are depths in
 the tree, not places in the row.
@@ -75,7 +75,7 @@ class Decoded:
 class Prolonged:
     """A decoder (Llama): the keys and values of prompts are computed once, packs are appended.
 
-    Rounds ask for fewer and fewer samples: those that have no more packs leave the cache.
+    Later rounds have fewer samples: those that have no more packs leave the cache.
     """
 
     def __init__(self, model: Model, tokens: Tokenizers, prefix: Prefix) -> None:

@@ -1,4 +1,4 @@
-"""What a model is, for those who read its results: sizes, special tokens, and a hash of its weights."""
+"""Facts about a model for its results: sizes, special tokens, and a hash of its weights."""
 
 import hashlib
 from typing import Any
@@ -16,7 +16,7 @@ NUM_SAMPLED = 65_536
 
 
 def describe(model: Model, tokenizers: Tokenizers) -> dict[str, Any]:
-    """What changes answers or helps to tell models apart, as JSON has it."""
+    """Return what changes responses or tells models apart, as JSON values."""
     text = text_part(model.config)
     is_t5 = model.is_encoder_decoder
     return {
@@ -51,7 +51,7 @@ def weights_sha256(model: Model, whole_bytes: int = WHOLE_BYTES) -> str:
     """A hash over names, shapes and bytes of all parameters, in the dtype that they are in.
 
     Of a model of more than 2 GB it reads at most 65,536 values of each tensor, evenly spaced: enough to
-    tell checkpoints apart, not to prove that nobody changed one value.
+    tell checkpoints apart, not to prove that no value was changed.
     """
     named = sorted(model.hf.named_parameters())
     whole = sum(p.numel() * p.element_size() for _, p in named) <= whole_bytes

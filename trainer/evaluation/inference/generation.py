@@ -1,4 +1,4 @@
-"""Free answers: greedy decoding or beam search of transformers, on what `prompts` made.
+"""Generation: greedy decoding or beam search of transformers, from the prefix of `prompts`.
 
 Nothing is taken over from the generation settings that a checkpoint comes with: Vicuna's sample, others
 stop at a length of 20. As in LAVIS, where the language model gets embeddings and no ids of the prompt, the
@@ -34,13 +34,13 @@ _make_settings = cast(Callable[..., GenerationConfig], GenerationConfig)  # it h
 
 @torch.no_grad()
 def generate(model: Model, tokens: Tokenizers, prefix: Prefix, decoding: Decoding) -> list[str]:
-    """The text for each row of `prefix`, without special tokens and outer space.
+    """Generate a text for each row of `prefix`, without special tokens and surrounding white space.
 
     Raises:
-        EvaluationError: the model's output is no number; names the record.
+        EvaluationError: the logits are NaN; names the record.
     """
     language_model = cast(Any, model.hf.language_model)
-    watch = _NumbersOnly()
+    watch = _NonFiniteWatch()
     with (
         quiet(),
         _no_settings_of_its_own(language_model),
@@ -62,7 +62,7 @@ def generate(model: Model, tokens: Tokenizers, prefix: Prefix, decoding: Decodin
 
 @contextmanager
 def _cache(model: Model, prefix: Prefix, num_beams: int) -> Iterator[Cache | None]:
-    """What is known before the first token; nothing of an encoder-decoder."""
+    """Give the cache of the prompts; None for an encoder-decoder."""
     if model.is_encoder_decoder:
         yield None
         return
@@ -92,10 +92,10 @@ def settings(model: Model, tokens: Tokenizers, decoding: Decoding) -> Generation
     return config
 
 
-def _processors(decoding: Decoding, watch: "_NumbersOnly") -> LogitsProcessorList:
+def _processors(decoding: Decoding, watch: "_NonFiniteWatch") -> LogitsProcessorList:
     """The repetition penalty, then the watch.
 
-    Told of the penalty as a setting, transformers (5.23) would spare the first tokens of a padded row, as
+    Given the penalty as a setting, transformers (5.23) would spare the first tokens of a padded row, as
     many as the row has padding: it takes what was generated for the prompt if it knows no ids of that.
     """
     if decoding.repetition_penalty == 1:
@@ -122,8 +122,8 @@ def _no_settings_of_its_own(language_model: Any) -> Iterator[None]:
         language_model.generation_config = own
 
 
-class _NumbersOnly(LogitsProcessor):
-    """Remembers rows with scores that are not a number; asks the device for them once, at the end."""
+class _NonFiniteWatch(LogitsProcessor):
+    """Remembers rows with NaN scores; waits for the device once, at the end."""
 
     def __init__(self) -> None:
         self.wrong: Tensor | None = None
@@ -138,6 +138,6 @@ class _NumbersOnly(LogitsProcessor):
             return
         row = int(self.wrong.nonzero()[0]) // num_beams
         raise EvaluationError(
-            f"the language model's output for record {prefix.record_ids[row]} is not a number; evaluate in "
-            "float32, or look at its weights"
+            f"the language model's output for record {prefix.record_ids[row]} is NaN; evaluate in float32, or "
+            "check its weights"
         )

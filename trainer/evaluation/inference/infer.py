@@ -1,4 +1,4 @@
-"""Asks the model about a split: windows of records, batches of like lengths, images read ahead."""
+"""Inference on a split: windows of records, batches of similar lengths, images read ahead."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ from trainer.data.reading.images import Pixels
 from trainer.data.reading.record_images import Images, UnreadableError
 from trainer.data.reading.resize import prepare
 from trainer.errors import DataError, EvaluationError
-from trainer.evaluation.inference.adapter import Asked
+from trainer.evaluation.inference.adapter import ModelInput
 from trainer.evaluation.inference.requests import Request, make_request
 from trainer.evaluation.predictions.parts import Parts
 from trainer.evaluation.predictions.prediction import Prediction
@@ -26,8 +26,8 @@ NUM_BEST = 10
 BATCHES_AHEAD = 2
 
 
-class Answers(Protocol):
-    """What is asked of a model here; `trainer.evaluation.inference.adapter.Answerer` does it."""
+class InferenceModel(Protocol):
+    """The model as inference needs it; see `trainer.evaluation.inference.adapter.ModelAdapter`."""
 
     @property
     def language_model(self) -> LanguageModel: ...
@@ -35,10 +35,10 @@ class Answers(Protocol):
     @property
     def image_side(self) -> int: ...
 
-    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]: ...
+    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]: ...
 
     def rank(
-        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
     ) -> list[list[float]]: ...
 
 
@@ -51,38 +51,38 @@ class _Ready(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asking:
-    """Asks `answers` about the records of one task."""
+class Inference:
+    """Runs the model of `adapter` on the records of one task."""
 
     task: Task
-    answers: Answers
+    adapter: InferenceModel
     records: SplitRecords
-    pictures: Images
+    images: Images
     vocabulary: tuple[str, ...] | None
     batch_size: int
     skip_unreadable: bool = False
     num_threads: int = 2
 
-    def ask(
-        self, parts: Parts, windows: Sequence[int], rank: int, told: Callable[[int], None]
+    def run(
+        self, parts: Parts, windows: Sequence[int], rank: int, progress: Callable[[int], None]
     ) -> None:
-        """Ask the records of `windows` and append what is answered; `told` hears of each window's size.
+        """Predict the records of `windows` and append them to `parts`; call `progress` with each window's size.
 
         Raises:
-            EvaluationError: names the task, and the record that could not be asked.
+            EvaluationError: names the task and the record that failed.
         """
         with ThreadPoolExecutor(self.num_threads) as threads:
             for window in windows:
                 rows = parts.rows(window)
                 found = list(self._window(rows, threads))
                 parts.append(rank, found)
-                told(len(found))
+                progress(len(found))
 
-    def ask_rows(self, rows: Sequence[int]) -> list[Prediction]:
-        """The predictions of some records, in memory.
+    def predict(self, rows: Sequence[int]) -> list[Prediction]:
+        """Return the predictions of some records.
 
         Raises:
-            EvaluationError: as `ask`.
+            EvaluationError: as `run`.
         """
         with ThreadPoolExecutor(self.num_threads) as threads:
             return list(self._window(rows, threads))
@@ -93,16 +93,16 @@ class Asking:
         while batches or ahead:
             while batches and len(ahead) < BATCHES_AHEAD:
                 ahead.append([threads.submit(self._ready, *each) for each in batches.pop(0)])
-            yield from self._answer([future.result() for future in ahead.pop(0)])
+            yield from self._predict_batch([future.result() for future in ahead.pop(0)])
 
     def _batches(self, rows: Sequence[int]) -> list[list[tuple[Request, Record]]]:
-        """The records of a window in batches of prompts of like lengths."""
+        """Divide the records of a window into batches of prompts of similar lengths."""
         records = self.records.rows(rows)
         requests = [
             (make_request(self.task, record, number, self.vocabulary), record)
             for number, record in zip(rows, records, strict=True)
         ]
-        requests.sort(key=lambda pair: (len(pair[1].images or ()), len(pair[0].asked.prompt)))
+        requests.sort(key=lambda pair: (len(pair[1].images or ()), len(pair[0].prediction.prompt)))
         return [
             requests[first : first + self.batch_size]
             for first in range(0, len(requests), self.batch_size)
@@ -114,31 +114,33 @@ class Asking:
             for image in record.images or ()
         ]
         try:
-            pictures, _ = self.pictures.read(record, embedded)
+            pictures, _ = self.images.read(record, embedded)
         except UnreadableError as error:
             return _Ready(request, None, str(error))
         except DataError as error:
             return _Ready(request, None, f"{error} (--image-root NAME=DIR)")
-        return _Ready(request, prepare(pictures, self.answers.image_side), None)
+        return _Ready(request, prepare(pictures, self.adapter.image_side), None)
 
-    def _answer(self, ready: Sequence[_Ready]) -> Iterator[Prediction]:
+    def _predict_batch(self, ready: Sequence[_Ready]) -> Iterator[Prediction]:
         asked = []
         for each in ready:
             if each.pixels is not None:
                 asked.append(each)
             elif self.skip_unreadable:
-                yield replace(each.request.asked, skipped=f"image not readable: {each.unreadable}")
+                yield replace(
+                    each.request.prediction, skipped=f"image not readable: {each.unreadable}"
+                )
             else:
                 raise EvaluationError(
-                    f"task {self.task.name}, record {each.request.asked.record_id}: its image cannot be "
-                    f"read: {each.unreadable}. Mend it, or leave such records out with --skip-unreadable"
+                    f"task {self.task.name}, record {each.request.prediction.record_id}: its image cannot be "
+                    f"read: {each.unreadable}. Repair it, or leave such records out with --skip-unreadable"
                 )
         if asked:
-            yield from self._said(asked)
+            yield from self._respond(asked)
 
-    def _said(self, ready: Sequence[_Ready]) -> list[Prediction]:
+    def _respond(self, ready: Sequence[_Ready]) -> list[Prediction]:
         try:
-            return self._ask_model(ready)
+            return self._infer(ready)
         except EvaluationError as error:
             raise EvaluationError(f"task {self.task.name}: {error}") from error
         except torch.OutOfMemoryError as error:
@@ -148,23 +150,23 @@ class Asking:
             ) from error
         except Exception as error:
             if len(ready) == 1:
-                name = ready[0].request.asked.record_id
+                name = ready[0].request.prediction.record_id
                 raise EvaluationError(
                     f"task {self.task.name}, record {name}: the model failed: {_one_line(error)}"
                 ) from error
             for each in ready:  # which of them it is
-                self._said([each])
-            names = ", ".join(each.request.asked.record_id for each in ready)
+                self._respond([each])
+            names = ", ".join(each.request.prediction.record_id for each in ready)
             raise EvaluationError(
                 f"task {self.task.name}: the model failed on {names} together, not on each alone: "
                 f"{_one_line(error)}"
             ) from error
 
-    def _ask_model(self, ready: Sequence[_Ready]) -> list[Prediction]:
+    def _infer(self, ready: Sequence[_Ready]) -> list[Prediction]:
         asked = [
-            Asked(
-                each.request.asked.record_id,
-                each.request.asked.prompt,
+            ModelInput(
+                each.request.prediction.record_id,
+                each.request.prediction.prompt,
                 torch.from_numpy(each.pixels),
             )
             for each in ready
@@ -172,14 +174,14 @@ class Asking:
         ]
         rules = self.task.rules
         if rules.decoding is not None:
-            texts = self.answers.generate(asked, rules.decoding)
+            texts = self.adapter.generate(asked, rules.decoding)
             return [
-                replace(each.request.asked, output=text)
+                replace(each.request.prediction, output=text)
                 for each, text in zip(ready, texts, strict=True)
             ]
         candidates = [each.request.candidates or () for each in ready]
-        ends = rules.ends(self.answers.language_model)
-        scores = self.answers.rank(asked, candidates, end_token=ends)
+        ends = rules.ends(self.adapter.language_model)
+        scores = self.adapter.rank(asked, candidates, end_token=ends)
         return [ranked(each.request, row) for each, row in zip(ready, scores, strict=True)]
 
 
@@ -188,12 +190,12 @@ def _one_line(error: Exception) -> str:
 
 
 def ranked(request: Request, log_probs: Sequence[float]) -> Prediction:
-    """The prediction of a ranking: the best candidate, of equal ones the first."""
+    """Return the prediction of a ranking: the best candidate, of equal ones the first."""
     candidates = request.candidates or ()
     order = sorted(range(len(candidates)), key=lambda number: -log_probs[number])
-    kept = range(len(candidates)) if request.asked.candidates is not None else order[:NUM_BEST]
+    kept = range(len(candidates)) if request.prediction.candidates is not None else order[:NUM_BEST]
     return replace(
-        request.asked,
+        request.prediction,
         output=candidates[order[0]],
         candidates=tuple(candidates[number] for number in kept),
         log_probs=tuple(log_probs[number] for number in kept),

@@ -1,4 +1,4 @@
-"""From the name of a model to one that answers: ours, or one in Hugging Face's layout.
+"""From the name of a model to its adapter: ours, or one in Hugging Face's layout.
 
 nano                       the miniature model that comes with this package
 runs/nano                  a run's folder: its best checkpoint, else its newest
@@ -19,7 +19,7 @@ import torch
 from trainer.config.load import load_config
 from trainer.config.model import FromBlip2, ModelOptions
 from trainer.errors import EvaluationError, ModelError, TrainingError
-from trainer.evaluation.inference.adapter import Answerer
+from trainer.evaluation.inference.adapter import ModelAdapter
 from trainer.evaluation.inference.fingerprint import describe, weights_sha256
 from trainer.model.export import load_trained
 from trainer.model.model import Model
@@ -34,7 +34,7 @@ NANO = "nano"
 SUPPORTED = "instructblip, instructblipvideo and blip-2, with a t5 or llama language model"
 
 LONGEST = 300
-"""Characters of a library's message that are told."""
+"""Characters of a library's message that are quoted."""
 
 DType = Literal["float32", "bfloat16"]
 Attention = Literal["eager", "sdpa", "flash_attention_2"]
@@ -42,7 +42,7 @@ Attention = Literal["eager", "sdpa", "flash_attention_2"]
 
 @dataclass(frozen=True)
 class Found:
-    """What a name stands for; `checkpoint` lies over the model that `options` describe."""
+    """The model that a name stands for; `checkpoint` lies over the model that `options` describe."""
 
     kind: str
     options: ModelOptions
@@ -50,7 +50,7 @@ class Found:
     checkpoint: Path | None = None
 
 
-def load_answerer(
+def load_adapter(
     place: str,
     overrides: Sequence[str] = (),
     *,
@@ -59,15 +59,15 @@ def load_answerer(
     attention: Attention = "sdpa",
     qformer_instruction: bool | None = None,
     max_instruction_tokens: int | None = None,
-) -> Answerer:
-    """The model of this name, ready to answer.
+) -> ModelAdapter:
+    """Load the model of this name for inference.
 
     `overrides` are `key=value` of a run's configuration. `qformer_instruction` and
     `max_instruction_tokens` are by default what a run was trained with; else the Q-Former reads the last 128
     tokens of the instruction if it can read at all.
 
     Raises:
-        EvaluationError: the model is of another kind, or cannot do what is asked.
+        EvaluationError: the model is of an unsupported kind.
         TrainingError: files are missing, damaged, or do not fit each other.
     """
     found = find(place, overrides, dtype)
@@ -77,11 +77,11 @@ def load_answerer(
     options = found.options.model_copy(update=changes)
     file = Path(place, "config.json")
     described = f"{file}" if file.is_file() else f"the configuration of {place}"
-    with _told(f"read {described}"):
+    with _explained(f"read {described}"):
         model_config(options)
-    with _told(f"read the tokenizers of {place}"):
+    with _explained(f"read the tokenizers of {place}"):
         tokenizers = load_tokenizers(options)
-    with _told(f"build the model that {described} describes", attention):
+    with _explained(f"build the model that {described} describes", attention):
         model, step = _built(found, options)
     if qformer_instruction is not None:
         _check_can_read(place, options, qformer_instruction)
@@ -100,15 +100,15 @@ def load_answerer(
         **describe(model, tokenizers),
         "weights_sha256": weights_sha256(model),
     }
-    return Answerer(model, tokenizers, device, compute_dtype, facts=facts)
+    return ModelAdapter(model, tokenizers, device, compute_dtype, facts=facts)
 
 
 def find(place: str, overrides: Sequence[str] = (), dtype: DType = "float32") -> Found:
-    """What the name stands for; nothing but configurations is read.
+    """Find the model that a name stands for; only configurations are read.
 
     Raises:
         EvaluationError: the model is of another kind, or takes no overrides.
-        TrainingError: there is no such model, or its configuration has mistakes.
+        TrainingError: there is no such model, or its configuration is invalid.
     """
     path = Path(place)
     if path.suffix in (".yaml", ".yml"):
@@ -130,13 +130,13 @@ def find(place: str, overrides: Sequence[str] = (), dtype: DType = "float32") ->
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether it is a run's folder or a checkpoint's, and none of Hugging Face's."""
+    """Return whether the path is a run or a checkpoint of ours, not a Hugging Face folder."""
     marks = (path / CONFIG, path / STATE, path / FOLDER)
     return not (path / "config.json").exists() and any(mark.exists() for mark in marks)
 
 
 def _start(place: str) -> dict[str, str]:
-    """Where a model in Hugging Face's layout starts, as a configuration would say it."""
+    """Return the `init` of a configuration that starts from a Hugging Face folder."""
     folder = model_folder(place)
     config = _read_object(folder / "config.json", place)
     kind = config.get("model_type")
@@ -176,7 +176,7 @@ def _read_object(path: Path, place: str) -> Mapping[str, Any]:
 
 
 def _kind(value: object) -> str:
-    """What JSON calls a value."""
+    """Return the JSON type of a value, in words."""
     match value:
         case None:
             return "null"
@@ -191,11 +191,8 @@ def _kind(value: object) -> str:
 
 
 @contextmanager
-def _told(what: str, attention: Attention = "sdpa") -> Iterator[None]:
-    """What libraries make of damaged files, which is any kind of error, as one that says of what.
-
-    The tokenizers' library, for one, raises plain `Exception`.
-    """
+def _explained(what: str, attention: Attention = "sdpa") -> Iterator[None]:
+    """Turn any error of a library, such as the plain `Exception` of tokenizers, into one that names the file."""
     try:
         yield
     except TrainingError:

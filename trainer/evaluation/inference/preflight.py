@@ -1,6 +1,6 @@
-"""What is wrong with a split, found before the first record is asked: every record is looked at once.
+"""Preflight: every record of a split is checked once before inference begins.
 
-Texts and references before the model is loaded, lengths and tokens of candidates when its tokenizer is there.
+Texts and references are checked before the model is loaded, lengths and candidates with its tokenizer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from datagen.schema.record import Record
 from templates.evaluation import LanguageModel
 from trainer.data.reading.record_images import Images
 from trainer.errors import EvaluationError
-from trainer.evaluation.inference.prompts import Asked
+from trainer.evaluation.inference.prompts import ModelInput
 from trainer.evaluation.inference.requests import Request, make_request
 from trainer.evaluation.metrics.base import Metric
 from trainer.evaluation.predictions.prediction import Prediction
@@ -27,14 +27,14 @@ _AT_ONCE = 256
 
 
 class ChecksRoom(Protocol):
-    """What `check_fits` asks of a model; `trainer.evaluation.inference.adapter.Answerer` does it."""
+    """The model as `check_fits` needs it; see `trainer.evaluation.inference.adapter.ModelAdapter`."""
 
     @property
     def language_model(self) -> LanguageModel: ...
 
     def check(
         self,
-        asked: Sequence[Asked],
+        batch: Sequence[ModelInput],
         candidates: Sequence[Sequence[str]] | None,
         *,
         end_token: bool,
@@ -43,7 +43,7 @@ class ChecksRoom(Protocol):
 
 
 class Preflight:
-    """Looks at the records of one task's split; the first `limit` of them.
+    """Checks the records of one task's split; the first `limit` of them.
 
     `images` are given where they are kept by reference: then each must have a folder.
     """
@@ -55,13 +55,13 @@ class Preflight:
         metric: Metric,
         vocabulary: tuple[str, ...] | None = None,
         limit: int | None = None,
-        pictures: Images | None = None,
+        images: Images | None = None,
     ) -> None:
         self.task, self.records, self.metric = task, records, metric
-        self.vocabulary, self.limit, self.pictures = vocabulary, limit, pictures
+        self.vocabulary, self.limit, self.images = vocabulary, limit, images
 
     def check(self, skip_unreadable: bool = False) -> None:
-        """Render every prompt, look for records that are there twice or cannot be scored.
+        """Render every prompt; find duplicate records and those that cannot be scored.
 
         Raises:
             EvaluationError: names the task, the first records and what each lacks, and how many more.
@@ -74,18 +74,18 @@ class Preflight:
             )
         if not len(self.records):
             raise EvaluationError(f"task {task.name}: {self.records.name} has no records")
-        mistakes = list(self._mistakes(skip_unreadable))
-        if mistakes:
-            more = f" and {len(mistakes) - NUM_NAMED:,} more" if len(mistakes) > NUM_NAMED else ""
+        faults = list(self._faults(skip_unreadable))
+        if faults:
+            more = f" and {len(faults) - NUM_NAMED:,} more" if len(faults) > NUM_NAMED else ""
             raise EvaluationError(
-                f"task {task.name}: {len(mistakes):,} records of {self.records.name} cannot be evaluated: "
-                f"{'; '.join(mistakes[:NUM_NAMED])}{more}. Build the dataset again, or take another protocol"
+                f"task {task.name}: {len(faults):,} records of {self.records.name} cannot be evaluated: "
+                f"{'; '.join(faults[:NUM_NAMED])}{more}. Build the dataset again, or take another protocol"
             )
 
-    def check_fits(self, answers: ChecksRoom) -> int:
-        """Whether every prompt has room in the model, and every candidate tokens.
+    def check_fits(self, adapter: ChecksRoom) -> int:
+        """Check that every prompt fits the model, and that every candidate has tokens.
 
-        Returns how many prompts the Q-Former will see without their beginning.
+        Returns the number of prompts that the Q-Former truncates.
 
         Raises:
             EvaluationError: names task and record.
@@ -93,19 +93,21 @@ class Preflight:
         rules, num_cut = self.task.rules, 0
         requests = (self._request(*each) for each in enumerate(self.records.texts(self.limit)))
         while some := list(islice(requests, _AT_ONCE)):
-            asked = [
-                Asked(each.asked.record_id, each.asked.prompt, torch.empty(_frames(each), 0))
+            batch = [
+                ModelInput(
+                    each.prediction.record_id, each.prediction.prompt, torch.empty(_frames(each), 0)
+                )
                 for each in some
             ]
             try:
                 if rules.decoding is not None:
-                    num_cut += answers.check(
-                        asked, None, end_token=False, most_new=rules.decoding.max_new_tokens
+                    num_cut += adapter.check(
+                        batch, None, end_token=False, most_new=rules.decoding.max_new_tokens
                     )
                 else:
                     candidates = [each.candidates or () for each in some]
-                    ends = rules.ends(answers.language_model)
-                    num_cut += answers.check(asked, candidates, end_token=ends, most_new=0)
+                    ends = rules.ends(adapter.language_model)
+                    num_cut += adapter.check(batch, candidates, end_token=ends, most_new=0)
             except EvaluationError as error:
                 raise EvaluationError(f"task {self.task.name}: {error}") from None
         return num_cut
@@ -113,25 +115,23 @@ class Preflight:
     def _request(self, number: int, record: Record) -> Request:
         return make_request(self.task, record, number, self.vocabulary)
 
-    def _mistakes(self, skip_unreadable: bool) -> Iterator[str]:
+    def _faults(self, skip_unreadable: bool) -> Iterator[str]:
         seen: dict[int, int] = {}
         for number, record in enumerate(self.records.texts(self.limit)):
             before = seen.setdefault(hash(record.record_id), number)
             if before != number:
-                yield f"{record.record_id} is there twice (rows {before:,} and {number:,})"
+                yield f"{record.record_id} is a duplicate (rows {before:,} and {number:,})"
             elif fault := self._fault(number, record):
                 yield fault
             elif not skip_unreadable and (fault := self._image_fault(record)):
                 yield f"{record.record_id}: {fault}"
 
     def _fault(self, number: int, record: Record) -> str | None:
-        """What keeps a record from being asked and scored."""
+        """Return why a record cannot be evaluated, or None."""
         if not record.record_id:
             return f"row {number:,} has no id"
         if (record.source, record.split) != (self.task.source, self.task.split):
-            return (
-                f"{record.record_id} (row {number:,}) says it is of {record.source}/{record.split}"
-            )
+            return f"{record.record_id} (row {number:,}) has source and split {record.source}/{record.split}"
         for name in sorted(self.task.protocol.prompt.required):
             value = getattr(record, name, None)
             if isinstance(value, str) and not value.strip():
@@ -148,11 +148,11 @@ class Preflight:
         images = record.images or ()
         if record.video is not None:
             if images and len(images) != NUM_FRAMES:
-                return f"its clip has {len(images)} frames, {NUM_FRAMES} are asked about"
+                return f"its video has {len(images)} frames, {NUM_FRAMES} are needed"
             return None
         if len(images) != 1:
-            return f"it has {len(images) or 'no'} images, one is asked about"
-        if self.pictures is not None and self.pictures.locate(images[0].path) is None:
+            return f"it has {len(images) or 'no'} images, one is needed"
+        if self.images is not None and self.images.locate(images[0].path) is None:
             collection = images[0].path.partition("/")[0]
             return (
                 f"{images[0].path} is kept by reference; say where that is with --image-root "
@@ -162,12 +162,14 @@ class Preflight:
 
 
 def _frames(request: Request) -> int:
-    return max(len(request.asked.images), 1)
+    return max(len(request.prediction.images), 1)
 
 
 def _answered(request: Request) -> Prediction:
-    """The request as if it had been answered, to see what else a score needs."""
+    """Return the prediction with a made-up response, to see what else a score needs."""
     if request.candidates is None:
-        return filled(request.asked, output="-")
-    named = request.asked.candidates or request.candidates[:1]
-    return filled(request.asked, output=named[0], candidates=named, log_probs=(0.0,) * len(named))
+        return filled(request.prediction, output="-")
+    named = request.prediction.candidates or request.candidates[:1]
+    return filled(
+        request.prediction, output=named[0], candidates=named, log_probs=(0.0,) * len(named)
+    )

@@ -1,9 +1,9 @@
-"""Prompts and images become what a language model reads: queries, then the prompt's embeddings.
+"""The input of the language model: queries of the images, then the embeddings of the prompt.
 
-As LAVIS asks its models (reference: `generate` and `predict_class` of `blip2_t5_instruct.py` and
+As in LAVIS (reference: `generate` and `predict_class` of `blip2_t5_instruct.py` and
 `blip2_vicuna_instruct.py`): the Q-Former reads the last `max_instruction_tokens` (128) tokens of a prompt,
 the language model the whole of it. An encoder's rows are padded at the right. A decoder's are padded at the
-left of everything, in front of the queries, so that each row goes on where it ends, at the positions that
+left of everything, in front of the queries, so that generation continues right behind each row, at the positions that
 it has alone.
 """
 
@@ -22,8 +22,8 @@ from trainer.model.tokens import Tokenizers
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One question: a prompt, and uint8 `pixels` [F, 3, side, side] of the F frames that it is about."""
+class ModelInput:
+    """One request to the model: a prompt, and uint8 `pixels` [F, 3, side, side] of F frames."""
 
     record_id: str
     prompt: str
@@ -41,11 +41,11 @@ class Tokenized:
 
 @dataclass(frozen=True)
 class Prefix:
-    """What the language model reads before it answers N questions about F frames each.
+    """The prefix that the language model reads, for N requests of F frames each.
 
     inputs      [N, F * Q + text length, width], padded
     mask        int64, without the width: what is not padding
-    record_ids  of the N questions
+    record_ids  of the N requests
     """
 
     inputs: Tensor
@@ -57,7 +57,7 @@ class Prefix:
 
 
 def tokenize(prompts: Sequence[str], tokens: Tokenizers, *, for_qformer: bool) -> Tokenized:
-    """Both texts of each prompt; a Q-Former that reads none gets an empty one."""
+    """Tokenize each prompt for both readers; a Q-Former that reads none gets an empty row."""
     first = [] if tokens.bos is None else [tokens.bos]
     last = [tokens.eos] if tokens.is_encoder_decoder else []
     rows = encode(tokens.language, prompts, "left", None)
@@ -72,9 +72,9 @@ def tokenize(prompts: Sequence[str], tokens: Tokenizers, *, for_qformer: bool) -
 
 
 def check_room(
-    asked: Sequence[Asked], tokenized: Tokenized, model: Model, num_new_tokens: Sequence[int]
+    batch: Sequence[ModelInput], tokenized: Tokenized, model: Model, num_new_tokens: Sequence[int]
 ) -> None:
-    """Whether a decoder has positions for queries, prompt and as many new tokens; an encoder needs none.
+    """Check that a decoder has positions for queries, prompt and new tokens; an encoder needs none.
 
     Raises:
         EvaluationError: names the first record that is too long.
@@ -82,7 +82,7 @@ def check_room(
     if model.is_encoder_decoder:
         return
     most = int(text_part(model.config).max_position_embeddings)
-    for each, row, new in zip(asked, tokenized.language, num_new_tokens, strict=True):
+    for each, row, new in zip(batch, tokenized.language, num_new_tokens, strict=True):
         queries = len(each.pixels) * model.num_query_tokens
         if queries + len(row) + new > most:
             raise EvaluationError(
@@ -93,15 +93,17 @@ def check_room(
 
 
 @torch.no_grad()
-def read(asked: Sequence[Asked], tokenized: Tokenized, model: Model, tokens: Tokenizers) -> Prefix:
-    """What the language model reads, on the model's device; all of `asked` have as many frames.
+def read(
+    batch: Sequence[ModelInput], tokenized: Tokenized, model: Model, tokens: Tokenizers
+) -> Prefix:
+    """Encode the images and build the prefix, on the model's device; all of `batch` have as many frames.
 
     Raises:
-        EvaluationError: an image gives numbers that are none; names the record.
+        EvaluationError: a row is non-finite; names the record.
     """
     device = model.query_tokens.device
-    num_frames = len(asked[0].pixels)
-    pixels = torch.cat([each.pixels for each in asked]).to(device)
+    num_frames = len(batch[0].pixels)
+    pixels = torch.cat([each.pixels for each in batch]).to(device)
     qformer_ids, qformer_mask = padded(tokenized.qformer, tokens.qformer_pad)
     queries = model.read_queries(
         model.encode_pixels(pixels), qformer_ids.to(device), qformer_mask.to(device), num_frames
@@ -109,11 +111,11 @@ def read(asked: Sequence[Asked], tokenized: Tokenized, model: Model, tokens: Tok
     ids, mask = padded(tokenized.language, tokens.pad, left=not model.is_encoder_decoder)
     text = cast(Tensor, model.hf.get_input_embeddings()(ids.to(device)))
     inputs, mask = _joined(queries.to(text.dtype), text, mask.to(device), model.is_encoder_decoder)
-    record_ids = tuple(each.record_id for each in asked)
+    record_ids = tuple(each.record_id for each in batch)
     finite = inputs.isfinite().flatten(1).all(1).tolist()
     if not all(finite):
         raise EvaluationError(
-            f"the model makes of record {record_ids[finite.index(False)]} something that is no number; "
+            f"the model computes non-finite values for record {record_ids[finite.index(False)]}; "
             "evaluate in float32, or look at its weights"
         )
     return Prefix(inputs, mask, record_ids)

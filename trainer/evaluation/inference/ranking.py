@@ -1,7 +1,7 @@
-"""Vocabulary ranking: how likely is each of a closed list of candidates as the answer?
+"""Ranking: the log-likelihood of each of a closed list of candidates.
 
 A candidate's score is the sum of its tokens' log-probabilities, not divided by its length (reference:
-LAVIS's `predict_class`; its T5 sums, its Vicuna divides each by the same padded length). What a question's
+LAVIS's `predict_class`; its T5 sums, its Vicuna divides each by the same padded length). What a request's
 candidates share is computed once: an encoder's states, a decoder's keys and values of the prompt, and
 what several candidates begin with (see `packing`). Memory is bounded: long lists are scored in parts.
 """
@@ -17,7 +17,7 @@ from trainer.batches.collate import encode
 from trainer.errors import EvaluationError
 from trainer.evaluation.inference.continuing import Decoded, Prolonged
 from trainer.evaluation.inference.packing import Pack, pack
-from trainer.evaluation.inference.prompts import Asked, Prefix
+from trainer.evaluation.inference.prompts import ModelInput, Prefix
 from trainer.model.model import Model
 from trainer.model.parts import text_part
 from trainer.model.tokens import Tokenizers
@@ -38,20 +38,20 @@ class Reader(Protocol):
 
 
 def tokenize_candidates(
-    asked: Sequence[Asked],
+    batch: Sequence[ModelInput],
     candidates: Sequence[Sequence[str]],
     tokens: Tokenizers,
     *,
     end_token: bool,
 ) -> list[Rows]:
-    """Ids of each question's candidates, as targets are tokenized in training; equal lists are one object.
+    """Tokenize each request's candidates like targets in training; equal lists are one object.
 
     Raises:
         EvaluationError: there is no candidate, or one has no tokens; names record and candidate.
     """
     known: dict[tuple[str, ...], Rows] = {}
     found = []
-    for each, texts in zip(asked, candidates, strict=True):
+    for each, texts in zip(batch, candidates, strict=True):
         if not texts:
             raise EvaluationError(f"record {each.record_id} has no candidates to rank")
         key = tuple(texts)
@@ -77,10 +77,10 @@ def rank(
     *,
     budget_bytes: int = BUDGET_BYTES,
 ) -> list[list[float]]:
-    """Log-probabilities of each row's candidates; `texts` name them in errors.
+    """Return the log-probabilities of each row's candidates; `texts` name them in errors.
 
     Raises:
-        EvaluationError: one is no number; names record and candidate.
+        EvaluationError: one is non-finite; names record and candidate.
     """
     most_nodes = _nodes_at_once(model, len(prefix), budget_bytes)
     known: dict[int, list[Pack]] = {}
@@ -99,12 +99,12 @@ def rank(
         for sample, tree, values in zip(samples, trees, found, strict=True):
             scores[sample].index_add_(0, torch.tensor(tree.numbers), values)
     result = [values.tolist() for values in scores]
-    _refuse_no_numbers(prefix, texts, scores)
+    _refuse_non_finite(prefix, texts, scores)
     return result
 
 
-class _Asked(NamedTuple):
-    """Predictions asked for, of the rows of states that belong to nodes: which row, which token."""
+class _Wanted(NamedTuple):
+    """The predictions that candidates need: row of the states, and token."""
 
     rows: Tensor
     tokens: Tensor
@@ -113,26 +113,26 @@ class _Asked(NamedTuple):
 def _log_probs(
     model: Model, states: Tensor, trees: Sequence[Pack], budget_bytes: int
 ) -> list[Tensor]:
-    """Log-probabilities, float64 on the CPU, of what each pack asks for, in its order."""
+    """Return the log-probabilities of each pack's targets, in its order; float64 on the CPU."""
     size = states.shape[1]
     places = [i * size + node for i, tree in enumerate(trees) for node in range(len(tree))]
     starts = _starts([len(tree) for tree in trees])
-    asked = _Asked(
+    wanted = _Wanted(
         torch.tensor([s + n for s, tree in zip(starts, trees, strict=True) for n in tree.nodes]),
-        torch.tensor([token for tree in trees for token in tree.asked]),
+        torch.tensor([token for tree in trees for token in tree.targets]),
     )
     flat = states.flatten(0, 1)[torch.tensor(places, device=states.device)]
     vocabulary = int(text_part(model.config).vocab_size)
     rows_at_once = max(budget_bytes // (vocabulary * (8 + flat.element_size())), 1)
-    found = torch.zeros(len(asked.rows), dtype=torch.float64)
+    found = torch.zeros(len(wanted.rows), dtype=torch.float64)
     for start in range(0, len(flat), rows_at_once):
         logits = _logits(model, flat[start : start + rows_at_once])
         total = logits.logsumexp(-1)
-        inside = ((asked.rows >= start) & (asked.rows < start + rows_at_once)).nonzero()[:, 0]
-        rows = (asked.rows[inside] - start).to(logits.device)
-        chosen = logits[rows, asked.tokens[inside].to(logits.device)]
+        inside = ((wanted.rows >= start) & (wanted.rows < start + rows_at_once)).nonzero()[:, 0]
+        rows = (wanted.rows[inside] - start).to(logits.device)
+        chosen = logits[rows, wanted.tokens[inside].to(logits.device)]
         found[inside] = (chosen - total[rows]).double().cpu()
-    return list(torch.split(found, [len(tree.asked) for tree in trees]))
+    return list(torch.split(found, [len(tree.targets) for tree in trees]))
 
 
 def _logits(model: Model, states: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ def _logits(model: Model, states: Tensor) -> Tensor:
 
 
 def _nodes_at_once(model: Model, num_samples: int, budget_bytes: int) -> int:
-    """How large packs may be: half the budget for keys and values, half for what grows with the square.
+    """Return the size of packs: half the budget for keys and values, half for what grows with the square.
 
     The square is attention between nodes: a mask and scores in fp32, for every head.
     """
@@ -170,7 +170,7 @@ def _starts(lengths: Sequence[int]) -> list[int]:
     return starts
 
 
-def _refuse_no_numbers(
+def _refuse_non_finite(
     prefix: Prefix, texts: Sequence[Sequence[str]], scores: Sequence[Tensor]
 ) -> None:
     for record_id, own, values in zip(prefix.record_ids, texts, scores, strict=True):
@@ -178,5 +178,5 @@ def _refuse_no_numbers(
             wrong = int((~finite).nonzero()[0])
             raise EvaluationError(
                 f"record {record_id}: the log-probability of candidate {own[wrong]!r} is "
-                f"{float(values[wrong])}; evaluate in float32, or look at the model's weights"
+                f"{float(values[wrong])}; evaluate in float32, or check the model's weights"
             )

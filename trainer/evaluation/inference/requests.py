@@ -1,4 +1,4 @@
-"""From a record to what a model is asked: the protocol's prompt, and the candidates of a ranked task."""
+"""From a record to a request: the protocol's prompt, and the candidates of a ranked task."""
 
 from dataclasses import dataclass
 from string import ascii_lowercase
@@ -25,19 +25,19 @@ _MISSING = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked about a record. `asked` is its prediction with nothing predicted yet.
+    """The request about a record. `prediction` is its prediction with an empty output.
 
     `candidates` are all that is ranked; None where text is generated.
     """
 
-    asked: Prediction
+    prediction: Prediction
     candidates: tuple[str, ...] | None
 
 
 def make_request(
     task: Task, record: Record, number: int, vocabulary: tuple[str, ...] | None
 ) -> Request:
-    """The request about record `number` of the task's split.
+    """Make the request about record `number` of the task's split.
 
     Raises:
         EvaluationError: the prompt needs a field that the record lacks, or there is nothing to rank.
@@ -47,10 +47,10 @@ def make_request(
     except RowRejectedError as error:
         raise EvaluationError(f"{record.record_id}: {error.message}") from None
     except (AssertionError, ZeroDivisionError) as error:
-        raise EvaluationError(f"{record.record_id} is no record of this schema: {error}") from None
+        raise EvaluationError(f"{record.record_id} does not fit the schema: {error}") from None
     candidates = _candidates(task, record, vocabulary)
     verbalizers = task.rules.verbalizers
-    asked = Prediction(
+    prediction = Prediction(
         record_id=record.record_id,
         number=number,
         group_id=record.group_id,
@@ -66,7 +66,7 @@ def make_request(
         tags=record.tags,
         images=tuple(image.path for image in record.images or ()),
     )
-    return Request(asked, candidates)
+    return Request(prediction, candidates)
 
 
 def _candidates(

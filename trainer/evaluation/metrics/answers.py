@@ -1,4 +1,4 @@
-"""Metrics that compare an output with what annotators answered, one prediction at a time."""
+"""Metrics that compare an output with the annotators' answers, one prediction at a time."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ Judge: TypeAlias = Callable[[str, tuple[str, ...]], Judged]
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerMetric:
-    """The mean of what `judge` says of each output and its references.
+    """The mean score that `judge` gives each output and its references.
 
     min_references   fewer make the rule meaningless
     by               tags whose values get numbers of their own
@@ -90,7 +90,7 @@ class AnswerMetric:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing: blanks, and characters of no width such as U+200B or U+FEFF."""
+    """Return whether a text shows nothing: blanks, and characters of no width such as U+200B or U+FEFF."""
     return all(
         character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in text
     )

@@ -22,7 +22,7 @@ class Auroc:
     """The area for `labels` (true or 1: positive) and `scores` [N]; sorts once.
 
     Raises:
-        EvaluationError: a score is not a number, or a label neither 0 nor 1.
+        EvaluationError: a score is NaN, or a label neither 0 nor 1.
     """
 
     def __init__(self, labels: ArrayLike, scores: ArrayLike) -> None:
@@ -33,7 +33,7 @@ class Auroc:
         if wrong := np.flatnonzero((positive != 0) & (positive != 1)).tolist():
             raise EvaluationError(f"AUROC: label {wrong[0]} is {positive[wrong[0]]}, not 0 or 1")
         if wrong := np.flatnonzero(np.isnan(values)).tolist():
-            raise EvaluationError(f"AUROC: score {wrong[0]} is not a number")
+            raise EvaluationError(f"AUROC: score {wrong[0]} is NaN")
         self._order = np.argsort(values, kind="stable")
         self._positive = positive[self._order]
         rising = values[self._order]
@@ -41,7 +41,7 @@ class Auroc:
         self._starts = np.concatenate(([0], changes)) if values.size else changes
 
     def value(self, weights: Floats | None = None) -> float:
-        """The area; not a number where only one class counts."""
+        """The area; NaN where only one class counts."""
         if not self._order.size:
             return float("nan")
         weight = np.ones(len(self._order)) if weights is None else weights[self._order]
@@ -53,10 +53,10 @@ class Auroc:
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """The area under the ROC curve, as scikit-learn's; not a number where there is only one class.
+    """The area under the ROC curve, as scikit-learn's; NaN where there is only one class.
 
     Raises:
-        EvaluationError: a score is not a number, or a label neither 0 nor 1.
+        EvaluationError: a score is NaN, or a label neither 0 nor 1.
     """
     return Auroc(labels, scores).value()
 

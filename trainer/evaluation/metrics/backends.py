@@ -1,4 +1,4 @@
-"""Who scores captions: our own code, or pycocoevalcap, an optional extra that needs Java."""
+"""The backends that score captions: our own code, or pycocoevalcap, an optional extra that needs Java."""
 
 from datagen.errors import nearest
 from trainer.errors import EvaluationError

@@ -1,4 +1,4 @@
-"""What a metric is: it reads the predictions of a set once and gives its numbers, which can be resampled."""
+"""The interface of a metric: it reads the predictions of a set once; its numbers can be resampled."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Measure(Protocol):
     def value(self, weights: Floats | None = None) -> float:
         """The number, where prediction i counts `weights[i]` times (None: each once).
 
-        Not a number where no prediction counts.
+        NaN where no prediction counts.
         """
 
 
@@ -76,11 +76,11 @@ class Metric(Protocol):
     def unscaled(self) -> tuple[str, ...]: ...
 
     def lacks(self, prediction: Prediction) -> str | None:
-        """What a prediction needs to be scored and does not have, or None."""
+        """Return what a prediction lacks to be scored, or None."""
 
     def score(self, predictions: Iterable[Prediction]) -> Scored:
         """Score a set; each of `predictions` lacks nothing.
 
         Raises:
-            EvaluationError: they cannot be scored; says which record and why.
+            EvaluationError: they cannot be scored; names the record and the reason.
         """

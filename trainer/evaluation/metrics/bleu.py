@@ -20,7 +20,7 @@ TINY, SMALL = 1e-15, 1e-9
 
 @dataclass(frozen=True)
 class BleuCounts:
-    """What BLEU sums, of each image: n-grams correct and guessed [N, 4], lengths in words [N]."""
+    """The sums of BLEU, of each image: n-grams correct and guessed [N, 4], lengths in words [N]."""
 
     correct: Floats
     guessed: Floats
@@ -68,7 +68,7 @@ def bleu_counts(corpus: Corpus) -> BleuCounts:
 
 def _correct(corpus: Corpus, candidates: Counts, references: Counts) -> Floats:
     """Of each image [N], the candidate's n-grams that references have, at most as often."""
-    place = find(candidates.keys(), references.keys(corpus.picture))
+    place = find(candidates.keys(), references.keys(corpus.image))
     shared = np.flatnonzero(place >= 0)
     most = np.zeros(len(candidates.times), np.int64)
     np.maximum.at(most, place[shared], references.times[shared])
@@ -78,7 +78,7 @@ def _correct(corpus: Corpus, candidates: Counts, references: Counts) -> Floats:
 
 def _closest(corpus: Corpus) -> Ints:
     """The length of each image's reference that is closest in length, the shorter of two as close."""
-    apart = np.abs(corpus.reference_lengths - corpus.candidate_lengths[corpus.picture])
-    order = np.lexsort((corpus.reference_lengths, apart, corpus.picture))
-    first = np.searchsorted(corpus.picture[order], np.arange(corpus.num_images))
+    apart = np.abs(corpus.reference_lengths - corpus.candidate_lengths[corpus.image])
+    order = np.lexsort((corpus.reference_lengths, apart, corpus.image))
+    first = np.searchsorted(corpus.image[order], np.arange(corpus.num_images))
     return corpus.reference_lengths[order[first]]

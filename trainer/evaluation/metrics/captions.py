@@ -113,7 +113,7 @@ def _score(tokens: _Tokens, backend: str) -> tuple[dict[str, Measure], Floats]:
             if not np.isclose(found := measure.value(), theirs, rtol=1e-9, atol=1e-12):
                 raise EvaluationError(
                     f"{name} of {len(cider):,} captions is {theirs} by pycocoevalcap {pycoco.installed_version()} "
-                    f"and {found} by our sums; is it version 1.2? Score with --captions own, and tell us"
+                    f"and {found} by our sums; is it version 1.2? Score with --captions own, and report it"
                 )
     return {"cider": Mean(cider), **bleu, "rouge_l": Mean(rouge)}, cider
 
@@ -225,7 +225,7 @@ def _broken(num_broken: int) -> list[str]:
 
 
 def _undefined(tokens: _Tokens, by_domain: Mapping[str, Mean]) -> list[str]:
-    """Which numbers there are none of, and why."""
+    """Return which numbers are missing, and why."""
     if not tokens.candidates:
         return ["no caption was scored: there are no numbers"]
     if not any(chain.from_iterable(tokens.references)):

@@ -39,15 +39,13 @@ def choose(scores: ArrayLike) -> int:
     """The place of the highest score, of equal ones the first.
 
     Raises:
-        EvaluationError: there are none, or one is not a number.
+        EvaluationError: there are none, or one is NaN.
     """
     values = np.asarray(scores, dtype=np.float64)
     if not values.size:
         raise EvaluationError("no candidate to choose from")
     if np.isnan(values).any():
-        raise EvaluationError(
-            f"the score of candidate {int(np.isnan(values).argmax())} is not a number"
-        )
+        raise EvaluationError(f"the score of candidate {int(np.isnan(values).argmax())} is NaN")
     return int(values.argmax())
 
 

@@ -23,32 +23,32 @@ SIGMA = 6.0
 
 def cider_d(corpus: Corpus) -> Floats:
     """CIDEr-D of each image [N], 0 to 10; every image has a reference."""
-    num_references = len(corpus.picture)
+    num_references = len(corpus.image)
     similarity = np.zeros(num_references)
     for candidates, references in corpus.counts():
         similarity += _cosines(corpus, candidates, references)
-    candidate_pairs = np.maximum(corpus.candidate_lengths - 1, 0)[corpus.picture]
+    candidate_pairs = np.maximum(corpus.candidate_lengths - 1, 0)[corpus.image]
     apart = candidate_pairs - np.maximum(corpus.reference_lengths - 1, 0)
     similarity *= np.exp(-(apart**2) / (2 * SIGMA**2))
-    of_image = np.bincount(corpus.picture, similarity, corpus.num_images)
-    return 10 * of_image / MAX_N / np.bincount(corpus.picture, minlength=corpus.num_images)
+    of_image = np.bincount(corpus.image, similarity, corpus.num_images)
+    return 10 * of_image / MAX_N / np.bincount(corpus.image, minlength=corpus.num_images)
 
 
 def _cosines(corpus: Corpus, candidates: Counts, references: Counts) -> Floats:
     """Of each reference [R] and its image's candidate, the clipped cosine for n-grams of one length."""
-    seen = counted(references.keys(corpus.picture))[0] % max(references.num_grams, 1)
+    seen = counted(references.keys(corpus.image))[0] % max(references.num_grams, 1)
     num_images_with = np.bincount(seen, minlength=references.num_grams)
     idf = np.log(max(corpus.num_images, 1)) - np.log(np.maximum(num_images_with, 1))
     weights = candidates.times * idf[candidates.gram]
     reference_weights = references.times * idf[references.gram]
-    place = find(candidates.keys(), references.keys(corpus.picture))
+    place = find(candidates.keys(), references.keys(corpus.image))
     shared = np.flatnonzero(place >= 0)
     theirs = reference_weights[shared]
     overlap = np.minimum(weights[place[shared]], theirs) * theirs
-    num_references = len(corpus.picture)
+    num_references = len(corpus.image)
     dots = np.bincount(references.caption[shared], overlap, num_references)
     norms = np.sqrt(np.bincount(candidates.caption, weights**2, corpus.num_images))
-    norms = norms[corpus.picture] * np.sqrt(
+    norms = norms[corpus.image] * np.sqrt(
         np.bincount(references.caption, reference_weights**2, num_references)
     )
     return np.divide(dots, norms, out=np.zeros(num_references), where=norms > 0)

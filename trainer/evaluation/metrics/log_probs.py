@@ -1,4 +1,4 @@
-"""What metrics of ranked candidates need of a prediction, and numbers of the parts of a set."""
+"""Helpers of metrics of ranked candidates: checks, log-odds, and means of the parts of a set."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from trainer.evaluation.predictions.prediction import Prediction
 
 
 def lacks_ranking(prediction: Prediction) -> str | None:
-    """What keeps its candidates from being compared, or None."""
+    """Return why its candidates cannot be compared, or None."""
     if prediction.log_probs is None:
         return "no log_probs: this metric scores ranked candidates, not generated text"
     num_candidates = len(prediction.candidates or ())
@@ -20,7 +20,7 @@ def lacks_ranking(prediction: Prediction) -> str | None:
 
 
 def lacks_correct_choice(prediction: Prediction) -> str | None:
-    """What keeps its candidates from being compared with the right one, or None."""
+    """Return why its candidates cannot be compared with the right one, or None."""
     if lacking := lacks_ranking(prediction):
         return lacking
     right, num_candidates = prediction.correct_choice, len(prediction.candidates or ())
@@ -52,7 +52,7 @@ def _right_text(prediction: Prediction) -> str:
 
 
 def lacks_classes(prediction: Prediction) -> str | None:
-    """What keeps its verbalizers from being compared with a label, or None."""
+    """Return why its verbalizers cannot be compared with a label, or None."""
     if lacking := lacks_ranking(prediction):
         return lacking
     num_positive, num_candidates = prediction.num_positive, len(prediction.candidates or ())
@@ -67,7 +67,7 @@ def log_probs_of(prediction: Prediction) -> Floats:
     """The log-probabilities of its candidates; minus infinity is one.
 
     Raises:
-        EvaluationError: one of them is no number, or none is above minus infinity.
+        EvaluationError: one of them is NaN or infinite, or none is above minus infinity.
     """
     found = np.asarray(prediction.log_probs, dtype=np.float64)
     wrong = np.isnan(found) | np.isposinf(found)

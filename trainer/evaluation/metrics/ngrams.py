@@ -16,7 +16,7 @@ MAX_N = 4
 
 @dataclass(frozen=True)
 class Counts:
-    """How often captions have each n-gram: `times[i]` of `gram[i]` in caption `caption[i]`.
+    """Counts of n-grams in captions: `times[i]` of `gram[i]` in caption `caption[i]`.
 
     Sorted by caption, then n-gram; n-grams are numbers below `num_grams`, the same on both sides.
     """
@@ -46,7 +46,7 @@ class Corpus:
     num_words: int
     candidate_lengths: Ints
     reference_lengths: Ints
-    picture: Ints
+    image: Ints
 
     @property
     def num_images(self) -> int:
@@ -111,5 +111,5 @@ def corpus(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Co
         num_words=len(numbers),
         candidate_lengths=np.array(lengths[: len(candidates)], np.int64),
         reference_lengths=np.array(lengths[len(candidates) :], np.int64),
-        picture=np.repeat(np.arange(len(references), dtype=np.int32), num_references),
+        image=np.repeat(np.arange(len(references), dtype=np.int32), num_references),
     )

@@ -1,4 +1,4 @@
-"""What answers go through before they are compared: the official VQA rules, oddities included.
+"""Normalisers of answers: the official VQA rules, oddities included.
 
 Read in GT-Vision-Lab/VQA a013f00, `PythonEvaluationTools/vqaEvaluation/vqaEval.py` (`processPunctuation`,
 `processDigitArticle`), of which LAVIS has a copy (`lavis/common/vqa_tools/vqa_eval.py`), and in lmms-eval,

@@ -99,7 +99,7 @@ def one_line(text: str) -> str:
 
 
 def breaks_lines(text: str) -> bool:
-    """Whether a text has a character that ends a line."""
+    """Return whether a text has a character that ends a line."""
     return _LINE_BREAK.search(text) is not None
 
 
@@ -151,7 +151,7 @@ _NOT_PLAIN = frozenset(
 
 
 def _plain_word(piece: str) -> str | None:
-    """The one token of a word that no rule is about; None where the rules have to be asked."""
+    """Return the one token of a word that no rule is about; None where a rule may apply."""
     match = _PLAIN.fullmatch(piece)
     if match is None:
         return None

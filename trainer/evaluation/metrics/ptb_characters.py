@@ -1,4 +1,4 @@
-"""What the Penn Treebank tokenizer makes of single characters; seen by giving it each of the 65,536.
+"""Single characters as the Penn Treebank tokenizer writes them; found by giving it each of the 65,536.
 
 It knows the letters and digits of Unicode 6 and some symbols, writes quotes, dashes, currencies and
 fractions in ASCII, and passes over all else: emoji, whatever lies beyond the first 65,536, control

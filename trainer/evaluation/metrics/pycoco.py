@@ -27,7 +27,7 @@ _LAST_LINE = "end of captions"
 
 
 class Official(NamedTuple):
-    """What pycocoevalcap's scorers give: CIDEr and ROUGE-L of each image, BLEU-1 to 4 of the set."""
+    """The numbers of pycocoevalcap's scorers: CIDEr and ROUGE-L of each image, BLEU-1 to 4 of the set."""
 
     cider: Floats
     bleu: tuple[float, ...]
@@ -35,7 +35,7 @@ class Official(NamedTuple):
 
 
 def unavailable() -> str | None:
-    """What is missing to use pycocoevalcap, and what to do; None where nothing is."""
+    """Return what is missing to use pycocoevalcap, and what to do; None where nothing is."""
     if find_spec("pycocoevalcap") is None:
         return "pycocoevalcap is not installed (pip install 'visinstruct[captions]')"
     if _jar() is None:
@@ -66,7 +66,7 @@ def tokenize(captions: Sequence[str]) -> list[str]:
         if len(lines) != num_lines or lines[-1].strip() != _LAST_LINE:
             raise EvaluationError(
                 f"the tokenizer of pycocoevalcap gave {len(lines):,} lines for {num_lines:,}: captions "
-                "would go to other images. Score with the backend `own`, and tell us"
+                "would go to other images. Score with the backend `own`, and report it"
             )
     return [_without_punctuation(line) for line in lines[:-1]]
 
@@ -88,13 +88,13 @@ def _run_jar(folder: str) -> list[str]:
     java = ("java", "-Dfile.encoding=UTF-8", "-cp", str(jar))
     tokenizer = ("edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase")
     command = (*java, *tokenizer, "-encoding", "UTF-8", "captions")
-    with Path(folder, "tokens").open("w+b") as tokens, Path(folder, "said").open("w+b") as said:
-        code = subprocess.call(command, cwd=folder, stdout=tokens, stderr=said)  # noqa: S603
+    with Path(folder, "tokens").open("w+b") as tokens, Path(folder, "errors").open("w+b") as errors:
+        code = subprocess.call(command, cwd=folder, stdout=tokens, stderr=errors)  # noqa: S603
         if code:
-            said.seek(0)
-            last = said.read().decode(errors="replace").strip().splitlines()[-3:]
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().splitlines()[-3:]
             raise EvaluationError(
-                f"the tokenizer of pycocoevalcap ended with {code}: {' / '.join(last) or 'it said nothing'}; "
+                f"the tokenizer of pycocoevalcap ended with {code}: {' / '.join(last) or 'no message'}; "
                 "is `java -version` 8 or later? The backend `own` needs no Java"
             )
         tokens.seek(0)
@@ -112,14 +112,14 @@ def _jar() -> Path | None:
 
 
 def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Official:
-    """What pycocoevalcap's scorers make of tokenised captions.
+    """Score tokenised captions with pycocoevalcap's scorers.
 
     Raises:
         EvaluationError: no reference holds a word, which its CIDEr does not take.
     """
     if not any(chain.from_iterable(references)):
         raise EvaluationError(
-            "no reference holds a word: pycocoevalcap cannot compute CIDEr; look at the references"
+            "no reference holds a word: pycocoevalcap cannot compute CIDEr; check the references"
         )
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider

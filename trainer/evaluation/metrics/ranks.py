@@ -45,7 +45,7 @@ def visdial_scores(scores: ArrayLike, gt_index: ArrayLike) -> dict[str, float]:
 
 
 def ndcg(scores: ArrayLike, relevance: ArrayLike) -> float:
-    """NDCG of one round: `scores` and `relevance` [N]. Not a number where nothing is relevant."""
+    """NDCG of one round: `scores` and `relevance` [N]. NaN where nothing is relevant."""
     relevances = np.asarray(relevance, dtype=np.float64)
     num_relevant = int(np.count_nonzero(relevances))
     if not num_relevant:

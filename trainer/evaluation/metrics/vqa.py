@@ -39,7 +39,7 @@ def leave_one_out(answer: str, answers: Sequence[str]) -> float:
 
 
 def leave_equal_out(answer: str, answers: Sequence[str]) -> float:
-    """What the official script gives where entries have no `answer_id`: equal ones are all left out.
+    """Score as the official script where entries have no `answer_id`: equal ones are all left out.
 
     No metric of ours; it shows what a published number may have gone through.
     """

@@ -1,4 +1,4 @@
-"""JSON files of an evaluation: written whole, read with a sentence for whatever is wrong."""
+"""JSON files of an evaluation: written whole, read with clear errors."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from trainer.errors import EvaluationError
 
 
 class Versioned(Struct, frozen=True, kw_only=True):
-    """What begins with the version of its own layout."""
+    """A file that begins with the version of its own layout."""
 
     schema_version: int
 
@@ -20,17 +20,17 @@ V = TypeVar("V", bound=Versioned)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """A file that appears whole or not at all."""
+    """Write a file that appears whole or not at all."""
     encoded = msgspec.json.format(msgspec.json.encode(value), indent=1)
     with LocalFiles().create(str(path)) as file:
         file.write(encoded + b"\n")
 
 
 def read_json(path: Path, kind: type[V], version: int, *, absent: str, remedy: str) -> V:
-    """The file as a `kind` of `version`; `absent` is said if there is none, `remedy` if it is damaged.
+    """Read a file as a `kind` of `version`; `absent` is the message if it is missing, `remedy` ends that of a corrupt one.
 
     Raises:
-        EvaluationError: it is missing, damaged, or of another version.
+        EvaluationError: it is missing, corrupt, or of another version.
     """
     try:
         data = path.read_bytes()
@@ -44,4 +44,4 @@ def read_json(path: Path, kind: type[V], version: int, *, absent: str, remedy: s
             )
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path} is damaged: {error}; {remedy}") from None
+        raise EvaluationError(f"{path} is corrupt: {error}; {remedy}") from None

@@ -1,10 +1,10 @@
-"""Predictions on their way: what each process has written, window by window, so that a kill loses little.
+"""Predictions of an unfinished task: each process writes them window by window, so that a kill loses little.
 
     DIR/parts/gqa/done.jsonl         whole windows of earlier starts
     DIR/parts/gqa/process-00003.jsonl   whole windows of this start, in order
 
-A window is a range of rows that one process asks at a time. Its lines are written together when it is
-finished; what a killed process left of one is dropped, and the window asked again.
+A window is a range of rows that one process predicts at a time. Its lines are written together when it is
+finished; an incomplete window of a killed process is dropped, and predicted again.
 """
 
 import heapq
@@ -46,7 +46,7 @@ class Parts:
         One process calls this, before any of them writes.
 
         Raises:
-            EvaluationError: a file is damaged otherwise than by a kill.
+            EvaluationError: a file is corrupt otherwise than by a kill.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         files = self._files()
@@ -86,8 +86,8 @@ class Parts:
             if each.number != expected:
                 raise EvaluationError(
                     f"{self.folder}: the prediction of record {expected:,} is "
-                    f"{'missing' if each.number > expected else 'there twice'}; do all "
-                    f"processes write to the same folder? Remove {self.folder} and go on with --resume"
+                    f"{'missing' if each.number > expected else 'a duplicate'}; do all "
+                    f"processes write to the same folder? Remove {self.folder} and resume with --resume"
                 )
             expected += 1
             yield each

@@ -1,4 +1,4 @@
-"""What a model said about one record, with all that a score needs: a line of `samples_<task>.jsonl`."""
+"""The prediction of one record, with all that a score needs: a line of `samples_<task>.jsonl`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ from trainer.errors import EvaluationError
 
 
 class Prediction(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One record's answer. Written without the last three fields, which scoring fills.
+    """One record's response. Written without the last three fields, which scoring fills.
 
     number          the record's row in its split, from 0
-    prompt          what the model was asked, both in the Q-Former and in the language model
+    prompt          the text that the Q-Former and the language model read
     output          the generated text as it was decoded, or the best candidate
     references      what it is scored against, equal ones as often as given; None where hidden
     candidates      what was ranked, in the record's order; of a source's vocabulary the ten best, best first
@@ -27,7 +27,7 @@ class Prediction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags            of the record: domain, question type, ...
     images          paths of its images, `<collection>/<relative path>`
     group_id        image or dialog that several records share
-    skipped         why the model was not asked; such a record counts for nothing
+    skipped         why there is no response; such a record counts for nothing
 
     normalised, normalised_references   what was compared, after the metric's normaliser
     score           the record's part of the headline, 0 to 1 (CIDEr: to 10); None where a set has only
@@ -67,7 +67,7 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
     """The predictions of a file, one after the other.
 
     Raises:
-        EvaluationError: the file is missing, or a line is no prediction; says which.
+        EvaluationError: the file is missing, or a line is no prediction; names it.
     """
     try:
         with path.open("rb") as file:

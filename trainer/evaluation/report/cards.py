@@ -1,4 +1,4 @@
-"""What a report says about one record: all texts ready to be shown, all numbers as they are printed."""
+"""One record of a report: all texts ready to be shown, all numbers as they are printed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -151,7 +151,7 @@ def _ranking(
 
 
 def _right_ones(prediction: Prediction) -> set[int]:
-    """Which of the candidates count as right, as far as the prediction says so."""
+    """Return which candidates count as right, as far as the prediction tells."""
     candidates = prediction.candidates or ()
     if prediction.correct_choice is not None:
         return {prediction.correct_choice}

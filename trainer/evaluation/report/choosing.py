@@ -1,4 +1,4 @@
-"""Which records a report shows: a fixed choice, the same every time, spread over the set.
+"""The choice of records that a report shows: deterministic, and spread over the set.
 
 - Of those that went wrong, the lowest scores. More of them often share the last score that has room
   than there is room for; then those shown lie evenly over the set, so that neither its beginning nor one
@@ -28,7 +28,7 @@ _Places = NDArray[np.int64]
 
 
 class Verdict(StrEnum):
-    """What became of a record. `SKIPPED` ones were not asked, and are counted only."""
+    """The verdict on a record. `SKIPPED` ones have no response, and are counted only."""
 
     WRONG = "wrong"
     PARTLY = "partly right"
@@ -58,7 +58,7 @@ class Choice:
 
 
 def standing(prediction: Prediction, metric: str) -> Standing:
-    """What became of a record; ranked ones are right or wrong, others may be right in part.
+    """The verdict on a record; ranked ones are right or wrong, others may be right in part.
 
     AUROC gives a record no score: there the surer class stands against the label.
     """

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind for its reader: the table on the terminal, and the HTML report."""
+"""The output of an evaluation: the table on the terminal, and the HTML report."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.evaluation.tasks.records import SplitRecords
 
 
-def tell_results(options: EvaluationOptions, results: Results) -> None:
+def report_results(options: EvaluationOptions, results: Results) -> None:
     """Print the table, and write `report.html` unless it is not wanted."""
     print_results(results, notes=not options.brief)
     print(f"\nresults and samples: {options.output}")

@@ -57,7 +57,7 @@ def write_report(
     """Write the report of an evaluation into `folder`, or to `out`; returns where it is.
 
     `results` is `results.json`, `samples` the predictions of each task. `images` gives the encoded
-    images of a prediction, none where there are none at hand; it is asked about the records shown, in
+    images of a prediction, none where they are not available; it is called for the records shown, in
     the order of the samples. Which records those are: `trainer.evaluation.report.choosing`.
 
     Raises:

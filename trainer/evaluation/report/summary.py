@@ -22,7 +22,7 @@ class Number:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of the table, and what can be said beside it. `starred`: not the paper's split."""
+    """One task of the table, with its details. `starred`: not the paper's split."""
 
     name: str
     split: str

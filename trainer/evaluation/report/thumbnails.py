@@ -32,19 +32,19 @@ class Thumbnails:
         self.data: dict[str, str] = {}
         self._known: dict[bytes, Thumbnail] = {}
 
-    def add(self, picture: bytes) -> Thumbnail:
+    def add(self, encoded: bytes) -> Thumbnail:
         """The thumbnail of an encoded image.
 
         Raises:
             UndecodableError: it cannot be decoded.
         """
-        digest = hashlib.sha256(picture).digest()
+        digest = hashlib.sha256(encoded).digest()
         if digest not in self._known:
-            self._known[digest] = self._make(picture)
+            self._known[digest] = self._make(encoded)
         return self._known[digest]
 
-    def _make(self, picture: bytes) -> Thumbnail:
-        pixels = decode(picture)
+    def _make(self, encoded: bytes) -> Thumbnail:
+        pixels = decode(encoded)
         if not pixels.size:
             raise UndecodableError("it has no pixels")
         image = Image.fromarray(np.ascontiguousarray(pixels))

@@ -24,7 +24,7 @@ Name = TypeVar("Name")
 class Spread:
     """The standard deviation of a number over resamples.
 
-    Not a number where there is one group, or fewer than two resamples gave a number. `left_out`
+    NaN where there is one group, or fewer than two resamples gave a number. `left_out`
     resamples gave none, such as AUROC where only one class was drawn.
     """
 

@@ -45,7 +45,7 @@ class TaskComparison:
     """A task that both evaluations have.
 
     numbers        by measure, the headline first; empty where a server scores the split
-    num_common     records that both have and the model was asked about
+    num_common     records that both have a response to
     num_only       records that only the first has, and only the second
     num_better     records whose score rose, `num_worse` fell; None where they have no scores
     num_changed    records whose score changed or, where they have none, whose output
@@ -66,9 +66,9 @@ class TaskComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`refused` says of tasks that both have why they cannot be compared.
+    """`refused` gives the reasons why common tasks cannot be compared.
 
-    `server` are tasks whose answers are hidden and that one of the two, or both, did not ask.
+    `server` are tasks whose answers are hidden and that one of the two, or both, did not evaluate.
     """
 
     tasks: Mapping[str, TaskComparison]
@@ -81,14 +81,14 @@ class Comparison:
 def compare(
     first: Path, second: Path, *, num_items: int = 0, resamples: int = RESAMPLES
 ) -> Comparison:
-    """Compare the evaluations in two folders; `num_items` changed records of each task are told.
+    """Compare the evaluations in two folders; `num_items` changed records of each task are in the result.
 
     Raises:
         EvaluationError: a folder holds no results, or they have no task in common.
     """
     tasks = read_results(first).tasks, read_results(second).tasks
     common = [name for name in tasks[0] if name in tasks[1]]
-    server = tuple(name for name in common if any(_not_asked(each[name]) for each in tasks))
+    server = tuple(name for name in common if any(_not_evaluated(each[name]) for each in tasks))
     if not common:
         raise EvaluationError(
             f"{first} and {second} have no task in common: {', '.join(tasks[0]) or 'none'}, and "
@@ -117,8 +117,8 @@ def compare(
     )
 
 
-def _not_asked(result: TaskResult) -> bool:
-    """Whether it is a split with hidden answers that has a line in the table and no samples."""
+def _not_evaluated(result: TaskResult) -> bool:
+    """Return whether a task is a hidden split with a line in the table but no samples."""
     return result.status == "server" and not result.num_asked
 
 
@@ -132,7 +132,7 @@ class _Task:
 
 
 def _captions(folder: Path) -> str | None:
-    """Which caption tokenizer its scores were made with."""
+    """Return the caption backend of an evaluation's scores."""
     return read_run_facts(folder).captions if (folder / RUN_FILE).is_file() else None
 
 
@@ -140,7 +140,7 @@ def _compare_task(first: _Task, second: _Task, num_items: int, resamples: int) -
     one, other = first.result, second.result
     if (one.source, one.split) != (other.source, other.split):
         raise EvaluationError(
-            f"A asked {one.source}/{one.split}, B asked {other.source}/{other.split}: different records"
+            f"A evaluated {one.source}/{one.split}, B {other.source}/{other.split}: different records"
         )
     pairs = Pairs.read(first.samples, second.samples)
     warnings = [*_differing_rules(first, second), *pairs.warnings()]
@@ -209,7 +209,7 @@ def _differing_rules(first: _Task, second: _Task) -> Iterator[str]:
 def _stale(
     first: _Task, second: _Task, numbers: Mapping[str, Number], pairs: Pairs
 ) -> Iterator[str]:
-    """Where all records are common, the numbers must be those of `results.json`."""
+    """Warn where all records are common but the numbers are not those of `results.json`."""
     for name, task, side in (("A", first, 0), ("B", second, 1)):
         saved = task.result.score
         number = numbers.get(task.result.headline)

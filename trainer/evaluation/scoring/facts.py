@@ -1,4 +1,4 @@
-"""What an evaluation was made of: written before the first record is asked, read by whoever scores it."""
+"""`evaluation.json`: model, dataset and rules of an evaluation, written before inference, read by scoring."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ VERSION = 1
 
 
 class TaskFacts(Struct, frozen=True, kw_only=True):
-    """One task: what was asked, of which records, under which rules.
+    """One task: its prompt, records and rules.
 
     num_records    in the split
     num_asked      fewer under a limit
-    num_cut        prompts whose beginning the Q-Former does not see
+    num_cut        prompts that the Q-Former truncates
     hidden         a server scores the split
     stands_in_for  the split of the protocol that this one stands in for
     """
@@ -50,7 +50,7 @@ class TaskFacts(Struct, frozen=True, kw_only=True):
         except ValidationError as error:
             first = error.errors()[0]
             raise EvaluationError(
-                f"task {self.task}: its rules in {RUN_FILE} are damaged "
+                f"task {self.task}: its rules in {RUN_FILE} are corrupt "
                 f"({'.'.join(map(str, first['loc']))}: {first['msg'].lower()}); evaluate into a new folder"
             ) from None
 
@@ -74,10 +74,10 @@ class RunFacts(Versioned, frozen=True, kw_only=True):
 
 
 def read_run_facts(folder: Path) -> RunFacts:
-    """What the evaluation in `folder` was made of.
+    """Read the `evaluation.json` of a folder.
 
     Raises:
-        EvaluationError: there is none, or it is damaged or of another version.
+        EvaluationError: there is none, or it is corrupt or of another version.
     """
     return read_json(
         folder / RUN_FILE,
@@ -86,38 +86,3 @@ def read_run_facts(folder: Path) -> RunFacts:
         absent=f"{folder} holds no evaluation: it has no {RUN_FILE}; give the --output of one",
         remedy="evaluate again into a new folder",
     )
-
-
-def check_goes_on(before: RunFacts, now: RunFacts, folder: Path) -> None:
-    """Whether an evaluation may go on in a folder: the same model, dataset and rules. Tasks may be new.
-
-    Raises:
-        EvaluationError: says what differs.
-    """
-    differing = [
-        f"{name} ({old!r}, now {new!r})"
-        for name, old, new in (
-            ("weights", before.model.get("weights_sha256"), now.model.get("weights_sha256")),
-            ("dtype", before.model.get("dtype"), now.model.get("dtype")),
-            (
-                "instruction in the Q-Former",
-                before.model.get("reads_instruction"),
-                now.model.get("reads_instruction"),
-            ),
-            ("--attention", before.model.get("attention"), now.model.get("attention")),
-            ("dataset", before.dataset.get("content_hash"), now.dataset.get("content_hash")),
-            ("--batch-size", before.batch_size, now.batch_size),
-            ("--limit", before.limit, now.limit),
-        )
-        if old != new
-    ]
-    for name, task in now.tasks.items():
-        old_task = before.tasks.get(name)
-        if old_task is not None and old_task.protocol_sha256 != task.protocol_sha256:
-            differing.append(f"the protocol of {name}")
-        if old_task is not None and old_task.split_sha256 != task.split_sha256:
-            differing.append(f"the split of {name}")
-    if differing:
-        raise EvaluationError(
-            f"{folder} holds another evaluation; it differs in {'; '.join(differing)}. Give another --output"
-        )

@@ -1,7 +1,7 @@
 """The records that two evaluations of a task have in common, and which of them changed.
 
 Of each record only its id, group, output and two hashes are kept; the files are read again to score
-them and to tell of the few that are shown.
+them and to show a few.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ SMALLEST = 1e-9
 
 @dataclass(frozen=True)
 class Change:
-    """What both sides said about a record. Scores are parts of one, None where it has none."""
+    """The responses of both sides to a record. Scores are parts of one, None where it has none."""
 
     record_id: str
     prompts: tuple[str, str]
@@ -52,11 +52,11 @@ class _Reordered:
 
 
 class _Seen(NamedTuple):
-    """What is kept of a prediction. `asked` and `right` are hashes of its prompt and its answers."""
+    """The part of a prediction that is kept. `prompt` and `right` are hashes of its prompt and its answers."""
 
     group_id: str
     output: str
-    asked: int
+    prompt: int
     right: int
 
 
@@ -106,8 +106,8 @@ class Pairs:
     def warnings(self) -> Iterator[str]:
         """Why a record's difference may be of something else than the answers."""
         both = list(zip(self._first, self._second, strict=True))
-        if number := sum(one.asked != other.asked for one, other in both):
-            yield f"{number:,} of {len(self):,} common records were asked with another prompt"
+        if number := sum(one.prompt != other.prompt for one, other in both):
+            yield f"{number:,} of {len(self):,} common records have different prompts"
         if number := sum(one.right != other.right for one, other in both):
             yield f"{number:,} of {len(self):,} common records have other right answers in A than in B"
         for name, number in zip("AB", self.num_only, strict=True):
@@ -127,7 +127,7 @@ class Pairs:
         order: list[int] = []
 
         def common() -> Iterator[Prediction]:
-            for each in _asked(path):
+            for each in _answered(path):
                 if each.record_id in self._places:
                     if lacking := metric.lacks(each):
                         raise EvaluationError(f"{path}, record {each.record_id}: {lacking}")
@@ -142,10 +142,10 @@ class Pairs:
         return Side(measures, scores)
 
     def changes(self, places: Places, scores: Floats) -> tuple[Change, ...]:
-        """What both sides said at `places`, in that order; `scores` [2, N]."""
+        """Return the responses of both sides at `places`, in that order; `scores` [2, N]."""
         wanted = {self.ids[place] for place in places}
         first, second = (
-            {each.record_id: each for each in _asked(path) if each.record_id in wanted}
+            {each.record_id: each for each in _answered(path) if each.record_id in wanted}
             if wanted
             else {}
             for path in self._paths
@@ -180,16 +180,18 @@ def changed_records(pairs: Pairs, scores: Floats) -> Places:
 
 def _read(path: Path) -> dict[str, _Seen]:
     seen: dict[str, _Seen] = {}
-    for each in _asked(path):
+    for each in _answered(path):
         if each.record_id in seen:
-            raise EvaluationError(f"{path} has {each.record_id} twice; evaluate its task again")
+            raise EvaluationError(
+                f"{path} has a duplicate of {each.record_id}; evaluate its task again"
+            )
         right = hash((each.references, each.correct_choice, each.label, each.relevance))
         seen[each.record_id] = _Seen(each.group_id, each.output, hash(each.prompt), right)
     return seen
 
 
-def _asked(path: Path) -> Iterator[Prediction]:
-    """The predictions of a file but those of which the model was not asked."""
+def _answered(path: Path) -> Iterator[Prediction]:
+    """Read the predictions of a file, without skipped records."""
     return (each for each in read_predictions(path) if each.skipped is None)
 
 
@@ -198,7 +200,7 @@ def _some(seen: Mapping[str, _Seen]) -> str:
 
 
 def _references(prediction: Prediction) -> tuple[str, ...] | None:
-    """What is right, in words: also where that is a candidate's place or a label."""
+    """Return the right answers as texts, also where that is a candidate's place or a label."""
     if prediction.references:
         return tuple(dict.fromkeys(prediction.references))
     if prediction.normalised_references:

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 class Value(Struct, frozen=True):
     """A number as it is printed (percent), and its standard error, by bootstrap over groups.
 
-    Either is None where it is not a number: nothing to score, or a single group.
+    Either is None where it would be NaN: nothing to score, or a single group.
     """
 
     value: float | None
@@ -26,13 +26,13 @@ class TaskResult(Struct, frozen=True, kw_only=True):
     """One task. `headline` is a key of `values`; those are empty where a server scores.
 
     status           `server`: the answers of the split are hidden, a server scores it
-    num_scored       records that count, of `num_asked` asked, of `num_records` in the split, of
+    num_scored       records that count, of `num_asked` requests, of `num_records` in the split, of
                      `expected_records` that the published split has
     comparable       whether the headline may stand beside the paper's number at all
     differences      from the paper's evaluation, one sentence each
     notes            on this score: tokenizer, empty outputs, records left out
     server           who scores the protocol's split, where its answers are hidden
-    stands_in_for    the protocol's split, where another one was asked
+    stands_in_for    the protocol's split, where another one was evaluated
     paper            the paper's numbers for this backbone, by model
     """
 
@@ -78,9 +78,9 @@ class Average(Struct, frozen=True, kw_only=True):
 
 
 class Results(Versioned, frozen=True, kw_only=True):
-    """All tasks of an evaluation by name, in the order in which they were asked.
+    """All tasks of an evaluation by name, in the order in which they ran.
 
-    `left_out` says why tasks of a group were not asked, `failed` why asked ones have no score.
+    `left_out` gives the reasons why tasks did not run, `failed` why others have no score.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -103,7 +103,7 @@ def read_results(folder: Path) -> Results:
     """The results in an evaluation's folder.
 
     Raises:
-        EvaluationError: there are none, or they are damaged or of another version.
+        EvaluationError: there are none, or they are corrupt or of another version.
     """
     again = f"`visinstruct score {folder}` makes it"
     return read_json(

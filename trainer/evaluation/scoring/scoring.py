@@ -1,4 +1,4 @@
-"""From saved predictions to numbers: what `visinstruct score` repeats without the model."""
+"""From saved predictions to numbers; needs no model."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -111,7 +111,7 @@ def _score_task(folder: Path, task: TaskFacts, facts: RunFacts) -> TaskResult:
 
 
 def _waiting(task: TaskFacts, facts: RunFacts) -> dict[str, TaskResult]:
-    """The protocol's own split, not asked, if its answers are hidden and `task` stands in for it."""
+    """Return a result without a score for a hidden split that `task` stands in for."""
     rules = task.evaluation()
     if rules.server is None:
         return {}
@@ -134,10 +134,10 @@ def _counted(path: Path) -> Iterator[Prediction]:
 
 
 def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
-    """Look at every prediction once; returns how many records were left out.
+    """Check every prediction once; returns how many records were left out.
 
     Raises:
-        EvaluationError: a record is missing, there twice, or lacks what the metric needs.
+        EvaluationError: a record is missing, a duplicate, or lacks what the metric needs.
     """
     ids: set[int] = set()
     num_skipped = 0
@@ -146,7 +146,7 @@ def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
         if each.number != number or len(ids) <= number:
             raise EvaluationError(
                 f"task {task.task}: line {number + 1:,} of {path.name} is record {each.number:,} "
-                f"({each.record_id}), which is twice there or out of order. {_AGAIN}"
+                f"({each.record_id}), a duplicate or out of order. {_AGAIN}"
             )
         if each.skipped is not None:
             num_skipped += 1
@@ -154,8 +154,8 @@ def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
             raise EvaluationError(f"task {task.task}, record {each.record_id}: {lacking}")
     if len(ids) != task.num_asked:
         raise EvaluationError(
-            f"task {task.task}: {path.name} has {len(ids):,} records, {task.num_asked:,} were asked: it was "
-            f"cut off or edited. {_AGAIN}"
+            f"task {task.task}: {path.name} has {len(ids):,} records, not {task.num_asked:,}: it was "
+            f"truncated or edited. {_AGAIN}"
         )
     return num_skipped
 
@@ -233,11 +233,11 @@ def _result(
 def _cut(task: TaskFacts) -> tuple[str, ...]:
     if not task.num_cut:
         return ()
-    return (f"the Q-Former did not see the beginning of {task.num_cut:,} long prompts",)
+    return (f"the Q-Former read {task.num_cut:,} long prompts without their beginning",)
 
 
 def printed(metric: Metric, name: str, value: float | None) -> float | None:
-    """A number in the unit that papers print; ranks are no parts of one and stay as they are."""
+    """Return a number in the unit that papers print: percent, but ranks as they are."""
     if value is None or np.isnan(value):
         return None
     return value if name in metric.unscaled else value * metric.scale
@@ -246,11 +246,13 @@ def printed(metric: Metric, name: str, value: float | None) -> float | None:
 def _differences(
     task: TaskFacts, facts: RunFacts, metric: Metric, num_skipped: int
 ) -> tuple[str, ...]:
-    """What keeps this score from standing beside the paper's, apart from the protocol."""
+    """Return why this score is not comparable with the paper's, apart from the protocol."""
     found = []
     expected = task.evaluation().records
     if not task.num_asked:
-        return ("not asked: its answers are hidden; --submission asks it if the dataset has it",)
+        return (
+            "not evaluated: its answers are hidden; --submission evaluates it if the dataset has it",
+        )
     if task.stands_in_for is not None:
         hidden = ", whose answers are hidden" if task.evaluation().server else ""
         found.append(f"{task.split} is not the protocol's split, {task.stands_in_for}{hidden}")
@@ -274,7 +276,7 @@ def average(
     backbone: str | None,
     name: Literal["held_in", "held_out"],
 ) -> Average:
-    """The mean of the default protocols' headlines over the paper's sets."""
+    """Return the mean of the default protocols' headlines over the paper's sets."""
     scores: dict[str, float] = {}
     others = []
     for result in tasks.values():

@@ -36,7 +36,7 @@ def write_submission(source: str, split: str, predictions: Iterable[Prediction],
     of the split has one is for the caller to check.
 
     Raises:
-        EvaluationError: no format is known, or a record is there twice, was not asked, is of another
+        EvaluationError: no format is known, or a record is a duplicate, was skipped, is of another
             split, has an id that the server does not know, or lacks what its format needs.
     """
     if source not in _FORMATS:
@@ -82,21 +82,21 @@ def _nocaps(predictions: _Native) -> list[dict[str, Any]]:
 def _visdial(predictions: _Native) -> list[dict[str, Any]]:
     rounds: dict[tuple[int, int], list[int]] = {}
     for key, each in predictions:
-        picture, _, suffix = key.partition("#round")
-        place = _number(picture, each), _number(suffix, each)
+        image, _, suffix = key.partition("#round")
+        place = _number(image, each), _number(suffix, each)
         if place in rounds:
             raise _twice(each)
         if lacking := lacks_ranking(each):
             raise EvaluationError(f"{each.record_id}: {lacking}")
         rounds[place] = ranks_of(log_probs_of(each)).tolist()
     return [
-        {"image_id": picture, "round_id": number, "ranks": ranks}
-        for (picture, number), ranks in rounds.items()
+        {"image_id": image, "round_id": number, "ranks": ranks}
+        for (image, number), ranks in rounds.items()
     ]
 
 
 def _aokvqa(predictions: _Native) -> dict[str, dict[str, str]]:
-    """Questions asked in both forms need both answers, so that no half of a file is missing."""
+    """Questions with both tasks need both answers, so that no half of a file is missing."""
     answers: dict[str, dict[str, str]] = {}
     for key, each in predictions:
         form = "direct_answer" if each.candidates is None else "multiple_choice"
@@ -111,9 +111,9 @@ def _aokvqa(predictions: _Native) -> dict[str, dict[str, str]]:
         if form in forms:
             raise _twice(each)
         forms[form] = each.output
-    forms_asked = {form for forms in answers.values() for form in forms}
+    all_forms = {form for forms in answers.values() for form in forms}
     for key, forms in answers.items():
-        if absent := sorted(forms_asked - set(forms)):
+        if absent := sorted(all_forms - set(forms)):
             raise EvaluationError(f"question {key} has no {absent[0]}, which others have")
     return answers
 
@@ -138,7 +138,7 @@ def _once(answers: Iterable[tuple[Key, Prediction]]) -> dict[Key, Prediction]:
 
 def _twice(prediction: Prediction) -> EvaluationError:
     return EvaluationError(
-        f"{prediction.record_id}: there twice, and the server takes one answer a record"
+        f"{prediction.record_id}: a duplicate, and the server takes one answer a record"
     )
 
 
@@ -146,7 +146,7 @@ def _number(text: str, prediction: Prediction) -> int:
     """An id that the server has as a number, and as no other text."""
     if not (text.isascii() and text.isdigit()) or str(int(text)) != text:
         raise EvaluationError(
-            f"{prediction.record_id}: {text!r} is no number, as the server's ids are"
+            f"{prediction.record_id}: {text!r} is not an integer, as the server's ids are"
         )
     return int(text)
 

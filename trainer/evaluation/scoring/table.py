@@ -10,7 +10,7 @@ from trainer.evaluation.scoring.results import Average, Results, TaskResult, Val
 
 WIDTH_OFF_TERMINAL = 120
 MOST_PARTS = 6
-"""Parts of a set that the table tells of; all are in the results."""
+"""Parts of a set that the table shows; all are in the results."""
 
 METRICS: Mapping[str, str] = {
     "cider": "CIDEr",
@@ -26,7 +26,7 @@ METRICS: Mapping[str, str] = {
     "aokvqa_direct": "direct answer",
     "ivqa": "iVQA accuracy",
 }
-"""How the table calls metrics."""
+"""Names of metrics in the table."""
 
 AVERAGES = {"held_in": "held-in average (4 sets)", "held_out": "held-out average (8 sets)"}
 
@@ -117,7 +117,7 @@ def _figure(value: float | None) -> str:
 
 def _remarks(results: Results, notes: bool) -> Iterator[str]:
     if results.backbone is None:
-        yield "No paper's numbers: the model has none of the paper's four sizes (--backbone shows those of one)."
+        yield "No numbers of the paper: the language model has none of its four sizes (--backbone chooses one)."
     if any(task.stands_in_for for task in results.tasks.values()):
         yield "* another split than the protocol's"
     for name, average in results.averages.items():
@@ -143,5 +143,5 @@ def _remarks(results: Results, notes: bool) -> Iterator[str]:
         yield "\nNOT SCORED:"
         yield from (f"  - {why}" for why in results.failed.values())
     if results.left_out:
-        yield "\nnot asked:"
+        yield "\nnot evaluated:"
         yield from (f"  - {name}: {why}" for name, why in results.left_out.items())

@@ -1,4 +1,4 @@
-"""Which sets an evaluation runs on: protocols, splits, records, and the paper's numbers.
+"""The tasks of an evaluation: protocols, splits, records, and the paper's numbers.
 
 Imports `trainer.data`; no model.
 """

@@ -1,4 +1,4 @@
-"""What one evaluation is asked to do."""
+"""The options of an evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ class EvaluationOptions:
     model              `nano`, a run's folder or YAML, a Hugging Face folder or its name on the Hub
     overrides          `key=value` of a run's configuration
     limit              so many records of each split, the first ones (rows are in a shuffled order)
-    batch_size         records asked together
-    submission         ask splits with hidden answers too, and write the files that their servers take
+    batch_size         records of a batch
+    submission         evaluate splits with hidden answers too, and write the files that their servers take
     template_dir       where protocols are read, if not the shipped ones
     backbone           of the paper's numbers beside ours, if the model is none of the paper's sizes
     skip_unreadable    leave out records whose images cannot be read, counted, instead of stopping
@@ -63,4 +63,4 @@ class EvaluationOptions:
         if self.submission and self.limit is not None:
             raise EvaluationError("--submission needs every record of a split: leave --limit out")
         if not self.tasks:
-            raise EvaluationError("--tasks names no task; heldout asks the 13 held-out sets")
+            raise EvaluationError("--tasks names no task; heldout stands for the 13 held-out sets")

@@ -1,4 +1,4 @@
-"""The records of a split by number, compared with the manifest before the first is asked."""
+"""The records of a split by number, verified against the manifest before the first is used."""
 
 import hashlib
 from bisect import bisect_left, bisect_right
@@ -172,7 +172,7 @@ def read_vocabulary(
     """A source's answer vocabulary, most frequent first.
 
     Raises:
-        EvaluationError: the build had none; says why.
+        EvaluationError: the build made none; gives the reason.
     """
     entry = manifest.candidates.get(source)
     if entry is None or entry.path is None:

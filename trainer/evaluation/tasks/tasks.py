@@ -1,4 +1,4 @@
-"""Which sets an evaluation asks: names of protocols, groups of them, and the split of each.
+"""Tasks by name: protocols, groups of them, and the split of each.
 
 A task is a protocol on one split. `gqa` is the default protocol on the split that it names, `gqa@val` the same
 on another split, `gqa.lmms_eval` a variant of it.
@@ -75,10 +75,10 @@ def choose_tasks(
     *,
     hidden_splits: bool = False,
 ) -> Chosen:
-    """The tasks that `names` mean: protocols, groups (`heldout`, `heldin`), or patterns (`*.lmms_eval`).
+    """Return the tasks that `names` stand for: protocols, groups (`heldout`, `heldin`), or patterns (`*.lmms_eval`).
 
-    Of a group or pattern what the dataset does not hold is left out, and said. A task whose split is
-    scored by a server is there twice: that split, asked only with `hidden_splits`, and the validation
+    Members of a group or pattern that the dataset lacks are left out, with the reason. A task whose split is
+    scored by a server is there twice: that split, only with `hidden_splits`, and the validation
     split that stands in for it.
 
     Raises:
@@ -118,7 +118,7 @@ def _members(name: str, protocols: Mapping[str, Protocol]) -> tuple[str, ...]:
 def _of_protocol(
     name: str, protocols: Mapping[str, Protocol], manifest: Manifest, hidden_splits: bool
 ) -> tuple[list[Task], str | None]:
-    """A protocol's tasks, and what the dataset lacks of it."""
+    """Return a protocol's tasks, or why the dataset cannot give them."""
     stem, at, wanted = name.partition("@")
     if at and not wanted:
         return [], "no split is named after the @"
@@ -129,7 +129,7 @@ def _of_protocol(
     if rules is None:
         return (
             [],
-            f"{protocol.file} has no section `evaluation`: it says how to ask, not how to score",
+            f"{protocol.file} has no section `evaluation`: it has a prompt, but no rules for scoring",
         )
     held = manifest.splits.get(protocol.source, {})
     if wanted:

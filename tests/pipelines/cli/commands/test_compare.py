@@ -114,14 +114,14 @@ def test_json_has_what_the_table_has(run, folders):
     assert change["outputs"] == [WORDS[1], WORDS[0]]
 
 
-def test_a_task_that_is_not_compared_is_said_and_shows_in_the_status(run, evaluation):
+def test_a_task_that_is_not_compared_is_reported_and_sets_the_status(run, evaluation):
     first = evaluation("a", [1, 1])
     outcome = run("compare", first, evaluation("b", [1, 0], split="val"))
     assert outcome.status == 1
-    assert "- iconqa@val is not compared: A asked iconqa/test, B asked iconqa/val" in outcome.out
+    assert "- iconqa@val is not compared: A evaluated iconqa/test, B iconqa/val" in outcome.out
 
 
-def test_tasks_that_only_a_server_scores_are_said_once(run, folders):
+def test_tasks_that_only_a_server_scores_are_listed_once(run, folders):
     for folder in folders:
         path = folder / "results.json"
         results = msgspec.json.decode(path.read_bytes(), type=Results)
@@ -134,7 +134,7 @@ def test_tasks_that_only_a_server_scores_are_said_once(run, folders):
     outcome = run("compare", *folders)
     assert outcome.status == 0
     assert outcome.out.count("iconqa@val") == 1
-    assert "- not asked, a server scores them: iconqa@val" in outcome.out
+    assert "- not evaluated, a server scores them: iconqa@val" in outcome.out
 
 
 def test_what_cannot_be_compared_at_all_is_an_error(run, folders, tmp_path):

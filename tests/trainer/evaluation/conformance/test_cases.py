@@ -244,7 +244,7 @@ def test_a_case_of_unknown_keys_only_does_not_agree(check):
         ("vqa", [case({"pred": 1, "gts": ["a"]}, 1)], "`inputs.pred` is 1, not a text"),
         ("vqa", [case({"pred": "a", "gts": [1]}, 1)], "not a list of texts"),
         ("vqa", [case({"pred": "a", "gts": []}, 1)], "not a list of texts"),
-        ("vqa", [case({"pred": "a", "gts": ["a"]}, 1)], "one value: say which mode"),
+        ("vqa", [case({"pred": "a", "gts": ["a"]}, 1)], "one value: name its mode"),
         ("vqa_lavis", [case({"pred": "a", "gts": ["a"]}, "x")], '`expected` is "x", not a number'),
         ("ivqa", [case({"pred": "a", "answers": ["a"]}, True)], "not a number"),
         ("ptb_tokenizer", [case(5, "a")], "`inputs` is not a text"),

@@ -7,8 +7,8 @@ from transformers import GenerationConfig
 from templates.evaluation import Decoding, PerModel
 from trainer.errors import EvaluationError
 from trainer.evaluation.inference.generation import settings
-from trainer.evaluation.inference.loading import load_answerer
-from trainer.evaluation.inference.prompts import Asked, tokenize
+from trainer.evaluation.inference.loading import load_adapter
+from trainer.evaluation.inference.prompts import ModelInput, tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ def asked(side, num_frames=1, prompts=PROMPTS):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, side, side)
     return [
-        Asked(
+        ModelInput(
             f"okvqa/val/{number}",
             prompt,
             torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8),
@@ -34,21 +34,21 @@ def asked(side, num_frames=1, prompts=PROMPTS):
 
 
 @pytest.fixture(scope="module", params=["tiny_t5", "tiny_llama", "nano"])
-def answerer(request):
+def adapter(request):
     name = request.param
     place = name if name == "nano" else str(request.getfixturevalue(name))
-    return load_answerer(place, device=CPU)
+    return load_adapter(place, device=CPU)
 
 
-def by_transformers(answerer, each, decoding):
+def by_transformers(adapter, each, decoding):
     """The text of InstructBLIP's own `generate`, asked one question."""
-    tokens, hf = answerer.tokenizers, answerer.model.hf
+    tokens, hf = adapter.tokenizers, adapter.model.hf
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     made = tokenize([each.prompt], tokens, for_qformer=True)
     image = [tokens.image_token] * tokens.num_query_tokens
     ids = torch.tensor([image + made.language[0]])
     read = torch.tensor(made.qformer)
-    told = settings(answerer.model, tokens, decoding)
+    told = settings(adapter.model, tokens, decoding)
     told.repetition_penalty = decoding.repetition_penalty
     out = hf.generate(
         pixel_values=(each.pixels.float() / 255 - mean) / std,
@@ -63,39 +63,39 @@ def by_transformers(answerer, each, decoding):
 
 
 @pytest.mark.parametrize("name", DECODINGS)
-def test_together_as_alone_as_in_transformers(answerer, name):
-    some, decoding = asked(answerer.image_side), DECODINGS[name]
-    together = answerer.generate(some, decoding)
-    assert together == [answerer.generate([each], decoding)[0] for each in some]
-    assert together == [by_transformers(answerer, each, decoding) for each in some]
+def test_together_as_alone_as_in_transformers(adapter, name):
+    some, decoding = asked(adapter.image_side), DECODINGS[name]
+    together = adapter.generate(some, decoding)
+    assert together == [adapter.generate([each], decoding)[0] for each in some]
+    assert together == [by_transformers(adapter, each, decoding) for each in some]
     assert len(set(together)) > 1, "the model says the same to everything, the test shows nothing"
 
 
-def test_a_repetition_penalty_looks_at_what_was_written_alone(answerer):
-    some = asked(answerer.image_side)
+def test_a_repetition_penalty_looks_at_what_was_written_alone(adapter):
+    some = asked(adapter.image_side)
     plain = Decoding(beams=2, max_new_tokens=12)
     penalised = plain.model_copy(update={"repetition_penalty": 3.0})
-    together = answerer.generate(some, penalised)
-    assert together == [answerer.generate([each], penalised)[0] for each in some]
-    assert together != answerer.generate(some, plain)
-    if answerer.language_model == "t5":  # transformers gives a decoder its prompt to look at
-        assert together == [by_transformers(answerer, each, penalised) for each in some]
+    together = adapter.generate(some, penalised)
+    assert together == [adapter.generate([each], penalised)[0] for each in some]
+    assert together != adapter.generate(some, plain)
+    if adapter.language_model == "t5":  # transformers gives a decoder its prompt to look at
+        assert together == [by_transformers(adapter, each, penalised) for each in some]
 
 
-def test_videos_and_images_may_be_asked_together(answerer):
-    pictures = asked(answerer.image_side, 1, PROMPTS[:2])
-    videos = asked(answerer.image_side, 4, PROMPTS[:2])
+def test_videos_and_images_may_be_asked_together(adapter):
+    pictures = asked(adapter.image_side, 1, PROMPTS[:2])
+    videos = asked(adapter.image_side, 4, PROMPTS[:2])
     mixed = [videos[0], pictures[0], pictures[1], videos[1]]
     decoding = DECODINGS["beams"]
-    assert answerer.generate(mixed, decoding) == [
-        answerer.generate([each], decoding)[0] for each in mixed
+    assert adapter.generate(mixed, decoding) == [
+        adapter.generate([each], decoding)[0] for each in mixed
     ]
 
 
-def test_a_text_has_as_many_tokens_as_are_asked_for(answerer):
-    some = asked(answerer.image_side)
+def test_a_text_has_as_many_tokens_as_are_asked_for(adapter):
+    some = asked(adapter.image_side)
     rows = []
-    language_model = answerer.model.hf.language_model
+    language_model = adapter.model.hf.language_model
     original = language_model.generate
 
     def spied(**given):
@@ -104,60 +104,60 @@ def test_a_text_has_as_many_tokens_as_are_asked_for(answerer):
 
     language_model.generate = spied
     try:
-        answerer.generate(some, Decoding(beams=2, min_new_tokens=5, max_new_tokens=7))
+        adapter.generate(some, Decoding(beams=2, min_new_tokens=5, max_new_tokens=7))
     finally:
         del language_model.generate
-    new = rows[0][:, 1:] if answerer.language_model == "t5" else rows[0]
+    new = rows[0][:, 1:] if adapter.language_model == "t5" else rows[0]
     assert new.shape[1] <= 7
-    assert not (new[:, :5] == answerer.tokenizers.eos).any()
+    assert not (new[:, :5] == adapter.tokenizers.eos).any()
 
 
-def test_nothing_comes_from_the_checkpoints_own_settings(answerer):
-    some, decoding = asked(answerer.image_side), DECODINGS["greedy"]
-    before = answerer.generate(some, decoding)
-    language_model = answerer.model.hf.language_model
+def test_nothing_comes_from_the_checkpoints_own_settings(adapter):
+    some, decoding = asked(adapter.image_side), DECODINGS["greedy"]
+    before = adapter.generate(some, decoding)
+    language_model = adapter.model.hf.language_model
     own = language_model.generation_config
     sampling = GenerationConfig(
         do_sample=True, temperature=9.0, no_repeat_ngram_size=1, suppress_tokens=[5, 6, 7, 40, 41]
     )
     language_model.generation_config = sampling
     try:
-        assert answerer.generate(some, decoding) == before
+        assert adapter.generate(some, decoding) == before
         assert language_model.generation_config is sampling
     finally:
         language_model.generation_config = own
 
 
 def test_an_output_that_is_no_number_names_its_record(tiny_model):
-    broken = load_answerer(str(tiny_model), device=CPU)
+    broken = load_adapter(str(tiny_model), device=CPU)
     some = asked(28, prompts=("a", "b", "c"))
 
     def only_the_second(module, inputs, logits):
         return logits.index_fill(0, torch.tensor([2, 3]), torch.nan)  # two beams each
 
     broken.model.hf.language_model.lm_head.register_forward_hook(only_the_second)
-    with pytest.raises(EvaluationError, match="record okvqa/val/1 is not a number"):
+    with pytest.raises(EvaluationError, match="record okvqa/val/1 is NaN"):
         broken.generate(some, Decoding(beams=2, max_new_tokens=3))
 
 
 def test_a_prompt_without_room_names_its_record(tiny_llama):
-    answerer = load_answerer(str(tiny_llama), device=CPU)
+    adapter = load_adapter(str(tiny_llama), device=CPU)
     with pytest.raises(EvaluationError, match="prompt of record okvqa/val/1 is too long"):
-        answerer.generate(asked(28, prompts=("a", "b" * 600)), DECODINGS["greedy"])
+        adapter.generate(asked(28, prompts=("a", "b" * 600)), DECODINGS["greedy"])
 
 
 def test_eager_attention_writes_alike(tiny_model):
     some, decoding = asked(28), DECODINGS["beams"]
     fast, eager = (
-        load_answerer(str(tiny_model), device=CPU, attention=a) for a in ("sdpa", "eager")
+        load_adapter(str(tiny_model), device=CPU, attention=a) for a in ("sdpa", "eager")
     )
     assert fast.generate(some, decoding) == eager.generate(some, decoding)
 
 
-def test_a_prompt_is_read_once_whatever_the_number_of_beams(answerer):
-    some, lengths = asked(answerer.image_side), []
-    language_model = answerer.model.hf.language_model
-    reader = language_model.encoder if answerer.language_model == "t5" else language_model.model
+def test_a_prompt_is_read_once_whatever_the_number_of_beams(adapter):
+    some, lengths = asked(adapter.image_side), []
+    language_model = adapter.model.hf.language_model
+    reader = language_model.encoder if adapter.language_model == "t5" else language_model.model
 
     def note(module, args, given):
         if (embedded := given.get("inputs_embeds")) is not None:
@@ -165,7 +165,7 @@ def test_a_prompt_is_read_once_whatever_the_number_of_beams(answerer):
 
     hook = reader.register_forward_pre_hook(note, with_kwargs=True)
     try:
-        answerer.generate(some, Decoding(beams=4, max_new_tokens=3))
+        adapter.generate(some, Decoding(beams=4, max_new_tokens=3))
     finally:
         hook.remove()
     whole = [shape for shape in lengths if shape[1] > 1]
@@ -174,16 +174,16 @@ def test_a_prompt_is_read_once_whatever_the_number_of_beams(answerer):
 
 
 def test_a_failure_leaves_the_model_as_it_was(tiny_model):
-    answerer = load_answerer(str(tiny_model), device=CPU)
+    adapter = load_adapter(str(tiny_model), device=CPU)
     some, decoding = asked(28), DECODINGS["beams"]
-    before = answerer.generate(some, decoding), answerer.rank(some, [["a"]] * 5, end_token=True)
+    before = adapter.generate(some, decoding), adapter.rank(some, [["a"]] * 5, end_token=True)
 
     def fail(module, args):
         raise RuntimeError("out of luck")
 
-    hook = answerer.model.hf.language_model.lm_head.register_forward_pre_hook(fail)
+    hook = adapter.model.hf.language_model.lm_head.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="out of luck"):
-        answerer.generate(some, decoding)
+        adapter.generate(some, decoding)
     hook.remove()
-    after = answerer.generate(some, decoding), answerer.rank(some, [["a"]] * 5, end_token=True)
+    after = adapter.generate(some, decoding), adapter.rank(some, [["a"]] * 5, end_token=True)
     assert after == before

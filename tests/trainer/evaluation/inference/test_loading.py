@@ -18,8 +18,8 @@ from trainer.config.model import ModelOptions
 from trainer.config.shipped import shipped_folder
 from trainer.errors import CheckpointError, ConfigError, EvaluationError, ModelError
 from trainer.evaluation.inference.fingerprint import weights_sha256
-from trainer.evaluation.inference.loading import load_answerer
-from trainer.evaluation.inference.prompts import Asked, tokenize
+from trainer.evaluation.inference.loading import load_adapter
+from trainer.evaluation.inference.prompts import ModelInput, tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 from trainer.model.starts.build import build_model
 from trainer.model.trained import trained_parameters
@@ -35,14 +35,16 @@ def asked(side, num_frames=1):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, side, side)
     return [
-        Asked(prompt, prompt, torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
+        ModelInput(
+            prompt, prompt, torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+        )
         for prompt in PROMPTS
     ]
 
 
-def ranked(answerer):
-    some = asked(answerer.image_side)
-    return torch.tensor(answerer.rank(some, [["yes", "no", "red"]] * 3, end_token=False))
+def ranked(adapter):
+    some = asked(adapter.image_side)
+    return torch.tensor(adapter.rank(some, [["yes", "no", "red"]] * 3, end_token=False))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def run(tmp_path_factory):
 
 
 def test_the_shipped_model_says_what_it_is():
-    nano = load_answerer("nano", device=CPU)
+    nano = load_adapter("nano", device=CPU)
     facts = nano.facts
     assert facts["kind"] == "nano"
     assert facts["step"] is None
@@ -88,26 +90,26 @@ def test_the_shipped_model_says_what_it_is():
 
 
 def test_a_runs_folder_gives_its_best_checkpoint_and_a_checkpoint_itself(run):
-    best = load_answerer(str(run), device=CPU)
-    older = load_answerer(str(run / "checkpoints/step-00000010"), device=CPU)
-    newer = load_answerer(str(run / "checkpoints/step-00000020"), device=CPU)
+    best = load_adapter(str(run), device=CPU)
+    older = load_adapter(str(run / "checkpoints/step-00000010"), device=CPU)
+    newer = load_adapter(str(run / "checkpoints/step-00000020"), device=CPU)
     assert (best.facts["step"], older.facts["step"], newer.facts["step"]) == (10, 10, 20)
     assert best.facts["weights_sha256"] == older.facts["weights_sha256"]
     assert torch.equal(ranked(best), ranked(older))
     assert not torch.equal(ranked(older), ranked(newer))
-    start = load_answerer(str(CONFIG), device=CPU)
+    start = load_adapter(str(CONFIG), device=CPU)
     assert (start.facts["kind"], start.facts["step"]) == ("configuration", None)
     assert not torch.equal(ranked(start), ranked(older))
 
 
 def test_a_configurations_overrides_change_the_model_and_others_have_none(run, tiny_t5):
-    changed = load_answerer(str(CONFIG), ["model.qformer_instruction=false"], device=CPU)
+    changed = load_adapter(str(CONFIG), ["model.qformer_instruction=false"], device=CPU)
     assert changed.facts["reads_instruction"] is False
     with pytest.raises(ConfigError, match="unknown key"):
-        load_answerer(str(run), ["model.nothing=1"], device=CPU)
+        load_adapter(str(run), ["model.nothing=1"], device=CPU)
     for place in ("nano", str(tiny_t5)):
         with pytest.raises(EvaluationError, match="no configuration that 'seed=1' could change"):
-            load_answerer(place, ["seed=1"], device=CPU)
+            load_adapter(place, ["seed=1"], device=CPU)
 
 
 def test_a_checkpoint_over_other_frozen_weights_is_refused(run, tmp_path):
@@ -116,24 +118,24 @@ def test_a_checkpoint_over_other_frozen_weights_is_refused(run, tmp_path):
     state = json.loads((copy / STATE).read_text())
     (copy / STATE).write_text(json.dumps(state | {"made_of": {"frozen": "0" * 64}, "digests": {}}))
     with pytest.raises(ModelError, match="other frozen weights than those that model"):
-        load_answerer(str(copy), device=CPU)
+        load_adapter(str(copy), device=CPU)
 
 
 def test_a_run_without_checkpoints_says_so(tmp_path):
     shutil.copy(CONFIG, tmp_path / "config.yaml")
     with pytest.raises(CheckpointError, match="is not a checkpoint, and holds no checkpoints/step"):
-        load_answerer(str(tmp_path), device=CPU)
+        load_adapter(str(tmp_path), device=CPU)
     with pytest.raises(CheckpointError):
         chosen_checkpoint(tmp_path)
 
 
 def test_a_folder_of_hugging_face_gives_its_logits(tiny_model):
-    answerer = load_answerer(str(tiny_model), device=CPU)
-    assert answerer.facts["kind"] == "instructblip"
-    deaf = load_answerer(str(tiny_model), device=CPU, qformer_instruction=False)
+    adapter = load_adapter(str(tiny_model), device=CPU)
+    assert adapter.facts["kind"] == "instructblip"
+    deaf = load_adapter(str(tiny_model), device=CPU, qformer_instruction=False)
     assert deaf.facts["reads_instruction"] is False
-    assert not torch.equal(ranked(answerer), ranked(deaf))
-    short = load_answerer(str(tiny_model), device=CPU, max_instruction_tokens=5)
+    assert not torch.equal(ranked(adapter), ranked(deaf))
+    short = load_adapter(str(tiny_model), device=CPU, max_instruction_tokens=5)
     assert short.facts["max_instruction_tokens"] == 5
     ranked(short)
     assert short.num_cut_prompts == 2
@@ -163,17 +165,17 @@ def blip2(request, tmp_path_factory, tiny):
 
 
 def test_blip2_writes_and_ranks_as_transformers_does(blip2):
-    answerer = load_answerer(str(blip2), device=CPU)
-    assert answerer.facts["kind"] == "blip-2"
-    assert answerer.facts["reads_instruction"] is False
+    adapter = load_adapter(str(blip2), device=CPU)
+    assert adapter.facts["kind"] == "blip-2"
+    assert adapter.facts["reads_instruction"] is False
     hf = Blip2ForConditionalGeneration.from_pretrained(blip2).eval()
-    tokens = answerer.tokenizers
+    tokens = adapter.tokenizers
     hf.config.image_token_index = tokens.image_token
-    assert answerer.facts["parameters"] == sum(p.numel() for p in hf.parameters())
+    assert adapter.facts["parameters"] == sum(p.numel() for p in hf.parameters())
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     some = asked(28)
-    texts = answerer.generate(some, Decoding(beams=3, max_new_tokens=9))
-    scores = ranked(answerer)
+    texts = adapter.generate(some, Decoding(beams=3, max_new_tokens=9))
+    scores = ranked(adapter)
     for row, each in enumerate(some):
         (text,) = tokenize([each.prompt], tokens, for_qformer=False).language
         ids = torch.tensor([[tokens.image_token] * tokens.num_query_tokens + text])
@@ -205,7 +207,7 @@ def test_blip2_writes_and_ranks_as_transformers_does(blip2):
 
 def test_blip2_cannot_be_told_to_read_the_instruction(blip2):
     with pytest.raises(EvaluationError, match="has no text branch, it reads no instruction"):
-        load_answerer(str(blip2), device=CPU, qformer_instruction=True)
+        load_adapter(str(blip2), device=CPU, qformer_instruction=True)
 
 
 def test_a_configuration_that_starts_from_stage_2_alone_may_not_read_the_instruction(blip2):
@@ -218,36 +220,36 @@ def test_a_configuration_that_starts_from_stage_2_alone_may_not_read_the_instruc
 def test_a_model_of_another_kind_says_what_it_is(tmp_path, blip2):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llava"}))
     with pytest.raises(EvaluationError, match="is a llava; what can be evaluated is instructblip"):
-        load_answerer(str(tmp_path), device=CPU)
+        load_adapter(str(tmp_path), device=CPU)
     config = json.loads((blip2 / "config.json").read_text())
     config["text_config"]["model_type"] = "opt"
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(EvaluationError, match="a blip-2 with a language model of kind opt"):
-        load_answerer(str(tmp_path), device=CPU)
+        load_adapter(str(tmp_path), device=CPU)
     config["architectures"] = [Blip2ForImageTextRetrieval.__name__]
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(EvaluationError, match="Blip2ForImageTextRetrieval, which writes no text"):
-        load_answerer(str(tmp_path), device=CPU)
+        load_adapter(str(tmp_path), device=CPU)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(EvaluationError, match="cannot read the configuration"):
-        load_answerer(str(tmp_path), device=CPU)
+        load_adapter(str(tmp_path), device=CPU)
 
 
 def test_what_is_missing_is_named(tmp_path, tiny_t5):
     for place in (str(tmp_path / "none"), "./none", "none", "none/"):
         with pytest.raises(ModelError, match="no such folder"):
-            load_answerer(place, device=CPU)
+            load_adapter(place, device=CPU)
     with pytest.raises(ModelError, match=r"holds no config\.json"):
-        load_answerer(str(tmp_path), device=CPU)
+        load_adapter(str(tmp_path), device=CPU)
     copy = Path(shutil.copytree(tiny_t5, tmp_path / "copy"))
     (copy / "tokenizer_config.json").unlink()
     with pytest.raises(ModelError, match="holds no tokenizer"):
-        load_answerer(str(copy), device=CPU)
+        load_adapter(str(copy), device=CPU)
 
 
 def test_the_hash_tells_weights_apart_also_where_it_only_samples(tiny_llama):
-    model = load_answerer(str(tiny_llama), device=CPU).model
-    again = load_answerer(str(tiny_llama), device=CPU).model
+    model = load_adapter(str(tiny_llama), device=CPU).model
+    again = load_adapter(str(tiny_llama), device=CPU).model
     for whole_bytes in (10**9, 0):
         before = weights_sha256(model, whole_bytes)
         assert before == weights_sha256(again, whole_bytes)
@@ -274,14 +276,14 @@ def configure(folder, part, key, value):
 def test_a_configuration_that_is_no_object_says_what_it_is(copied, text, kind):
     (copied / "config.json").write_text(text)
     with pytest.raises(EvaluationError, match=rf"config\.json is {kind}, not an object"):
-        load_answerer(str(copied), device=CPU)
+        load_adapter(str(copied), device=CPU)
 
 
 @pytest.mark.parametrize(("value", "kind"), [("x", "a text"), ([1], "a list"), (5, "a number")])
 def test_a_language_model_that_is_no_object_says_what_it_is(copied, value, kind):
     configure(copied, None, "text_config", value)
     with pytest.raises(EvaluationError, match=rf"config\.json: `text_config` is {kind}"):
-        load_answerer(str(copied), device=CPU)
+        load_adapter(str(copied), device=CPU)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_a_language_model_that_is_no_object_says_what_it_is(copied, value, kind)
 def test_sizes_that_no_model_can_have_name_the_file(copied, part, key, value, message):
     configure(copied, part, key, value)
     with pytest.raises(ModelError, match=r"cannot [a-z ]+ \S+config\.json") as raised:
-        load_answerer(str(copied), device=CPU)
+        load_adapter(str(copied), device=CPU)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -313,7 +315,7 @@ def test_a_broken_tokenizer_names_its_folder(copied, folder, text):
     with pytest.raises(
         ModelError, match=rf"cannot read the tokenizer of {named} \(tokenizer\.json"
     ):
-        load_answerer(str(copied), device=CPU)
+        load_adapter(str(copied), device=CPU)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +326,7 @@ def test_a_broken_index_of_weights_is_named(copied, text):
     with pytest.raises(
         ModelError, match=r"model\.safetensors\.index\.json(:| has no `weight_map`)"
     ):
-        load_answerer(str(copied), device=CPU)
+        load_adapter(str(copied), device=CPU)
 
 
 def test_weights_of_integers_are_named(copied):
@@ -333,10 +335,10 @@ def test_weights_of_integers_are_named(copied):
     state["query_tokens"] = state["query_tokens"].to(torch.int8)
     save_file(state | {"vision_model.embeddings.position_ids": torch.arange(5)}, path)
     with pytest.raises(ModelError, match=r"model\.safetensors holds query_tokens as int8"):
-        load_answerer(str(copied), device=CPU)
+        load_adapter(str(copied), device=CPU)
 
 
 @pytest.mark.skipif(find_spec("flash_attn") is not None, reason="flash attention is installed")
 def test_an_attention_that_is_not_installed_is_named(tiny_t5):
     with pytest.raises(EvaluationError, match=r"--attention flash_attention_2 .* take sdpa"):
-        load_answerer(str(tiny_t5), device=CPU, attention="flash_attention_2")
+        load_adapter(str(tiny_t5), device=CPU, attention="flash_attention_2")

@@ -13,7 +13,7 @@ def asked_of(packs):
     found = {}
     for each in packs:
         sees = each.ancestry(len(each))
-        for node, token, number in zip(each.nodes, each.asked, each.numbers, strict=True):
+        for node, token, number in zip(each.nodes, each.targets, each.numbers, strict=True):
             seen = [each.tokens[other] for other in np.flatnonzero(sees[node]) if other]
             found.setdefault(number, []).append((seen, token))
     return found

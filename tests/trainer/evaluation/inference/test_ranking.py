@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from trainer.errors import EvaluationError
-from trainer.evaluation.inference.loading import load_answerer
-from trainer.evaluation.inference.prompts import Asked, read, tokenize
+from trainer.evaluation.inference.loading import load_adapter
+from trainer.evaluation.inference.prompts import ModelInput, read, tokenize
 from trainer.evaluation.inference.ranking import rank, tokenize_candidates
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
@@ -18,7 +18,7 @@ def asked(side, num_frames=1, prompts=PROMPTS):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, side, side)
     return [
-        Asked(
+        ModelInput(
             f"iconqa/test/{number}",
             prompt,
             torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8),
@@ -28,19 +28,19 @@ def asked(side, num_frames=1, prompts=PROMPTS):
 
 
 @pytest.fixture(scope="module", params=["tiny_t5", "tiny_llama", "nano"])
-def answerer(request):
+def adapter(request):
     return load(request, request.param)
 
 
 def load(request, name, **options):
     place = name if name == "nano" else str(request.getfixturevalue(name))
-    return load_answerer(place, device=CPU, **options)
+    return load_adapter(place, device=CPU, **options)
 
 
 @torch.no_grad()
-def by_transformers(answerer, each, candidate, end_token):
+def by_transformers(adapter, each, candidate, end_token):
     """A candidate's log-probability by the whole model's own forward, nothing shared, nothing padded."""
-    tokens, hf = answerer.tokenizers, answerer.model.hf
+    tokens, hf = adapter.tokenizers, adapter.model.hf
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     made = tokenize([each.prompt], tokens, for_qformer=True)
     prompt = [tokens.image_token] * tokens.num_query_tokens + made.language[0]
@@ -60,15 +60,15 @@ def by_transformers(answerer, each, candidate, end_token):
 
 
 @pytest.mark.parametrize("end_token", [False, True])
-def test_scores_and_order_are_those_of_one_forward_a_candidate(answerer, end_token):
-    some = asked(answerer.image_side)
-    got = torch.tensor(answerer.rank(some, [CANDIDATES] * len(some), end_token=end_token))
+def test_scores_and_order_are_those_of_one_forward_a_candidate(adapter, end_token):
+    some = asked(adapter.image_side)
+    got = torch.tensor(adapter.rank(some, [CANDIDATES] * len(some), end_token=end_token))
     wanted = torch.tensor(
-        [[by_transformers(answerer, e, c, end_token) for c in CANDIDATES] for e in some]
+        [[by_transformers(adapter, e, c, end_token) for c in CANDIDATES] for e in some]
     )
     torch.testing.assert_close(got, wanted, atol=3e-5, rtol=1e-5)
     assert torch.equal(got.argsort(dim=1, stable=True), wanted.argsort(dim=1, stable=True))
-    assert len(set(got.argmax(1).tolist())) > 1 or answerer.facts["kind"] == "nano"
+    assert len(set(got.argmax(1).tolist())) > 1 or adapter.facts["kind"] == "nano"
 
 
 def test_eager_attention_ranks_alike(request):
@@ -83,28 +83,28 @@ def test_eager_attention_ranks_alike(request):
         )
 
 
-def test_each_question_may_have_candidates_of_its_own(answerer):
-    some = asked(answerer.image_side)
+def test_each_question_may_have_candidates_of_its_own(adapter):
+    some = asked(adapter.image_side)
     lists = [CANDIDATES, ("yes", "no"), ("one that is long", "b"), ("q",)]
-    together = answerer.rank(some, lists, end_token=False)
+    together = adapter.rank(some, lists, end_token=False)
     for each, candidates, scores in zip(some, lists, together, strict=True):
-        (alone,) = answerer.rank([each], [candidates], end_token=False)
+        (alone,) = adapter.rank([each], [candidates], end_token=False)
         assert scores == pytest.approx(alone, abs=3e-5)
         assert len(scores) == len(candidates)
 
 
-def test_equal_candidates_have_equal_scores(answerer):
-    (scores,) = answerer.rank(asked(answerer.image_side)[:1], [CANDIDATES], end_token=True)
+def test_equal_candidates_have_equal_scores(adapter):
+    (scores,) = adapter.rank(asked(adapter.image_side)[:1], [CANDIDATES], end_token=True)
     assert scores[CANDIDATES.index("a")] == scores[8]
     assert CANDIDATES[8] == "a"
 
 
-def test_videos_and_images_may_be_ranked_together(answerer):
-    side = answerer.image_side
+def test_videos_and_images_may_be_ranked_together(adapter):
+    side = adapter.image_side
     mixed = [*asked(side, 4)[:1], *asked(side, 1)[1:3], *asked(side, 4)[3:]]
-    together = answerer.rank(mixed, [CANDIDATES] * 4, end_token=False)
+    together = adapter.rank(mixed, [CANDIDATES] * 4, end_token=False)
     for each, scores in zip(mixed, together, strict=True):
-        (alone,) = answerer.rank([each], [CANDIDATES], end_token=False)
+        (alone,) = adapter.rank([each], [CANDIDATES], end_token=False)
         assert scores == pytest.approx(alone, abs=3e-5)
 
 
@@ -115,33 +115,33 @@ def many(num, seed=0):
     return ["".join(map(chr, each.tolist())) for each in letters]
 
 
-def test_thousands_of_candidates_in_parts_have_the_scores_of_all_at_once(answerer):
-    some = asked(answerer.image_side)[:2]
+def test_thousands_of_candidates_in_parts_have_the_scores_of_all_at_once(adapter):
+    some = asked(adapter.image_side)[:2]
     texts = [many(3000), many(40, seed=1)]
-    rows = tokenize_candidates(some, texts, answerer.tokenizers, end_token=True)
-    prompts = tokenize([e.prompt for e in some], answerer.tokenizers, for_qformer=True)
-    prefix = read(some, prompts, answerer.model, answerer.tokenizers)
-    whole = rank(answerer.model, answerer.tokenizers, prefix, texts, rows)
-    parts = rank(answerer.model, answerer.tokenizers, prefix, texts, rows, budget_bytes=2_000_000)
+    rows = tokenize_candidates(some, texts, adapter.tokenizers, end_token=True)
+    prompts = tokenize([e.prompt for e in some], adapter.tokenizers, for_qformer=True)
+    prefix = read(some, prompts, adapter.model, adapter.tokenizers)
+    whole = rank(adapter.model, adapter.tokenizers, prefix, texts, rows)
+    parts = rank(adapter.model, adapter.tokenizers, prefix, texts, rows, budget_bytes=2_000_000)
     for all_at_once, in_parts in zip(whole, parts, strict=True):
         assert in_parts == pytest.approx(all_at_once, abs=3e-5)
 
 
-def test_memory_is_bounded_by_the_budget_whatever_the_number_of_candidates(answerer, monkeypatch):
-    some = asked(answerer.image_side)[:2]
+def test_memory_is_bounded_by_the_budget_whatever_the_number_of_candidates(adapter, monkeypatch):
+    some = asked(adapter.image_side)[:2]
     largest = []
-    head = answerer.model.hf.language_model.lm_head
+    head = adapter.model.hf.language_model.lm_head
     hook = head.register_forward_hook(lambda module, given, out: largest.append(out.numel()))
     sizes = {}
     try:
         for num in (400, 4000):
             largest.clear()
             texts = [many(num)] * 2
-            rows = tokenize_candidates(some, texts, answerer.tokenizers, end_token=False)
-            prompts = tokenize([e.prompt for e in some], answerer.tokenizers, for_qformer=True)
-            prefix = read(some, prompts, answerer.model, answerer.tokenizers)
+            rows = tokenize_candidates(some, texts, adapter.tokenizers, end_token=False)
+            prompts = tokenize([e.prompt for e in some], adapter.tokenizers, for_qformer=True)
+            prefix = read(some, prompts, adapter.model, adapter.tokenizers)
             budget = 3_000_000
-            rank(answerer.model, answerer.tokenizers, prefix, texts, rows, budget_bytes=budget)
+            rank(adapter.model, adapter.tokenizers, prefix, texts, rows, budget_bytes=budget)
             sizes[num] = max(largest)
             assert max(largest) * 12 <= budget // 2
     finally:
@@ -149,12 +149,12 @@ def test_memory_is_bounded_by_the_budget_whatever_the_number_of_candidates(answe
     assert sizes[4000] <= 1.1 * sizes[400]
 
 
-def test_the_prompt_is_read_once_for_all_candidates(answerer):
-    some = asked(answerer.image_side)
+def test_the_prompt_is_read_once_for_all_candidates(adapter):
+    some = asked(adapter.image_side)
     vision, read_tokens = [], []
-    model = answerer.model.hf
+    model = adapter.model.hf
     first = model.language_model
-    first = first.encoder if answerer.language_model == "t5" else first.model
+    first = first.encoder if adapter.language_model == "t5" else first.model
     hooks = [
         model.vision_model.encoder.register_forward_hook(lambda *given: vision.append(1)),
         first.register_forward_pre_hook(
@@ -163,7 +163,7 @@ def test_the_prompt_is_read_once_for_all_candidates(answerer):
         ),
     ]
     try:
-        answerer.rank(some, [many(2000)] * len(some), end_token=True)
+        adapter.rank(some, [many(2000)] * len(some), end_token=True)
     finally:
         for hook in hooks:
             hook.remove()
@@ -171,14 +171,14 @@ def test_the_prompt_is_read_once_for_all_candidates(answerer):
     assert sum(read_tokens) == 1
 
 
-def test_a_candidate_without_tokens_is_named(answerer):
-    some = asked(answerer.image_side)[:2]
+def test_a_candidate_without_tokens_is_named(adapter):
+    some = asked(adapter.image_side)[:2]
     with pytest.raises(
         EvaluationError, match=r"iconqa/test/1: candidate '' \(number 2\) has no tok"
     ):
-        answerer.rank(some, [["a"], ["a", "b", ""]], end_token=True)
+        adapter.rank(some, [["a"], ["a", "b", ""]], end_token=True)
     with pytest.raises(EvaluationError, match="iconqa/test/1 has no candidates"):
-        answerer.rank(some, [["a"], []], end_token=False)
+        adapter.rank(some, [["a"], []], end_token=False)
 
 
 def test_a_score_that_is_no_number_names_record_and_candidate(request):
@@ -194,11 +194,11 @@ def test_a_score_that_is_no_number_names_record_and_candidate(request):
 
 
 def test_a_prompt_without_room_for_the_longest_candidate_is_named(tiny_llama):
-    answerer = load_answerer(str(tiny_llama), device=CPU)
+    adapter = load_adapter(str(tiny_llama), device=CPU)
     some = asked(28, prompts=("x", "x" * 495))
-    answerer.rank(some, [["a" * 8]] * 2, end_token=False)
+    adapter.rank(some, [["a" * 8]] * 2, end_token=False)
     with pytest.raises(EvaluationError, match="iconqa/test/1 is too long"):
-        answerer.rank(some, [["a" * 8]] * 2, end_token=True)
+        adapter.rank(some, [["a" * 8]] * 2, end_token=True)
 
 
 def test_in_bfloat16_the_scores_are_those_of_fp32_but_for_rounding(request):

@@ -75,7 +75,7 @@ def test_one_class_has_no_area():
 
 
 def test_scores_and_labels_that_are_none_are_refused():
-    with pytest.raises(EvaluationError, match="score 1 is not a number"):
+    with pytest.raises(EvaluationError, match="score 1 is NaN"):
         roc_auc([0, 1], [0.5, math.nan])
     with pytest.raises(EvaluationError, match="label 2 is 2"):
         roc_auc([0, 1, 2], [0.5, 0.1, 0.2])
@@ -115,7 +115,7 @@ def test_a_record_whose_words_all_have_no_probability_is_named():
         METRIC.score([prediction((0, 0, 0, 0), True, number=3)])
 
 
-def test_what_a_prediction_lacks_is_said():
+def test_incomplete_predictions_are_refused_with_a_reason():
     full = (0.4, 0.1, 0.4, 0.1)
     assert METRIC.lacks(prediction(full, True)) is None
     assert "no label" in METRIC.lacks(prediction(full, None))

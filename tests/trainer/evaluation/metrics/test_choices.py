@@ -97,7 +97,7 @@ def test_statements_are_scored_as_by_vsr(said):
 
 def test_of_equal_choices_the_first_is_chosen():
     assert choose([-3.0, -1.0, -1.0]) == 1
-    with pytest.raises(EvaluationError, match="candidate 1 is not a number"):
+    with pytest.raises(EvaluationError, match="candidate 1 is NaN"):
         choose([0.0, math.nan])
     with pytest.raises(EvaluationError, match="no candidate"):
         choose([])
@@ -148,7 +148,7 @@ def test_a_log_probability_that_is_no_number_names_the_record(metric):
         metric.score([prediction([0.0, math.nan], **fields)])
 
 
-def test_what_a_prediction_lacks_is_said():
+def test_incomplete_predictions_are_refused_with_a_reason():
     assert ChoiceAccuracy().lacks(prediction([0.0, 1.0], correct_choice=1)) is None
     assert "no correct_choice" in ChoiceAccuracy().lacks(prediction([0.0, 1.0]))
     lacks = ChoiceAccuracy().lacks

@@ -1,4 +1,4 @@
-"""The optional extra: what is missing is said, and lines that do not come back are noticed."""
+"""The optional extra: what is missing is reported, and lines that do not come back are noticed."""
 
 import json
 import sys
@@ -77,7 +77,7 @@ def test_lines_that_shifted_are_an_error(install):
         pycoco.tokenize(["a dog", "a cat"])
 
 
-def test_what_java_says_when_it_fails_is_told(install):
+def test_an_error_of_java_is_quoted(install):
     install("echo 'Error: no such class' >&2; exit 3")
     with pytest.raises(EvaluationError, match="ended with 3: Error: no such class"):
         pycoco.tokenize(["a dog"])

@@ -101,7 +101,7 @@ def test_a_log_probability_that_is_no_number_names_record_and_candidate(bad):
         METRIC.score([prediction([0.0, bad, 1.0], 0, number=7)])
 
 
-def test_what_a_prediction_lacks_is_said():
+def test_incomplete_predictions_are_refused_with_a_reason():
     def lacks(**changes):
         fields = {"log_probs": (0.0, 1.0), "candidates": ("a", "b"), "correct_choice": 1}
         fields |= changes

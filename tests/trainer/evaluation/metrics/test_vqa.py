@@ -114,7 +114,7 @@ def test_an_empty_output_can_be_right():
     [(None, "no references"), ([], "references are empty"), (["red"], "1 reference, .* needs 2")],
 )
 def test_a_prediction_without_enough_references_lacks_them(references, lacking):
-    said = metric("vqa_evalai").lacks(predicted("red", references))
-    assert said is not None
-    assert re.search(lacking, said)
+    reason = metric("vqa_evalai").lacks(predicted("red", references))
+    assert reason is not None
+    assert re.search(lacking, reason)
     assert metric("vqa_evalai").lacks(predicted("", ["red", "red"])) is None

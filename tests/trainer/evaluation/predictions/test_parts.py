@@ -76,6 +76,6 @@ def test_missing_and_double_predictions_are_refused(parts: Parts, tmp_path: Path
     with pytest.raises(EvaluationError, match="prediction of record 4 is missing"):
         parts.finish(tmp_path / "samples.jsonl")
     parts.append(1, window(parts, 0))
-    with pytest.raises(EvaluationError, match="prediction of record 1 is there twice"):
+    with pytest.raises(EvaluationError, match="prediction of record 1 is a duplicate"):
         parts.finish(tmp_path / "samples.jsonl")
     assert not (tmp_path / "samples.jsonl").exists()

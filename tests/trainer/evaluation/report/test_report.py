@@ -268,7 +268,7 @@ def test_verbalizers_tell_their_log_odds_and_label(make: Make) -> None:
     assert "yes ✓" in page and "true ✓" in page and "no ✓" not in page
 
 
-def test_references_are_counted_and_empty_or_hidden_ones_said(make: Make) -> None:
+def test_references_are_counted_and_empty_or_hidden_ones_marked(make: Make) -> None:
     seen = prediction(0, output="", references=("red",) * 7 + ("dog",), normalised="", score=0.0)
     hidden = prediction(1, references=None)
     page = texts(make([seen, hidden]))

@@ -111,7 +111,7 @@ def test_the_error_of_a_difference_is_the_paired_one(evaluation):
     assert found.warnings == ()
 
 
-def test_changed_records_tell_what_both_said(evaluation):
+def test_changed_records_hold_both_responses(evaluation):
     first = evaluation("a", iconqa=(task(), choices([True, False, True], prompt="A?")))
     second = evaluation("b", iconqa=(task(), choices([True, True, False], prompt="B?")))
     found = compare(first, second, num_items=1).tasks["iconqa"]
@@ -122,7 +122,7 @@ def test_changed_records_tell_what_both_said(evaluation):
     assert change.outputs == ("b", "a")
     assert change.scores == (0, 1)
     assert change.references == ("a",)
-    assert "3 of 3 common records were asked with another prompt" in found.warnings
+    assert "3 of 3 common records have different prompts" in found.warnings
 
 
 def test_only_common_records_count_in_whatever_order(evaluation):
@@ -185,7 +185,7 @@ def test_a_split_with_hidden_answers_is_compared_by_outputs(evaluation):
     assert found.numbers == {} and found.num_changed == 1
 
 
-def test_a_hidden_split_that_was_not_asked_is_listed_and_not_refused(evaluation):
+def test_a_hidden_split_without_responses_is_listed_and_not_refused(evaluation):
     hidden, made = task(status="server", server="a server"), choices([True, True])
     asked = replace(hidden, num_asked=2)
     first = evaluation("a", both=(hidden, []), one=(hidden, []), iconqa=(task(), made))
@@ -205,7 +205,7 @@ def test_records_that_were_left_out_are_not_common(evaluation):
     assert compare(first, second).tasks["iconqa"].num_common == 1
 
 
-def test_what_else_differs_is_said(evaluation):
+def test_other_differences_are_warned_of(evaluation):
     first = evaluation("a", iconqa=(task(), choices([True, False])))
     result = task(split_sha256="3" * 64, protocol_sha256="4" * 64, metric="auroc")
     second = evaluation("b", iconqa=(result, choices([True, True], answer=1)))
@@ -255,11 +255,11 @@ def test_one_task_that_cannot_be_compared_does_not_stop_the_others(evaluation):
     assert list(found.tasks) == ["good"]
     assert (found.only_first, found.only_second) == (("a_only",), ("b_only",))
     assert set(found.refused) == set(tasks) - {"good", "b_only"}
-    assert "A asked iconqa/test, B asked iconqa/val" in found.refused["split"]
+    assert "A evaluated iconqa/test, B iconqa/val" in found.refused["split"]
     assert "no record in common" in found.refused["apart"]
     assert "no such file" in found.refused["lost"]
     assert "samples_torn.jsonl, line 2: no prediction" in found.refused["torn"]
-    assert "has iconqa/test/0 twice" in found.refused["twice"]
+    assert "has a duplicate of iconqa/test/0" in found.refused["twice"]
     assert "record iconqa/test/1: no correct_choice" in found.refused["lacking"]
     assert "unknown metric 'accuracy_of_choice'" in found.refused["unknown"]
 
@@ -272,5 +272,5 @@ def test_folders_without_a_task_in_common_are_refused(evaluation, tmp_path):
     with pytest.raises(EvaluationError, match=r"nowhere holds no results.json"):
         compare(first, tmp_path / "nowhere")
     (second / RESULTS_FILE).write_bytes(b"{")
-    with pytest.raises(EvaluationError, match="is damaged"):
+    with pytest.raises(EvaluationError, match="is corrupt"):
         compare(first, second)

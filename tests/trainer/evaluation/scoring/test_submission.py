@@ -98,8 +98,8 @@ def test_letters_are_not_submitted_in_place_of_choices(written):
         ("visdial", ranked("visdial/test/1#round1", (0.0, 1.0), 1)),
     ],
 )
-def test_a_record_that_is_there_twice_is_named(written, tmp_path, source, made):
-    with pytest.raises(EvaluationError, match=f"{made.record_id}: there twice"):
+def test_a_duplicate_record_is_named(written, tmp_path, source, made):
+    with pytest.raises(EvaluationError, match=f"{made.record_id}: a duplicate"):
         written(source, "test", made, made)
     assert not list(tmp_path.iterdir())
     with pytest.raises(EvaluationError, match=f"{made.record_id}: it was left out .no image."):
@@ -110,13 +110,13 @@ def test_a_record_that_is_there_twice_is_named(written, tmp_path, source, made):
 
 @pytest.mark.parametrize("key", ["", "a", "-1", "1.0", "007", "\u0661", "1#turn2"])
 def test_an_id_that_is_no_number_is_named(written, key):
-    with pytest.raises(EvaluationError, match="is no number, as the server's ids are"):
+    with pytest.raises(EvaluationError, match="is not an integer, as the server's ids are"):
         written("vqav2", "test", prediction(f"vqav2/test/{key}"))
 
 
 @pytest.mark.parametrize("key", ["12", "12#round", "x#round1", "12#turn1"])
 def test_a_round_needs_image_and_number(written, key):
-    with pytest.raises(EvaluationError, match="is no number"):
+    with pytest.raises(EvaluationError, match="is not an integer"):
         written("visdial", "test", ranked(f"visdial/test/{key}", (0.0, 1.0), 1))
 
 
