@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.answering.models import KINDS, answerer, questions
+from benchmarks.answering.models import KINDS, adapter, questions
 from templates.evaluation import Decoding
 
 NUM_QUESTIONS = 8
@@ -24,8 +24,8 @@ def run(source: str, output: str, device_name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     worst = 0.0
     for kind in KINDS:
-        exact = answerer(kind, Path(output))
-        rounded = answerer(kind, Path(output), torch.device(device_name), torch.bfloat16)
+        exact = adapter(kind, Path(output))
+        rounded = adapter(kind, Path(output), torch.device(device_name), torch.bfloat16)
         asked, candidates = questions(exact, NUM_QUESTIONS)
         decoding = Decoding(beams=1, max_new_tokens=8)
         texts = [model.generate(asked, decoding) for model in (exact, rounded)]
