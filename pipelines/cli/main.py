@@ -113,6 +113,10 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
     if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
         known = [option for a in parser._actions for option in a.option_strings]
         raise OptionError(f"unknown argument {rest[0]}{nearest(rest[0].split('=')[0], known)}")
+    for action in parser._actions:
+        if getattr(parsed, action.dest, None) in ("", [""]):
+            argument = "/".join(action.option_strings) or action.metavar or action.dest
+            raise OptionError(f"{argument} is empty; give a value, or leave it out")
     status: int = command.run(parsed, rest, parser)
     return status
 

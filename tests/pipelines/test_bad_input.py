@@ -192,7 +192,10 @@ def test_a_raw_folder_without_files_is_told(place, tmp_path, build):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     message = build(tmp_path / place, tmp_path / "out").message
-    assert f"no source has a complete split in {tmp_path / place}" in message
+    if place == "empty":
+        assert f"no source has a complete split in {tmp_path / place}" in message
+    else:
+        assert f"--raw {tmp_path / place}: no such folder; `visinstruct sources` lists" in message
 
 
 def test_a_split_that_a_source_has_not_is_told(raw, tmp_path, build):
@@ -786,7 +789,8 @@ def test_a_template_folder_without_template_for_a_source_rejects_its_rows(
         (("--sources", "vqav3"), "unknown source 'vqav3', did you mean 'vqav2'?"),
         (("--sources", "vqav2;msvd_qa"), "unknown source 'vqav2;msvd_qa'"),
         (("--sources", ","), "--sources names nothing; leave it out to take all"),
-        (("--splits", ""), "--splits names nothing; leave it out to take all"),
+        (("--splits", ""), "--splits is empty; give a value, or leave it out"),
+        (("--splits", " ,"), "--splits names nothing; leave it out to take all"),
         (("--splits", "trian"), "unknown split 'trian', did you mean 'train'?"),
         (("--max-memory", 3), "--max-memory: "),
         (("--max-memory", "5 apples"), "--max-memory: '5 apples' is no size"),

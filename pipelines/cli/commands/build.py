@@ -105,6 +105,10 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from pipelines.build.run import build
     from pipelines.cli.views.tables import print_build
 
+    if "://" not in parsed.raw and not os.path.isdir(parsed.raw):
+        raise OptionError(
+            f"--raw {parsed.raw}: no such folder; `visinstruct sources` lists the files that are expected"
+        )
     values = vars(parsed) | {
         "raw": _absolute(parsed.raw),
         "out": _absolute(parsed.out),

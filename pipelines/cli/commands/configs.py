@@ -4,8 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from datagen.errors import OptionError
 from pipelines.console import output
 from trainer.config.shipped import copy_configs, purpose, shipped_configs
+
+MIXES_ARGUMENTS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +23,10 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         for path in copy_configs(Path(parsed.out), parsed.names):
             print(path)
         return 0
+    if parsed.names:
+        raise OptionError(
+            f"list shows all configurations; copy takes names, such as {parsed.names[0]}"
+        )
     console = output()
     configs = shipped_configs()
     width = max(map(len, configs))

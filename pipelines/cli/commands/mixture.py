@@ -53,9 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    for option in ("samples", "steps", "batch_size"):
+        value = getattr(parsed, option)
+        if value is not None and value < 1:
+            raise OptionError(f"--{option.replace('_', '-')} is {value}, give 1 or more")
     samples = parsed.steps * parsed.batch_size if parsed.samples is None else parsed.samples
-    if samples < 1:
-        raise OptionError("--samples, --steps and --batch-size are 1 or more")
     manifest = None if parsed.data is None else read_manifest(parsed.data, LocalFiles())
     base = None if manifest is None else manifest.options["mixture"]
     built = None if manifest is None else manifest.splits

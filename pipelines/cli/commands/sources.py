@@ -3,11 +3,13 @@
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from datagen.build.plan import complete_layout
+from datagen.errors import OptionError
 from datagen.files import LocalFiles
 from datagen.schema.adapter import SplitFiles
 from datagen.sources import SOURCE_IDS, load_source
@@ -17,13 +19,16 @@ from pipelines.console import output
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", help="one source, in full (default: a table of all)")
-    parser.add_argument("--raw", default="data/raw", metavar="DIR", help="the publishers' files")
+    parser.add_argument("--raw", metavar="DIR", help="the publishers' files (default: data/raw)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    raw = parsed.raw or "data/raw"
+    if parsed.raw and "://" not in raw and not Path(raw).is_dir():
+        raise OptionError(f"--raw {raw}: no such folder; leave it out to see what is expected")
     ids = [parsed.id] if parsed.id else list(SOURCE_IDS)
-    states = {source_id: on_disk(source_id, parsed.raw) for source_id in ids}
+    states = {source_id: on_disk(source_id, raw) for source_id in ids}
     if parsed.json:
         full = [
             {**load_source(each).card.model_dump(mode="json"), "on_disk": states[each]}
@@ -37,7 +42,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
             each: [split for split, state in splits.items() if state["layout"]]
             for each, splits in states.items()
         }
-        console.print(sources_table(complete, parsed.raw))
+        console.print(sources_table(complete, raw))
         return 0
     card = load_source(parsed.id).card
     held = "held-in" if card.held_in else "held-out"
@@ -45,9 +50,9 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         Text(f"{card.id}: {card.title}, {card.category}, {held}, task {card.task}", "bold")
     )
     console.print(card_table(card), "")
-    told = {split: state["state"] for split, state in states[card.id].items()}
-    console.print(split_table(card, told), "")
-    console.print(file_table(card, parsed.raw))
+    states_of = {split: state["state"] for split, state in states[card.id].items()}
+    console.print(split_table(card, states_of), "")
+    console.print(file_table(card, raw))
     return 0
 
 

@@ -91,6 +91,70 @@ def test_options_are_not_abbreviated(refused, tmp_path):
     assert "unknown option --source, did you mean '--sources'?" in message
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sources", ""),
+        ("sources", "--raw", ""),
+        ("sample", "--out", ""),
+        ("build", "--raw", "", "--out", "o"),
+        ("build", "--raw", "r", "--out", "o", "--image-root", ""),
+        ("mixture", ""),
+        ("show", "OUT", "--split", ""),
+        ("explain", "", "--draw", "0"),
+        ("configs", "copy", ""),
+        ("train", ""),
+        ("evaluate", "--model", "", "--data", "d", "--output", "o"),
+        ("score", "DIR", "--data", ""),
+        ("export", "", "--out", "o"),
+        ("templates", "lint", "--template-dir", ""),
+    ],
+)
+def test_an_empty_argument_is_refused_by_name(refused, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = refused(*arguments)
+    assert "is empty; give a value, or leave it out" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "folder"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sources", "--raw", "X"),
+        ("build", "--raw", "X", "--out", "o"),
+        ("mixture", "X"),
+        ("mixture", "--config", "X"),
+        ("show", "X"),
+        ("explain", "X", "--draw", "0"),
+        ("train", "X"),
+        ("score", "X"),
+        ("compare", "X", "X"),
+        ("metric", "vqa", "--cases", "X"),
+        ("export", "X", "--out", "o"),
+        ("templates", "preview", "--raw", "X"),
+        ("templates", "preview", "--data", "X"),
+        ("templates", "list", "--template-dir", "X"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_holds_something_else_is_refused_in_a_sentence(
+    refused, run, arguments, kind, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    if kind == "file":
+        (tmp_path / "place").write_text("hello")
+    if kind == "folder":
+        (tmp_path / "place").mkdir()
+    arguments = ["place" if argument == "X" else argument for argument in arguments]
+    if kind == "folder" and arguments[0] == "sources":
+        assert run(*arguments).status == 0  # an empty folder lacks everything
+        return
+    message = refused(*arguments)
+    assert "place" in message
+    assert not (tmp_path / "o").exists()
+
+
 def test_missing_arguments_are_told_by_name(refused):
     assert "the following arguments are required: --raw, --out" in refused("build")
     assert "the following arguments are required: OUT" in refused("show")

@@ -35,3 +35,10 @@ def test_a_copy_that_was_changed_is_kept(tmp_path, capsys):
     assert main(["configs", "copy", "nano_cpu", "--out", str(tmp_path)]) == 2
     assert "nano_cpu.yaml exists and is another file" in capsys.readouterr().err
     assert (tmp_path / "nano_cpu.yaml").read_text() == "mine"
+
+
+def test_names_may_follow_options_and_belong_to_copies(tmp_path, capsys):
+    assert main(["configs", "copy", "--out", str(tmp_path), "nano_cpu"]) == 0
+    assert (tmp_path / "nano_cpu.yaml").is_file()
+    assert main(["configs", "list", "nano_cpu"]) == 2
+    assert "list shows all configurations; copy takes names" in capsys.readouterr().err

@@ -24,8 +24,9 @@ def test_all_sources_are_listed_with_the_splits_on_disk(run, all_raw):
         assert lines[source_id].rstrip().endswith(", ".join(load_source(source_id).split_names()))
 
 
-def test_without_raw_folder_nothing_is_on_disk(run, tmp_path):
-    outcome = run("sources", "--raw", tmp_path / "nothing")
+def test_without_raw_folder_nothing_is_on_disk(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = run("sources")
     assert outcome.status == 0
     assert outcome.out.count(" none") == len(SOURCE_IDS)
 
@@ -95,6 +96,7 @@ def test_an_unknown_source_is_told_with_the_nearest(refused):
 
 
 def test_a_path_with_brackets_is_not_markup(run, tmp_path):
+    (tmp_path / "[bold]raw[" / "]").mkdir(parents=True)
     outcome = run("sources", "vqav2", "--raw", tmp_path / "[bold]raw[/]")
     assert outcome.status == 0
     assert "[bold]raw[/]/vqav2" in outcome.out
