@@ -1,18 +1,16 @@
 """Reads a built dataset back, record by record, in its order or by number."""
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from datagen.files import Files, LocalFiles
 from datagen.schema.manifest import Manifest, read_manifest
 from datagen.schema.record import Record
+from datagen.shards import RowGroups, ShardReader
 
 
 @dataclass(frozen=True)
@@ -30,33 +28,34 @@ class BuiltDataset:
     files: Files
 
     def records(self, source: str, split: str) -> Iterator[Record]:
-        """All records of a split, in the order of its shards and rows."""
-        for shard in self.manifest.split(source, split).shards:
-            with self.files.open_binary(f"{self.directory}/{shard.path}") as file:
-                for batch in pq.ParquetFile(file).iter_batches():
-                    yield from to_records(batch)
+        """Yield all records of a split, in the order of its shards and rows.
+
+        Raises:
+            OutputError: a shard is missing, unreadable, or not what the manifest says.
+        """
+        with self._reader() as reader:
+            for shard in self.manifest.split(source, split).shards:
+                for group in range(len(reader.row_counts(shard))):
+                    yield from to_records(reader.read(shard, group))
 
     def record(self, source: str, split: str, index: int) -> Record:
-        """Record number `index` of a split, from 0; reads one row group.
+        """Return record number `index` of a split, from 0; reads one row group.
 
         Raises:
             IndexError: the split has no such record.
+            OutputError: its shard is missing, unreadable, or not what the manifest says.
         """
         shards = self.manifest.split(source, split).shards
-        ends = list(accumulate(shard.rows for shard in shards))
-        total = ends[-1] if ends else 0
-        if not 0 <= index < total:
-            raise IndexError(f"{source}/{split} has {total} records, no number {index}")
-        shard = bisect_right(ends, index)
-        row = index - (ends[shard] - shards[shard].rows)
-        with self.files.open_binary(f"{self.directory}/{shards[shard].path}") as file:
-            parquet = pq.ParquetFile(file)
-            for group in range(parquet.num_row_groups):
-                rows = parquet.metadata.row_group(group).num_rows
-                if row < rows:
-                    return to_records(parquet.read_row_group(group).slice(row, 1))[0]
-                row -= rows
-        raise AssertionError("the manifest counts more rows than the shard has")
+        whole = RowGroups(shards, [[shard.rows] for shard in shards])
+        if not 0 <= index < whole.num_rows:
+            raise IndexError(f"{source}/{split} has {whole.num_rows} records, no number {index}")
+        place, row = whole.locate(index)
+        with self._reader() as reader:
+            group, row = reader.row_groups([place.shard]).locate(row)
+            return to_records(reader.read(place.shard, group.number).slice(row, 1))[0]
+
+    def _reader(self) -> ShardReader:
+        return ShardReader(self.directory, self.files.open_binary, num_open=1)
 
 
 def open_dataset(directory: str, files: Files | None = None) -> BuiltDataset:
@@ -70,7 +69,7 @@ def open_dataset(directory: str, files: Files | None = None) -> BuiltDataset:
 
 
 def to_records(rows: pa.RecordBatch | pa.Table) -> list[Record]:
-    """Rows of `SCHEMA` as records."""
+    """Return rows of `SCHEMA` as records."""
     return [_record(row) for row in rows.to_pylist()]
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from datagen.dataset import open_dataset
 from datagen.schema.record import Record
+from datagen.shards import RowGroups
 from trainer.config.data import DataOptions
 from trainer.data.order import mixing
 from trainer.data.order.mixing import Part
@@ -23,7 +24,7 @@ from trainer.data.reading.node_cache import NodeCache, default_folder
 from trainer.data.reading.record_images import Images, UnreadableError
 from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.row_file import RowFile
-from trainer.data.reading.rows import BlockList, RowReader
+from trainer.data.reading.rows import RowReader
 from trainer.data.reading.texts import Texts, refuse_untrained, stored_sample
 from trainer.errors import DataError
 
@@ -77,7 +78,7 @@ class Stream:
         refuse_untrained(self.manifest, splits, options)
         self._blocks = {source: self._layout(source) for source in self.mixture}
         sources = {
-            source: SourceRows(part.probability, self._blocks[source].block_rows, part.reserved)
+            source: SourceRows(part.probability, self._blocks[source].group_rows, part.reserved)
             for source, part in self.mixture.items()
         }
         self.order = Order(sources, seed, options.render, sent and sent.tree)
@@ -209,7 +210,7 @@ class Stream:
                 replaced.append(Replacement(-1, 0, record.record_id, str(error)))
         return samples
 
-    def _layout(self, source: str) -> BlockList:
+    def _layout(self, source: str) -> RowGroups:
         return self._rows.layout(
             mixing.trained_shards(self.manifest, self._mixture_options, source)
         )

@@ -110,13 +110,13 @@ def test_shards_that_are_not_the_manifests_are_refused(
     data = bytearray(shard.read_bytes())
     data[100] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(EvaluationError, match=r"has sha256 .* not the split that was built"):
+    with pytest.raises(EvaluationError, match=r"gqa/test_dev: .* has sha256 .*, the manifest says"):
         run_evaluation(options(data=str(damaged)), world)
     shard.write_bytes(data[:-10])
     with pytest.raises(EvaluationError, match="bytes, the manifest says"):
         run_evaluation(options(data=str(damaged)), world)
     shard.unlink()
-    with pytest.raises(EvaluationError, match="No such file"):
+    with pytest.raises(EvaluationError, match="is missing; build or download the dataset again"):
         run_evaluation(options(data=str(damaged)), world)
 
 

@@ -6,71 +6,28 @@ process, reads that. How many rows each row group has is read from the footers o
 """
 
 import hashlib
-import weakref
-from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 from typing import BinaryIO, Literal
 
 import msgspec
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from datagen.schema.manifest import ShardEntry
 from datagen.schema.record import SCHEMA
+from datagen.shards import REMEDY, RowGroup, RowGroups, ShardError, ShardReader, sha256_of
 from trainer.data.reading.node_cache import NodeCache
-from trainer.data.reading.remote import AnyFiles, is_remote
+from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.row_file import COLUMNS, DamagedFileError, RowFile, write_row_file
 from trainer.errors import DataError
 
 NUM_FOOTER_THREADS = 16
-NUM_OPEN_SHARDS = 8
 NUM_OPEN_ROW_FILES = 64
 
 
-@dataclass(frozen=True)
-class Block:
-    """A row group: its shard, its number in it, and its rows."""
-
-    shard: ShardEntry
-    group: int
-    num_rows: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.shard.sha256[:32]}-{self.group}.rows"
-
-
-class BlockList:
-    """The row groups of some shards, in order, as one range of rows."""
-
-    def __init__(self, shards: Sequence[ShardEntry], groups: Sequence[Sequence[int]]) -> None:
-        self.blocks = [
-            Block(shard, group, rows)
-            for shard, counts in zip(shards, groups, strict=True)
-            for group, rows in enumerate(counts)
-        ]
-        self._ends = list(accumulate(block.num_rows for block in self.blocks))
-
-    @property
-    def num_rows(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    @property
-    def block_rows(self) -> NDArray[np.int64]:
-        return np.array([block.num_rows for block in self.blocks], dtype=np.int64)
-
-    def locate(self, row: int) -> tuple[Block, int]:
-        """The block of a row and its place in that."""
-        assert 0 <= row < self.num_rows, row
-        number = bisect_right(self._ends, row)
-        block = self.blocks[number]
-        return block, row - (self._ends[number] - block.num_rows)
+def _row_file_name(group: RowGroup) -> str:
+    return f"{group.shard.sha256[:32]}-{group.number}.rows"
 
 
 class RowReader:
@@ -85,19 +42,19 @@ class RowReader:
         self._directory = directory
         self._files = files
         self._cache = cache
-        self._verify = verify
-        self._shard = lru_cache(maxsize=NUM_OPEN_SHARDS)(self._open_shard)
+        digest = self._digest if verify == "full" else None
+        self._shards = ShardReader(directory, files.open_ranges, digest=digest)
         self._row_file = lru_cache(maxsize=NUM_OPEN_ROW_FILES)(self._open_row_file)
 
-    def rows_of(self, block: Block) -> RowFile:
+    def rows_of(self, group: RowGroup) -> RowFile:
         """The rows of a row group.
 
         Raises:
             DataError: its shard is not what the manifest says, or cannot be read.
         """
-        return self._row_file(block)
+        return self._row_file(group)
 
-    def layout(self, shards: Sequence[ShardEntry]) -> BlockList:
+    def layout(self, shards: Sequence[ShardEntry]) -> RowGroups:
         """The row groups of `shards`, read from their footers and remembered by the node.
 
         Raises:
@@ -108,97 +65,65 @@ class RowReader:
 
         def write(file: BinaryIO) -> None:
             with ThreadPoolExecutor(NUM_FOOTER_THREADS) as threads:
-                file.write(msgspec.msgpack.encode(list(threads.map(self._group_rows, shards))))
+                counts = list(threads.map(self._row_counts, shards))
+                file.write(msgspec.msgpack.encode(counts))
 
         for _ in range(2):
             with self._cache.open(name, write) as file:
                 try:
-                    groups = msgspec.msgpack.decode(file.read(), type=list[list[int]])
+                    counts = msgspec.msgpack.decode(file.read(), type=list[list[int]])
                 except msgspec.MsgspecError:
-                    groups = []
-            if [sum(rows) for rows in groups] == [shard.rows for shard in shards]:
-                return BlockList(shards, groups)
+                    counts = []
+            if [sum(rows) for rows in counts] == [shard.rows for shard in shards]:
+                return RowGroups(shards, counts)
             self._cache.discard(name)
         raise DataError(f"{self._directory}: the layout of its shards cannot be kept in the cache")
 
-    def _open_row_file(self, block: Block) -> RowFile:
+    def _open_row_file(self, group: RowGroup) -> RowFile:
+        name = _row_file_name(group)
+
         def write(file: BinaryIO) -> None:
-            write_row_file(self._read(block), file)
+            write_row_file(self._read(group), file)
 
         for _ in range(2):
             try:
-                rows = RowFile(self._cache.open(block.name, write))
-                if rows.num_rows == block.num_rows:
+                rows = RowFile(self._cache.open(name, write))
+                if rows.num_rows == group.num_rows:
                     return rows
             except DamagedFileError:
                 pass  # the machine went down while it was written
-            self._cache.discard(block.name)
-        raise DataError(
-            f"{self._path(block.shard)}: row group {block.group} does not stay in cache"
-        )
+            self._cache.discard(name)
+        path = self._shards.path(group.shard)
+        raise DataError(f"{path}: row group {group.number} does not stay in cache")
 
-    def _read(self, block: Block) -> pa.Table:
-        path = self._path(block.shard)
+    def _read(self, group: RowGroup) -> pa.Table:
         try:
-            table = self._shard(block.shard).read_row_group(block.group, columns=COLUMNS)
-            return table.cast(_SCHEMA)
-        except DataError:
-            raise
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read: {_sentence(error)}{_REMEDY}") from None
+            return self._shards.read(group.shard, group.number, COLUMNS).cast(_SCHEMA)
+        except ShardError as error:
+            raise DataError(str(error)) from None
+        except (pa.ArrowException, ValueError) as error:
+            path, why = self._shards.path(group.shard), " ".join(str(error).split())
+            raise DataError(f"{path} cannot be read: {why}; {REMEDY}") from None
 
-    def _open_shard(self, shard: ShardEntry) -> pq.ParquetFile:
-        """An opened shard that is what the manifest says."""
-        path = self._path(shard)
+    def _row_counts(self, shard: ShardEntry) -> list[int]:
         try:
-            size = self._files.size(path)
-            if size != shard.num_bytes:
-                raise DataError(
-                    f"{path} has {size} bytes, the manifest says {shard.num_bytes}{_REMEDY}"
-                )
-            if self._verify == "full":
-                self._check_hash(shard, path)
-            file = self._files.open_ranges(path)
-            parquet = pq.ParquetFile(file, pre_buffer=is_remote(path))
-            weakref.finalize(parquet, file.close)
-        except FileNotFoundError:
-            raise DataError(f"{path} is missing{_REMEDY}") from None
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read: {_sentence(error)}{_REMEDY}") from None
-        if parquet.metadata.num_rows != shard.rows:
-            raise DataError(
-                f"{path} has {parquet.metadata.num_rows} rows, the manifest says {shard.rows}{_REMEDY}"
-            )
-        return parquet
+            return self._shards.row_counts(shard)
+        except ShardError as error:
+            raise DataError(str(error)) from None
 
-    def _check_hash(self, shard: ShardEntry, path: str) -> None:
-        """Compare the sha256, once a node."""
+    def _digest(self, shard: ShardEntry, path: str) -> str:
+        """Return the sha256 of a shard, read once a node."""
 
         def write(file: BinaryIO) -> None:
-            digest = hashlib.sha256()
             with self._files.open_ranges(path) as whole:
-                while data := whole.read(1 << 20):
-                    digest.update(data)
-            file.write(digest.hexdigest().encode())
+                file.write(sha256_of(whole).encode())
 
         name = f"{shard.sha256[:32]}-{hashlib.sha256(path.encode()).hexdigest()[:8]}.hash"
         with self._cache.open(name, write) as file:
             found = file.read().decode()
         if found != shard.sha256:
             self._cache.discard(name)  # it may be mended
-            raise DataError(f"{path} has sha256 {found}, the manifest says {shard.sha256}{_REMEDY}")
-
-    def _group_rows(self, shard: ShardEntry) -> list[int]:
-        metadata = self._open_shard(shard).metadata
-        return [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-
-    def _path(self, shard: ShardEntry) -> str:
-        return f"{self._directory}/{shard.path}"
+        return found
 
 
 _SCHEMA = pa.schema([SCHEMA.field(name) for name in COLUMNS])
-_REMEDY = "; build or download the dataset again"
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())

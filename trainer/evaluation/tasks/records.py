@@ -1,10 +1,8 @@
 """The records of a split by number, verified against the manifest before the first is used."""
 
 import hashlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
 from typing import Literal
 
 import msgspec
@@ -14,25 +12,15 @@ import pyarrow.parquet as pq
 from datagen.dataset import to_records
 from datagen.schema.manifest import Manifest, ShardEntry
 from datagen.schema.record import SCHEMA, Record
+from datagen.shards import REMEDY, RowGroup, ShardError, ShardReader, sha256_of
 from trainer.data.reading.remote import AnyFiles
 from trainer.errors import EvaluationError
 
-_REMEDY = "build or download the dataset again"
 _TEXT_COLUMNS = [
     *(name for name in SCHEMA.names if name not in ("images", "video")),
     "images.list.element.path",
     "video.path",
 ]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """A row group of a shard and its first row in the split."""
-
-    path: str
-    number: int
-    first: int
-    rows: int
 
 
 class SplitRecords:
@@ -57,27 +45,26 @@ class SplitRecords:
         self.name, self._files = f"{source}/{split}", files
         identity = "".join(f"{shard.sha256} {shard.rows}\n" for shard in entry.shards)
         self.sha256 = hashlib.sha256(identity.encode()).hexdigest()
-        self._groups: list[_Group] = []
-        self._footers: dict[str, pq.FileMetaData] = {}
-        for shard in entry.shards:
-            path = f"{directory.rstrip('/')}/{shard.path}"
-            self._check(shard, path, verify)
-            self._groups += self._read_footer(shard, path)
-        self._ends = list(accumulate(group.rows for group in self._groups))
+        digest = self._digest if verify == "full" else None
+        self._shards = ShardReader(directory, files.open_ranges, digest=digest, num_open=1)
+        try:
+            self._rows = self._shards.row_groups(entry.shards)
+        except ShardError as error:
+            raise EvaluationError(f"{self.name}: {error}") from None
         if len(self) != entry.written:
             raise EvaluationError(
                 f"{self.name}: the manifest says {entry.written:,} records, its shards hold {len(self):,}; "
-                f"{_REMEDY}"
+                f"{REMEDY}"
             )
-        self._held: tuple[_Group, pa.Table] | None = None
+        self._held: tuple[RowGroup, pa.Table] | None = None
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._rows.num_rows
 
     def texts(self, most: int | None = None) -> Iterator[Record]:
         """The first `most` records without the bytes of their images, row group by row group."""
         left = len(self) if most is None else min(most, len(self))
-        for group in self._groups:
+        for group in self._rows.groups:
             if left <= 0:
                 return
             rows = self._read(group, _TEXT_COLUMNS).slice(0, left)
@@ -89,8 +76,8 @@ class SplitRecords:
         records: list[Record] = []
         at = 0
         while at < len(numbers):
-            group = self._groups[bisect_right(self._ends, numbers[at])]
-            end = bisect_left(numbers, group.first + group.rows, at)
+            group, _ = self._rows.locate(numbers[at])
+            end = bisect_left(numbers, group.first + group.num_rows, at)
             places = [number - group.first for number in numbers[at:end]]
             records += self._records(self._whole(group).take(places), numbers[at])
             at = end
@@ -108,62 +95,24 @@ class SplitRecords:
         except msgspec.ValidationError as error:
             name = row["record_id"][0].as_py()
             raise EvaluationError(
-                f"{self.name}: row {number:,} ({name}) is no record: {error}; {_REMEDY}"
+                f"{self.name}: row {number:,} ({name}) is no record: {error}; {REMEDY}"
             ) from None
 
-    def _whole(self, group: _Group) -> pa.Table:
+    def _whole(self, group: RowGroup) -> pa.Table:
         if self._held is None or self._held[0] != group:
             self._held = None
             self._held = (group, self._read(group, None))
         return self._held[1]
 
-    def _check(self, shard: ShardEntry, path: str, verify: Literal["size", "full"]) -> None:
-        try:
-            size = self._files.size(path)
-            digest = self._digest(path) if verify == "full" else shard.sha256
-        except OSError as error:
-            raise EvaluationError(
-                f"{self.name}: {path}: {error.strerror or error}; {_REMEDY}"
-            ) from None
-        if size != shard.num_bytes or digest != shard.sha256:
-            found = f"{size:,} bytes" if size != shard.num_bytes else f"sha256 {digest}"
-            said = f"{shard.num_bytes:,} bytes" if size != shard.num_bytes else shard.sha256
-            raise EvaluationError(
-                f"{self.name}: {path} has {found}, the manifest says {said}: it is not the split that was "
-                f"built; {_REMEDY}"
-            )
-
-    def _digest(self, path: str) -> str:
-        digest = hashlib.sha256()
+    def _digest(self, shard: ShardEntry, path: str) -> str:
         with self._files.open_ranges(path) as file:
-            while data := file.read(1 << 20):
-                digest.update(data)
-        return digest.hexdigest()
+            return sha256_of(file)
 
-    def _read_footer(self, shard: ShardEntry, path: str) -> list[_Group]:
+    def _read(self, group: RowGroup, columns: list[str] | None) -> pa.Table:
         try:
-            with self._files.open_ranges(path) as file:
-                footer = pq.ParquetFile(file).metadata
-            self._footers[path] = footer
-        except (OSError, pa.ArrowException) as error:
-            raise EvaluationError(f"{self.name}: cannot read {path}: {error}; {_REMEDY}") from None
-        counts = [footer.row_group(n).num_rows for n in range(footer.num_row_groups)]
-        first = sum(group.rows for group in self._groups)
-        starts = accumulate(counts, initial=first)
-        return [
-            _Group(path, n, start, rows)
-            for n, (start, rows) in enumerate(zip(starts, counts, strict=False))
-        ]
-
-    def _read(self, group: _Group, columns: list[str] | None) -> pa.Table:
-        try:
-            with self._files.open_ranges(group.path) as file:
-                parquet = pq.ParquetFile(file, metadata=self._footers[group.path])
-                return parquet.read_row_group(group.number, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise EvaluationError(
-                f"{self.name}: cannot read row group {group.number} of {group.path}: {error}; {_REMEDY}"
-            ) from None
+            return self._shards.read(group.shard, group.number, columns)
+        except ShardError as error:
+            raise EvaluationError(f"{self.name}: {error}") from None
 
 
 def read_vocabulary(
@@ -186,10 +135,10 @@ def read_vocabulary(
         with files.open_binary(path) as file:
             data = file.read()
     except OSError as error:
-        raise EvaluationError(f"{path}: {error.strerror or error}; {_REMEDY}") from None
+        raise EvaluationError(f"{path}: {error.strerror or error}; {REMEDY}") from None
     if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise EvaluationError(f"{path} is not the vocabulary that was built; {_REMEDY}")
+        raise EvaluationError(f"{path} is not the vocabulary that was built; {REMEDY}")
     answers = pq.read_table(pa.BufferReader(data), columns=["answer"]).column("answer").to_pylist()
     if not all(isinstance(answer, str) for answer in answers):
-        raise EvaluationError(f"{path} holds answers that are no text; {_REMEDY}")
+        raise EvaluationError(f"{path} holds answers that are no text; {REMEDY}")
     return tuple(answers)

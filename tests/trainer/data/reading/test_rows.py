@@ -9,7 +9,7 @@ from datagen.files import LocalFiles
 from datagen.schema.manifest import Manifest, ShardEntry, read_manifest
 from trainer.data.reading.node_cache import NodeCache
 from trainer.data.reading.remote import AnyFiles
-from trainer.data.reading.rows import BlockList, RowReader
+from trainer.data.reading.rows import RowReader
 from trainer.errors import DataError
 
 SHARD = "data/vqav2/train-00000-of-00001.parquet"
@@ -51,15 +51,6 @@ def test_rows_are_those_of_the_shards_in_order(
         block, row = blocks.locate(number)
         found.append(rows.rows_of(block).record(row).record_id)
     assert found == expected
-
-
-def test_blocks_may_be_empty() -> None:
-    shard = ShardEntry(path="a", rows=3, num_bytes=1, sha256="0")
-    blocks = BlockList([shard, shard], [[0, 2, 1], [0, 3]])
-    assert blocks.num_rows == 6
-    assert [(block.group, row) for block, row in map(blocks.locate, range(6))] == [
-        (1, 0), (1, 1), (2, 0), (1, 0), (1, 1), (1, 2),
-    ]  # fmt: skip
 
 
 def test_footers_are_read_once_a_node(damaged: Path, reader: Callable[..., RowReader]) -> None:
@@ -104,7 +95,7 @@ def test_a_changed_byte_is_found_by_full_verification(
     reader(damaged).layout(_shards(damaged))
     with pytest.raises(DataError, match=f"{SHARD} has sha256 .*, the manifest says"):
         blocks = reader(damaged, "full").layout(_shards(damaged))
-        reader(damaged, "full").rows_of(blocks.blocks[0])
+        reader(damaged, "full").rows_of(blocks.groups[0])
 
 
 def test_a_shard_that_is_no_parquet_any_more_is_named(
@@ -125,15 +116,15 @@ def test_a_row_group_that_is_damaged_is_named(
     data[4:-10_000] = b"\xff" * (len(data) - 10_004)
     path.write_bytes(data)
     with pytest.raises(DataError, match=f"{SHARD} cannot be read: "):
-        reader(damaged).rows_of(blocks.blocks[0])
+        reader(damaged).rows_of(blocks.groups[0])
 
 
 def test_a_row_file_that_a_crash_cut_off_is_made_again(
     embedded: Path, tmp_path: Path, reader: Callable[..., RowReader]
 ) -> None:
     blocks = reader(embedded).layout(_shards(embedded))
-    expected = reader(embedded).rows_of(blocks.blocks[0]).record(0)
+    expected = reader(embedded).rows_of(blocks.groups[0]).record(0)
     for path in (tmp_path / "cache/files").iterdir():
         path.write_bytes(path.read_bytes()[:30])
     assert reader(embedded).layout(_shards(embedded)).num_rows == blocks.num_rows
-    assert reader(embedded).rows_of(blocks.blocks[0]).record(0) == expected
+    assert reader(embedded).rows_of(blocks.groups[0]).record(0) == expected
