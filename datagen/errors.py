@@ -21,6 +21,10 @@ class OptionError(UserError):
     """An option that is unknown or contradicts another."""
 
 
+class RowFailedError(UserError):
+    """A row that the code failed on, which is a bug of the code; the message holds the row."""
+
+
 class Reason(StrEnum):
     """Why a row was rejected. Every manifest counts by these names."""
 

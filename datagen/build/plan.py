@@ -5,6 +5,7 @@ cut off or of another dataset before any work is spent, and fixes everything tha
 on, so that the work itself may run anywhere, in any order, any number of times.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -137,6 +138,23 @@ def choose_splits(
             f"{options.raw}` lists the files that are expected"
         )
     return chosen, missing
+
+
+def check_image_roots(options: BuildOptions) -> None:
+    """Refuse local image roots that do not exist, with the nearest name beside each.
+
+    Raises:
+        OptionError: an `--image-root` names no folder.
+    """
+    for collection, folder in options.image_roots.items():
+        if "://" in folder or os.path.isdir(folder):
+            continue
+        parent, name = os.path.split(os.path.abspath(folder))
+        there = os.scandir(parent) if os.path.isdir(parent) else ()
+        beside = [entry.name for entry in there if entry.is_dir()]
+        raise OptionError(
+            f"--image-root {collection}={folder}: no such folder{nearest(name, beside)}"
+        )
 
 
 def complete_layout(

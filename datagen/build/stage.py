@@ -19,7 +19,7 @@ from datagen.build.options import BuildOptions
 from datagen.build.plan import RangePlan, SplitPlan
 from datagen.build.stage_media import MediaStage, PreparesMedia, StagedMedia
 from datagen.build.staging import Place, RangeReport, Staging
-from datagen.errors import RawDataError, RowRejectedError
+from datagen.errors import RawDataError, RowFailedError, RowRejectedError, UserError
 from datagen.files import Files
 from datagen.media.media import MediaRoots
 from datagen.raw.gather import open_raw
@@ -35,6 +35,8 @@ from templates.library import TemplateSet, load_templates
 
 PARTS_PER_ROW = 1 << 20
 """Examples of one row keep their order: position = row * PARTS_PER_ROW + part."""
+
+MAX_ROW_IN_MESSAGE = 400
 
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 _PLACES = pa.struct([("offset", pa.int64()), ("length", pa.int64())])
@@ -259,6 +261,16 @@ class RangeWork:
                     self.reject(index, outcome.reason, outcome.message)
         except RowRejectedError as error:
             self.reject(index, error.reason, error.message)
+        except (UserError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            plan = self.stager.plan
+            row = " ".join(self.rows.text(index).split())[:MAX_ROW_IN_MESSAGE]
+            raise RowFailedError(
+                f"{plan.source}/{plan.split}: {self.stager.layout.rows.file}, row "
+                f"{context.row_number}: {type(error).__name__}: {' '.join(str(error).split())}; the row "
+                f"is {row}"
+            ) from error
 
     def accept(self, example: Example, position: int) -> None:
         media = self.media.prepare(example)

@@ -1,4 +1,4 @@
-"""What a build tells while it runs: a progress bar on a terminal, one plain line a stage elsewhere.
+"""Progress of a build: bars on a terminal, elsewhere a plain line a stage and one every half minute.
 
 Progress is read from the staging folder, so that it is the same on every engine.
 """
@@ -6,7 +6,7 @@ Progress is read from the staging folder, so that it is the same on every engine
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ from rich.progress import (
 )
 
 POLL_SECONDS = 0.5
+LINE_SECONDS = 30
+"""Off a terminal, the time between two lines of a stage that is still running."""
 
 
 class Part(NamedTuple):
@@ -38,13 +40,14 @@ class Reporter:
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[None]:
-        """Time a stage; off a terminal one line is printed when it ends."""
+        """Time a stage; off a terminal a line is printed every half minute and when it ends."""
         start = time.perf_counter()
         if self.console.is_terminal:
             with self.console.status(f"{name}: {what}"):
                 yield
         else:
-            yield
+            with self._lines(lambda: f"{name}: {what}, {time.perf_counter() - start:.0f} s so far"):
+                yield
         self.seconds[name] = time.perf_counter() - start
         self.console.print(f"{name}: {what}, {self.seconds[name]:.1f} s", highlight=False)
 
@@ -55,8 +58,16 @@ class Reporter:
         """Follow work in several steps, whose parts each leave a report when they are done."""
         start = time.perf_counter()
         paths = (part.report for parts in steps.values() for part in parts)
-        if not self.console.is_terminal or any("://" in path for path in paths):
-            yield
+        local = not any("://" in path for path in paths)
+        if not self.console.is_terminal or not local:
+            counted = _Counted(steps) if local else None
+
+            def line() -> str:
+                done = f"{counted}, " if counted else ""
+                return f"{name}: {done}{time.perf_counter() - start:.0f} s so far"
+
+            with self._lines(line):
+                yield
         else:
             with self._bars(steps):
                 yield
@@ -65,6 +76,20 @@ class Reporter:
         self.console.print(
             f"{name}: {total_rows:,} rows, {seconds:.1f} s, {rate:,.0f} rows/s", highlight=False
         )
+
+    @contextmanager
+    def _lines(self, line: Callable[[], str]) -> Iterator[None]:
+        """Print a line every `LINE_SECONDS`, so that a log shows that the build is alive."""
+        ended = threading.Event()
+        thread = threading.Thread(
+            target=_print_lines, args=(self.console, line, ended), daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     @contextmanager
     def _bars(self, steps: Mapping[str, Sequence[Part]]) -> Iterator[None]:
@@ -85,6 +110,27 @@ class Reporter:
             finally:
                 ended.set()
                 thread.join()
+
+
+def _print_lines(console: Console, line: Callable[[], str], ended: threading.Event) -> None:
+    while not ended.wait(LINE_SECONDS):
+        console.print(line(), highlight=False)
+
+
+class _Counted:
+    """The rows of each step that are done, counted again whenever they are printed."""
+
+    def __init__(self, steps: Mapping[str, Sequence[Part]]) -> None:
+        self.waiting = {step: list(parts) for step, parts in steps.items()}
+        self.totals = {step: sum(part.rows for part in parts) for step, parts in steps.items()}
+
+    def __str__(self) -> str:
+        texts = []
+        for step, parts in self.waiting.items():
+            self.waiting[step] = [part for part in parts if not os.path.exists(part.report)]
+            done = self.totals[step] - sum(part.rows for part in self.waiting[step])
+            texts.append(f"{step} {done:,} of {self.totals[step]:,} rows")
+        return ", ".join(texts)
 
 
 def _poll(progress: Progress, steps: Mapping[str, Sequence[Part]], ended: threading.Event) -> None:

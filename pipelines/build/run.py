@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import time
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -22,11 +23,11 @@ from datagen.build.finish import finish
 from datagen.build.layouts import found_instead
 from datagen.build.media_states import write_states
 from datagen.build.options import BuildOptions
-from datagen.build.plan import BuildPlan, choose_splits, media_roots
+from datagen.build.plan import BuildPlan, check_image_roots, choose_splits, media_roots
 from datagen.build.planner import index_files, input_files, make_plan
 from datagen.build.staging import RangeReport, ShardReport, Staging
 from datagen.build.totals import SplitWork
-from datagen.errors import RawDataError, UserError
+from datagen.errors import RawDataError, RowFailedError, UserError
 from datagen.files import Files
 from datagen.media.media import MISSING, MediaRoots
 from datagen.schema.manifest import Manifest
@@ -49,6 +50,7 @@ from pipelines.console import messages
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
 from templates.library import load_templates
 
+LOG_SUFFIX = ".error.log"
 Report = TypeVar("Report", RangeReport, ShardReport)
 
 
@@ -70,6 +72,8 @@ def build(
     check_reachable([options.raw, options.out, *options.image_roots.values()])
     templates = load_templates(options.template_dir)
     check_mixture(options.mixture)
+    media_roots(options)  # refuses unknown collections
+    check_image_roots(options)
     held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
     for source_id in dict.fromkeys(each.source for each in missing):
@@ -106,7 +110,7 @@ def build(
         work = Work(plan, options, roots, staging, identity.template_hash, identity.versions)
         rows = sum(split.rows for split in plan.splits)
         with reporter.watch("records", _steps(plan, staging), rows):
-            _run(work, beam_options)
+            _run(work, beam_options, f"{options.out.rstrip('/')}{LOG_SUFFIX}", files)
         check_stopped()
         _check_unchanged(states, indexes, files)
         with reporter.stage("finish", "check, hash, describe"):
@@ -115,6 +119,7 @@ def build(
             drop_leftovers(manifest, staging, files)
             _write_report(options, beam_options, reporter, files, staging)
         publish(staging, options.out, files, replaces=held is not None)
+        files.remove([f"{options.out.rstrip('/')}{LOG_SUFFIX}"])
     return manifest
 
 
@@ -151,7 +156,12 @@ def _steps(plan: BuildPlan, staging: Staging) -> dict[str, list[Part]]:
     return steps
 
 
-def _run(work: Work, beam_options: PipelineOptions) -> None:
+def _run(work: Work, beam_options: PipelineOptions, log: str, files: Files) -> None:
+    """Run the pipeline.
+
+    Raises:
+        UserError: it failed. The traceback of a bug is in the file `log`, not on the terminal.
+    """
     pipeline = beam.Pipeline(options=beam_options)
     build_graph(pipeline, work)
     try:
@@ -160,9 +170,17 @@ def _run(work: Work, beam_options: PipelineOptions) -> None:
         if _STOPPED.search(str(error)):
             raise KeyboardInterrupt from error
         cause = user_error(error)
-        if cause is None:
-            raise
-        raise cause from error
+        is_bug = isinstance(error, RowFailedError) or "RowFailedError" in str(error)
+        if cause is not None and not is_bug:
+            raise cause from error
+        with files.create(log) as file:
+            file.write("".join(traceback.format_exception(error)).encode(errors="replace"))
+        text = str(error.args[0]).strip() if error.args else ""
+        what = cause or f"{type(error).__name__}: {text.rpartition(chr(10))[2]}"
+        raise UserError(
+            f"the build failed: {_WHERE.sub('', str(what))}; nothing was published and what is done is "
+            f"kept. The traceback is in {log}; please report it"
+        ) from error
 
 
 _OURS = re.compile(r"^datagen\.(?:errors|totals)\.\w+: (.*)$", re.MULTILINE)

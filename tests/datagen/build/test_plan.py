@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from datagen.build.options import BuildOptions, make_options
-from datagen.build.plan import choose_splits, complete_layout, media_roots
+from datagen.build.plan import check_image_roots, choose_splits, complete_layout, media_roots
 from datagen.errors import OptionError, RawDataError
 from datagen.files import LocalFiles
 from datagen.schema.adapter import SplitFiles
@@ -132,3 +132,12 @@ def test_a_collection_can_lie_elsewhere(raw: Any) -> None:
 def test_an_unknown_collection_is_refused_with_the_nearest_name(raw: Any) -> None:
     with pytest.raises(OptionError, match=r"unknown collection 'cocos', did you mean 'coco'\?"):
         media_roots(options(raw, image_roots={"cocos": "/data/coco"}))
+
+
+def test_an_image_root_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "coco").mkdir()
+    options = make_options(raw=str(tmp_path), out="o", image_roots={"coco": f"{tmp_path}/coko"})
+    with pytest.raises(
+        OptionError, match=r"--image-root coco=.*/coko: no such folder, did you mean 'coco'"
+    ):
+        check_image_roots(options)

@@ -45,6 +45,44 @@ def test_off_a_terminal_work_is_one_line_when_it_ends(elsewhere, parts):
     assert line.endswith(" rows/s")
 
 
+class Waits:
+    """Stands for the event that ends the lines: it is waited for so many times."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def wait(self, seconds):
+        assert seconds == progress.LINE_SECONDS
+        self.left -= 1
+        return self.left < 0
+
+
+def test_off_a_terminal_a_running_stage_prints_a_line_every_half_minute(elsewhere, parts):
+    open(parts["render"][0].report, "w").close()
+    counted = progress._Counted(parts)
+    progress._print_lines(elsewhere, lambda: str(counted), Waits(2))
+    assert (
+        elsewhere.file.getvalue().splitlines()
+        == ["render 100 of 300 rows, write 0 of 300 rows"] * 2
+    )
+
+
+def test_the_lines_of_a_stage_end_with_it(elsewhere, parts, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    reporter = Reporter(elsewhere)
+    with reporter.watch("records", parts, 600):
+        while " s so far" not in elsewhere.file.getvalue():
+            pass
+    assert "records: render 0 of 300 rows, write 0 of 300 rows, 0 s so far" in (
+        elsewhere.file.getvalue()
+    )
+    with reporter.stage("index", "1 split"):
+        while "index: 1 split, 0 s so far" not in elsewhere.file.getvalue():
+            pass
+    before = elsewhere.file.getvalue()
+    assert before.endswith(elsewhere.file.getvalue())
+
+
 def test_a_stage_that_fails_says_nothing(elsewhere, parts):
     reporter = Reporter(elsewhere)
     with pytest.raises(KeyError), reporter.stage("index", "1 split"):

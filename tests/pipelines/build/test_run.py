@@ -794,6 +794,44 @@ def test_other_errors_are_not_hidden():
     assert user_error(AssertionError("a bug of ours")) is None
 
 
+@pytest.mark.parametrize("error", [KeyError("answers"), AssertionError(), TypeError("no\nline")])
+def test_a_bug_is_one_sentence_with_its_row_and_the_traceback_is_in_a_log(
+    error, raw, tmp_path, build, monkeypatch
+):
+    from datagen.build.stage import RangeWork
+
+    accept = RangeWork.accept
+
+    def fail(self, example, position):
+        raise error
+
+    out = tmp_path / "out"
+    only = ("--sources", "msvd_qa", "--splits", "val")
+    monkeypatch.setattr(RangeWork, "accept", fail)
+    outcome = build(raw, out, *only)
+    assert outcome.status == 2
+    assert "msvd_qa/val: val_qa.json, row 0: " + type(error).__name__ in outcome.message
+    assert '; the row is {"answer":' in outcome.message
+    assert f"The traceback is in {out}.error.log; please report it" in outcome.message
+    assert "Traceback (most recent call last)" in (tmp_path / "out.error.log").read_text()
+    monkeypatch.setattr(RangeWork, "accept", accept)
+    assert build(raw, out, *only).status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_bug_outside_a_row_has_its_traceback_in_a_log_too(raw, tmp_path, build, monkeypatch):
+    from datagen.build.shard_writer import ShardWriter
+
+    def fail(self, *arguments):
+        raise KeyError("shard")
+
+    monkeypatch.setattr(ShardWriter, "write", fail)
+    outcome = build(raw, tmp_path / "out", "--sources", "msvd_qa", "--splits", "val")
+    assert outcome.status == 2
+    assert outcome.message.startswith("visinstruct: the build failed: KeyError: shard; nothing")
+    assert "in fail" in (tmp_path / "out.error.log").read_text()
+
+
 def test_a_silent_job_service_is_told_of():
     class FutureTimeoutError(Exception):
         pass
