@@ -60,8 +60,9 @@ class StopSignal:
         self.received = False
         self.requeue = False
         self._deferred = self._interrupted = False
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._receive)
+        if threading.current_thread() is threading.main_thread():  # no other may set handlers
+            for number in STOP_SIGNALS:
+                signal.signal(number, self._receive)
         launchers = _launchers()
         if launchers:
             watch = threading.Thread(target=self._look, args=[launchers], daemon=True)

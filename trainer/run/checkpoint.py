@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,20 +147,22 @@ def checkpoints(folder: Path) -> Iterator[Path]:
 
 
 def chosen_checkpoint(folder: Path) -> Path:
-    """The folder itself if it is a checkpoint, else the best or newest one of a run's folder.
+    """The folder itself if it is a checkpoint, else the best or newest one of a run's folder; its weights are checked.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or its weights are not those that were written.
     """
-    if (folder / STATE).is_file():
-        return folder.resolve()
     inside = folder / FOLDER
-    if (inside / "best" / STATE).is_file():
-        return (inside / "best").resolve()
-    last = next(checkpoints(inside), None)
-    if last is None:
+    if (folder / STATE).is_file():
+        chosen = folder.resolve()
+    elif (inside / "best" / STATE).is_file():
+        chosen = (inside / "best").resolve()
+    elif last := next(checkpoints(inside), None):
+        chosen = last
+    else:
         raise CheckpointError(f"{folder} is not a checkpoint, and holds no {FOLDER}/step-*")
-    return last
+    check_digests(chosen, [WEIGHTS])
+    return chosen
 
 
 def newest(folder: Path, report: list[str]) -> Path | None:
@@ -174,15 +176,14 @@ def newest(folder: Path, report: list[str]) -> Path | None:
     return None
 
 
-def check_digests(path: Path) -> None:
-    """Read all of a checkpoint and compare its digests.
+def check_digests(path: Path, names: Sequence[str] = (WEIGHTS, MOMENTS)) -> None:
+    """Read files of a checkpoint and compare their digests; those of older checkpoints are not known.
 
     Raises:
         CheckpointError: it is damaged, incomplete or of another version; names the file.
     """
-    for name, digest in read_run_state(path).digests.items():
-        if name == STATE:
-            continue
+    known = read_run_state(path).digests
+    for name, digest in ((name, known[name]) for name in names if name in known):
         try:
             _, actual = hash_file(LocalFiles(), str(path / name))
         except OSError as error:

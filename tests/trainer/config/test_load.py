@@ -51,7 +51,7 @@ def test_overrides_are_yaml_and_reach_into_sections():
     assert config.validation is None
 
 
-def test_all_mistakes_are_reported_at_once_with_the_nearest_names():
+def test_all_errors_are_reported_at_once_with_the_nearest_names():
     overrides = [
         "optimizer.stepz=3",
         "data.imagside=3",

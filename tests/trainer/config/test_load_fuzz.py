@@ -1,4 +1,4 @@
-"""Whatever stands in a configuration file: it loads, or the mistake is a ConfigError."""
+"""Whatever stands in a configuration file: it loads, or the error is a ConfigError."""
 
 import copy
 from typing import Any

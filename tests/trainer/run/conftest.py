@@ -101,7 +101,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run into the folder `name`; with a cut, it goes on from what that run had saved at that step."""
+    """A run into the folder `name`; with a cut, it resumes from what that run had saved at that step."""
 
     name: str
     overrides: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Several runs in the processes of one launch: `CONFIG PLANS.json OUT.json`.
 
-A plan is `{"name", "overrides", "cut": [name of an earlier plan, step] or null}`; one with a cut goes on
+A plan is `{"name", "overrides", "cut": [name of an earlier plan, step] or null}`; one with a cut resumes
 from what that run had saved at that step. OUT gets the losses of the steps by name.
 """
 

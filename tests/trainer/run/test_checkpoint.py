@@ -114,6 +114,9 @@ def test_every_byte_of_a_checkpoint_has_a_digest(tmp_path, name, damage):
         place = content.index(b"16") + 1 if name == checkpoint.STATE else len(content) - 7
         content[place] ^= 1  # in the state file, 16 becomes 17
     (path / name).write_bytes(content)
+    if name != checkpoint.MOMENTS:
+        with pytest.raises(CheckpointError, match="is not a whole checkpoint"):
+            checkpoint.chosen_checkpoint(path)
     report: list[str] = []
     assert checkpoint.newest(tmp_path, report) == tmp_path / "step-00000001"
     assert len(report) == 1 and "step-00000002 is not a whole checkpoint: " in report[0]

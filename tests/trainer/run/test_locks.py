@@ -6,7 +6,7 @@ import signal
 import pytest
 
 
-def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(warm, setup):
+def test_a_second_run_into_the_same_folder_is_refused_and_the_first_continues(warm, setup):
     first = warm.start(setup, "optimizer.steps=200", "checkpoint.every=100")
     first.wait_for("step      1/")
     second = warm.run(setup, "optimizer.steps=200", "checkpoint.every=100")

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint: bit for bit in the same plan, to rounding in another."""
+"""Resuming from a checkpoint: bit for bit in the same plan, to rounding in another."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def equal(one, other) -> bool:
     )
 
 
-def test_going_on_is_bit_exact_with_dropout(setup, plan, read_events):
+def test_a_resumed_run_is_bit_exact_with_dropout(setup, plan, read_events):
     dropout = ("model.qformer_dropout=0.1", "data.workers=1")
     losses = setup.run_many(1, [plan("whole", dropout), plan("again", dropout, ("whole", 4))])
     assert len(losses["whole"]) == 6
@@ -33,7 +33,7 @@ def test_going_on_is_bit_exact_with_dropout(setup, plan, read_events):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("compute", "rounding"), [("fp32", 1e-5), ("bf16", 0.03)])
-def test_going_on_at_other_stages_and_process_counts_gives_the_same_losses(
+def test_resuming_at_other_stages_and_process_counts_gives_the_same_losses(
     setup, plan, stage, compute, rounding
 ):
     precision = f"precision.compute={compute}"
@@ -58,7 +58,7 @@ def test_going_on_at_other_stages_and_process_counts_gives_the_same_losses(
         assert losses == pytest.approx(two["whole"], abs=rounding), name
 
 
-def test_another_run_is_not_gone_on_from_and_every_change_is_named(setup):
+def test_another_run_is_not_resumed_from_and_every_change_is_named(setup):
     setup.run("optimizer.steps=4").check()
     ended = setup.run("optimizer.steps=2", "seed=5", "data.mixture.rule=uniform")
     assert ended.status == 2

@@ -1,4 +1,4 @@
-"""SIGTERM: a checkpoint is saved, the process exits with 75, and the same command goes on."""
+"""SIGTERM: a checkpoint is saved, the process exits with 75, and the same command resumes."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ def last_weights(output):
     return checkpoint.read_tensors(checkpoint.newest(output / "checkpoints", []))
 
 
-def test_a_process_saves_stops_and_goes_on_to_the_weights_of_an_undisturbed_run(
+def test_a_process_saves_stops_and_resumes_to_the_weights_of_an_undisturbed_run(
     warm, setup, read_events
 ):
     steps = ("optimizer.steps=12", "checkpoint.every=1000", "model.qformer_dropout=0.1")
@@ -70,7 +70,7 @@ def test_sigterm_while_the_model_loads_ends_the_run_before_its_first_step(warm, 
     ],
     ids=["torchrun", "deepspeed alone", "deepspeed and its processes"],
 )
-def test_sigterm_to_a_launcher_saves_and_the_same_command_goes_on(
+def test_sigterm_to_a_launcher_saves_and_the_same_command_resumes(
     setup, launcher, whole_group, status, wait_for_file_with, processes_of, read_events
 ):
     """With processes that read data: they are sent SIGTERM too, and are needed to the end."""

@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_refused(refused, tmp_path):
         {"RANK": "x", "WORLD_SIZE": "2"},
         {"RANK": "2", "WORLD_SIZE": "2"},
     ],
-    ids=["no number", "too large"],
+    ids=["not a number", "too large"],
 )
 def test_impossible_variables_of_a_launcher_are_refused(warm, setup, variables):
     ended = warm.run(setup, **variables)
@@ -171,20 +171,20 @@ def test_impossible_variables_of_a_launcher_are_refused(warm, setup, variables):
     assert ended.printed.startswith("visinstruct: ")
 
 
-@pytest.mark.parametrize("mistake", ["key", "version", "shard", "tokenizer", "division"])
-def test_two_processes_say_it_once(warm, setup, own_dataset, own_model, mistake):
+@pytest.mark.parametrize("error", ["key", "version", "shard", "tokenizer", "division"])
+def test_two_processes_say_it_once(warm, setup, own_dataset, own_model, error):
     overrides = {
         "key": ["optimizer.stps=3"],
         "version": [f"data.dataset={own_dataset}"],
         "shard": [f"data.dataset={own_dataset}"],
         "tokenizer": [f"model.init.path={own_model}"],
         "division": ["batch.global_size=7"],
-    }[mistake]
-    if mistake == "version":
+    }[error]
+    if error == "version":
         change_json(own_dataset / "manifest.json", lambda values: values.update(schema_version=99))
-    elif mistake == "shard":
+    elif error == "shard":
         first_shard(own_dataset).write_bytes(b"PAR1")
-    elif mistake == "tokenizer":
+    elif error == "tokenizer":
         add_words(own_model)
     ended = [process.end() for process in warm.start_all(setup, 2, *overrides)]
     assert [each.status for each in ended] == [2, 2], ended
