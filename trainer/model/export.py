@@ -141,8 +141,7 @@ def _processor(model: Model, tokenizers: Tokenizers) -> InstructBlipProcessor:
     made = cast(Any, InstructBlipProcessor)(
         pictures, language, qformer, num_query_tokens=model.num_query_tokens
     )
-    _check_image_token(language, model.image_token)
-    _check_template(language, tokenizers)
+    check_exportable(tokenizers)
     return cast(InstructBlipProcessor, made)
 
 
@@ -158,21 +157,26 @@ def _set_sides(tokenizer: PreTrainedTokenizerFast) -> None:
         tokenizer.init_kwargs[name] = side
 
 
-def _check_template(language: PreTrainedTokenizerFast, tokenizers: Tokenizers) -> None:
-    """Whether the processor begins and ends a text as the collator does."""
+def check_exportable(tokenizers: Tokenizers) -> None:
+    """Check before a run what its export would refuse at the end.
+
+    Raises:
+        ModelError: transformers' processor would make other ids of a text than the collator does.
+    """
+    language = tokenizers.language
+    theirs = language.get_vocab().get(IMAGE, len(language))
+    if theirs != tokenizers.image_token:
+        raise ModelError(
+            f"the tokenizer's {IMAGE} is {theirs}, the model's image token {tokenizers.image_token}: transformers' "
+            f"processor would put queries at the wrong places. Set image_token_index to {theirs} in the model's "
+            "config.json"
+        )
     plain = language("a", add_special_tokens=False).input_ids
     first = [] if tokenizers.bos is None else [tokenizers.bos]
     last = [tokenizers.eos] if tokenizers.is_encoder_decoder else []
-    if (theirs := language("a").input_ids) != [*first, *plain, *last]:
+    if (found := language("a").input_ids) != (wanted := [*first, *plain, *last]):
         raise ModelError(
-            f"the tokenizer turns 'a' into {theirs}, the model was trained on {[*first, *plain, *last]}"
-        )
-
-
-def _check_image_token(language: PreTrainedTokenizerFast, image_token: int) -> None:
-    theirs = language.convert_tokens_to_ids(IMAGE)
-    if theirs != image_token:
-        raise ModelError(
-            f"the tokenizer's {IMAGE} is {theirs}, the model's image token {image_token}; transformers' "
-            "processor would put queries at the wrong places"
+            f"the language model's tokenizer turns 'a' into {found}, a run trains on {wanted}: transformers' "
+            "processor would begin or end a prompt otherwise. Set add_bos_token or add_eos_token in its "
+            "tokenizer_config.json, or the template in tokenizer.json, to what the model was trained with"
         )

@@ -21,7 +21,7 @@ from trainer.data.order.assign import BatchShape
 from trainer.data.stream import Stream
 from trainer.launch.distributed import World
 from trainer.model.starts.architecture import model_config
-from trainer.model.starts.tokenizers import load_tokenizers
+from trainer.model.starts.tokenizers import load_run_tokenizers
 from trainer.model.trained import count_parameters
 from trainer.run import checkpoint
 from trainer.run.model_plan import GIB, describe_model, outline
@@ -99,7 +99,7 @@ def _find_weights(config: RunConfig) -> None:
         ModelError: the folder, its configuration or a tokenizer is missing.
     """
     model_config(config.model)
-    load_tokenizers(config.model)
+    load_run_tokenizers(config.model)
 
 
 def _describe_start(config: RunConfig, world: World, found: Findings) -> None:

@@ -12,7 +12,7 @@ from trainer.launch.distributed import World
 from trainer.model.features import FeatureCache, open_feature_cache
 from trainer.model.model import Model
 from trainer.model.starts.build import build_model, check_attention
-from trainer.model.starts.tokenizers import load_tokenizers
+from trainer.model.starts.tokenizers import load_run_tokenizers
 from trainer.model.trained import parameter_groups, trained_parameters
 from trainer.run import checkpoint
 from trainer.run.checkpoint import RunState
@@ -49,7 +49,7 @@ def prepare(config: RunConfig, world: World) -> Setup:
     check_side(config, model)
     cache = _feature_cache(config, model)
     stream = Stream.open(config.data, config.seed, hash_images=cache is not None)
-    tokenizers = load_tokenizers(config.model)
+    tokenizers = load_run_tokenizers(config.model)
     reads = config.model.qformer_instruction
     collator = Collator(tokenizers, instruction_in_qformer=reads)
     cached = Collator(tokenizers, instruction_in_qformer=reads, feature_cache=cache)

@@ -19,7 +19,7 @@ from trainer.model.starts.assemble import assemble
 from trainer.model.starts.configuration import compose
 from trainer.model.starts.folders import State, model_folder, read_tensors
 from trainer.model.starts.start import TokenizerPair
-from trainer.model.starts.tokenizer_files import read_tokenizer
+from trainer.model.starts.tokenizer_files import read_tokenizer, without_image_token
 from trainer.model.trained import is_idle
 
 RENAMES = {
@@ -42,7 +42,8 @@ class Blip2Start:
         language = read_tokenizer(model_folder(self.options.path))
         if self.options.text_branch is None:
             return TokenizerPair(language, language)  # a Q-Former that reads no text needs none
-        return TokenizerPair(read_tokenizer(model_folder(self.options.text_branch)), language)
+        qformer = read_tokenizer(model_folder(self.options.text_branch))
+        return TokenizerPair(without_image_token(qformer), language)
 
     def weights(
         self, config: InstructBlipConfig, dtype: torch.dtype

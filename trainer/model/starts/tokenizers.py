@@ -12,8 +12,9 @@ weights, and the result can be sent to a loader's processes.
 
 from transformers import PreTrainedTokenizerFast
 
-from trainer.config.model import ModelOptions
+from trainer.config.model import FromRandom, ModelOptions
 from trainer.errors import ModelError
+from trainer.model.export import check_exportable
 from trainer.model.parts import is_encoder_decoder, qformer_part, text_part
 from trainer.model.starts.architecture import model_config
 from trainer.model.starts.choose import choose_start
@@ -56,6 +57,20 @@ def load_tokenizers(options: ModelOptions) -> Tokenizers:
         max_instruction_tokens=options.max_instruction_tokens,
         max_target_tokens=options.max_target_tokens,
     )
+
+
+def load_run_tokenizers(options: ModelOptions) -> Tokenizers:
+    """Load the tokenizers of a run, whose model can be exported at its end.
+
+    Random weights with the miniature model's tokenizer standing in are exempt.
+
+    Raises:
+        ModelError: as `load_tokenizers`, or an export would be refused.
+    """
+    tokenizers = load_tokenizers(options)
+    if not (isinstance(options.init, FromRandom) and options.init.tokenizers is None):
+        check_exportable(tokenizers)
+    return tokenizers
 
 
 def _check_size(part: str, tokenizer: PreTrainedTokenizerFast, num_embeddings: int) -> None:

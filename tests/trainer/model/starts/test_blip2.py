@@ -1,5 +1,6 @@
 """Start from BLIP-2's two stages, saved by transformers in their own layouts."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from trainer.model.batch import IGNORED, Batch
 from trainer.model.model import CLIP_MEAN, CLIP_STD, Model
 from trainer.model.starts.build import build_model
 from trainer.model.starts.tokenizers import load_tokenizers
-from trainer.model.tokens import Tokenizers
+from trainer.model.tokens import IMAGE, Tokenizers
 
 MakeBatch = Callable[..., Batch]
 Folders = tuple[Path, Path]
@@ -161,3 +162,16 @@ def test_the_q_formers_tokenizer_is_stage_1s(stages: Folders) -> None:
     assert isinstance(tokenizers.qformer, PreTrainedTokenizerFast)
     assert tokenizers.qformer("a").input_ids[0] == tokenizers.qformer.cls_token_id
     assert tokenizers.image_token == len(tokenizers.language)
+
+
+def test_stage_1_may_hold_the_image_token_of_a_blip_2_processor(
+    stages: Folders, tmp_path: Path, tiny: Any
+) -> None:
+    """As the public files do: one token more than the Q-Former has embeddings."""
+    stage1 = shutil.copytree(stages[1], tmp_path / "stage1")
+    tokenizer = tiny.qformer_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "[DEC]"})
+    tokenizer.add_tokens([IMAGE], special_tokens=True)
+    tokenizer.save_pretrained(stage1)
+    _, tokenizers = load((stages[0], stage1))
+    assert len(tokenizers.qformer) == len(tokenizer) - 1
