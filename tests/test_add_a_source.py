@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs/how_to/add_a_source.md").read_text(encoding="utf-8")
+PACKAGES = ("templates", "datagen", "trainer", "configs", "pipelines", "visinstruct", "tests")
 PROGRAMS = {
     "visinstruct": [sys.executable, "-m", "pipelines.cli"],
     "python": [sys.executable],
@@ -22,7 +23,7 @@ PROGRAMS = {
 def checkout(tmp_path_factory):
     """A copy of what the steps need."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("templates", "datagen", "trainer", "configs", "pipelines", "tests"):
+    for name in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", copy)

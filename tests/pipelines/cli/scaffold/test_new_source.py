@@ -114,7 +114,7 @@ def test_every_task_has_a_form_and_a_category():
 def eleven(tmp_path_factory):
     """A copy of the checkout with a new source of each task."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("templates", "datagen", "trainer", "configs", "pipelines", "tests"):
+    for name in ("templates", "datagen", "trainer", "configs", "pipelines", "visinstruct", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", copy)
