@@ -5,11 +5,11 @@ from unicodedata import category
 from rich.console import Console
 
 WIDTH_OFF_TERMINAL = 120
-"""Where there is no terminal to measure: wide enough that tables keep their words."""
+"""Columns of a table in a file or pipe."""
 
 
 def visible(text: str) -> str:
-    """The text with control characters spelt out: data must not steer a reader's terminal."""
+    """Return the text with control characters escaped, so that data cannot control the terminal."""
     if text.isprintable():
         return text
     shown = (c.isprintable() or c == "\n" or category(c) == "Zs" for c in text)
@@ -18,18 +18,18 @@ def visible(text: str) -> str:
 
 class _Output(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which ends well then; rich ends with status 1."""
+        """Raise, so that the command line ends with status 0; rich would end with 1."""
         raise BrokenPipeError
 
 
 def messages() -> Console:
-    """Standard error; lines are not wrapped in files and pipes."""
+    """Return a console on standard error; lines are not wrapped in files and pipes."""
     console = Console(stderr=True)
     return console if console.is_terminal else Console(stderr=True, soft_wrap=True)
 
 
 def output() -> Console:
-    """Standard output; lines are wrapped to the terminal, and to nothing in files and pipes."""
+    """Return a console on standard output; lines are not wrapped in files and pipes."""
     console = _Output(highlight=False)
     if not console.is_terminal:
         console = _Output(highlight=False, width=WIDTH_OFF_TERMINAL, soft_wrap=True)

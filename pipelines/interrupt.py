@@ -6,34 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_asked = threading.Event()
+_interrupted = threading.Event()
 
 
 @contextmanager
 def remembering_ctrl_c() -> Iterator[None]:
-    """While this lasts, `check_stopped` raises once Ctrl-C was pressed."""
+    """Within this context, let `check_stopped` raise once Ctrl-C was pressed."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread only
         return
-    _asked.clear()
-    previous = signal.signal(signal.SIGINT, _ask)
+    _interrupted.clear()
+    previous = signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-        _asked.clear()
+        _interrupted.clear()
 
 
-def _ask(signal_number: int, frame: FrameType | None) -> None:
-    _asked.set()
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    _interrupted.set()
     raise KeyboardInterrupt
 
 
 def check_stopped() -> None:
-    """To be called between pieces of work.
+    """Raise if Ctrl-C was pressed; call it between pieces of work.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed, whatever became of it then.
+        KeyboardInterrupt: Ctrl-C was pressed, even if a library caught the exception then.
     """
-    if _asked.is_set():
+    if _interrupted.is_set():
         raise KeyboardInterrupt

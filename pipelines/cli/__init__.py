@@ -1,4 +1,4 @@
 """The command line: `main.py` finds the command, `commands` has one module each.
 
-Imports everything, inside the commands, so that `--help` answers at once.
+May import everything, but inside the commands, so that `--help` is quick.
 """

@@ -1,4 +1,4 @@
-"""The command line. Each command is a module of its own, imported when it is asked for."""
+"""The command line. Each command is a module of its own, imported when it is called."""
 
 import argparse
 import importlib
@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 COMMANDS = {
-    "sources": "what is known of the sources, and which of their files are here",
-    "new-source": "write the first files of a source that is to be added",
-    "templates": "list, check and preview the templates",
+    "sources": "list the sources, or one in full, with the files found on disk",
+    "new-source": "scaffold a new source: adapter, sample writer, test",
+    "templates": "list, check and preview templates",
     "sample": "write small drawn raw data in the publishers' formats",
-    "build": "build the dataset from the publishers' files with Beam",
-    "mixture": "show how often each training set is drawn from",
+    "build": "build the dataset from the publishers' files, with Beam",
+    "mixture": "show the sampling probability and epochs of each training source",
     "show": "print records of a built dataset",
-    "explain": "say what sample k of a training run is",
-    "configs": "list the training configurations, or copy them",
-    "train": "tune the Q-Former on a built dataset, on this machine",
-    "nano": "make the miniature model's frozen parts again",
+    "explain": "show sample k of a training run",
+    "configs": "list or copy the shipped training configurations",
+    "train": "train the Q-Former on a built dataset, on this machine",
+    "nano": "rebuild the frozen weights of the nano model",
     "evaluate": "ask a model about evaluation splits, score it, fill the paper's table",
     "score": "score an evaluation's saved samples again, without the model",
     "compare": "difference between two evaluations, task by task",
@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         name = " ".join(arguments[:1])
-        how = " with --resume" if name == "evaluate" else ""
-        told = f"visinstruct: {name} was stopped; start the same command again{how} to go on"
-        print(told, file=sys.stderr)
+        option = " with --resume" if name == "evaluate" else ""
+        message = f"{name} was interrupted; start the same command again{option} to resume"
+        print(f"visinstruct: {message}", file=sys.stderr)
         return 130
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
@@ -122,10 +122,10 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
 
 
 def _leave_pipe() -> None:
-    """Whoever read our output has gone: what is left of it must not fail at exit."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)
+    """Discard what is left of the output: its reader closed the pipe, and a flush at exit would fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _fail(message: str) -> int:
@@ -135,7 +135,7 @@ def _fail(message: str) -> int:
 
 def _help() -> str:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {purpose}" for name, purpose in COMMANDS.items()]
     return "\n".join(
         [
             "usage: visinstruct COMMAND [options]",
@@ -143,7 +143,7 @@ def _help() -> str:
             "commands:",
             *lines,
             "",
-            "COMMAND --help tells more",
+            "visinstruct COMMAND --help shows the options of a command",
         ]
     )
 

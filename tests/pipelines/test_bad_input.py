@@ -103,7 +103,7 @@ def test_byte_order_marks_change_nothing(raw_copy, tmp_path, build, built, verif
     assert verify(tmp_path / "out", raw_copy).splits == manifest_of(built).splits
 
 
-def test_all_unusable_files_are_told_at_once(raw_copy, tmp_path, build):
+def test_all_unusable_files_are_reported_at_once(raw_copy, tmp_path, build):
     for subset in ("train2014", "val2014"):
         path = raw_copy / "vqav2" / QUESTIONS.format(subset)
         path.write_bytes(path.read_bytes()[:100])
@@ -113,14 +113,14 @@ def test_all_unusable_files_are_told_at_once(raw_copy, tmp_path, build):
     assert message.count("is cut off") == 2
 
 
-def test_utf_16_is_told_with_the_conversion(raw_copy, tmp_path, build):
+def test_utf_16_is_reported_with_the_conversion(raw_copy, tmp_path, build):
     path = raw_copy / "msvd_qa/val_qa.json"
     path.write_bytes(path.read_text().encode("utf-16"))
     message = build(raw_copy, tmp_path / "out", "--sources", "msvd_qa").message
     assert f"{path} is UTF-16, not UTF-8; convert it (iconv -f UTF-16 -t UTF-8)" in message
 
 
-def test_a_captions_file_under_the_questions_name_is_told(raw_copy, tmp_path, build):
+def test_a_captions_file_under_the_questions_name_is_reported(raw_copy, tmp_path, build):
     path = raw_copy / "vqav2" / QUESTIONS.format("val2014")
     shutil.copy(raw_copy / "coco_caption/dataset_coco.json", path)
     message = build(raw_copy, tmp_path / "out", "--sources", "vqav2").message
@@ -128,7 +128,7 @@ def test_a_captions_file_under_the_questions_name_is_told(raw_copy, tmp_path, bu
     assert "is it another dataset's file?" in message
 
 
-def test_another_subsets_annotations_are_told(raw_copy, tmp_path, build):
+def test_another_subsets_annotations_are_reported(raw_copy, tmp_path, build):
     """Both files are sound, but no question has its annotation."""
     train, val = (raw_copy / "vqav2" / ANNOTATIONS.format(f"{s}2014") for s in ("train", "val"))
     shutil.copy(val, train)
@@ -138,13 +138,13 @@ def test_another_subsets_annotations_are_told(raw_copy, tmp_path, build):
     assert "--max-reject-fraction" in message
 
 
-def test_a_file_without_rows_is_told(raw_copy, tmp_path, build):
+def test_a_file_without_rows_is_reported(raw_copy, tmp_path, build):
     (raw_copy / "msvd_qa/val_qa.json").write_text("[]")
     message = build(raw_copy, tmp_path / "out", "--sources", "msvd_qa").message
     assert "msvd_qa/val_qa.json holds no rows; download it again" in message
 
 
-def test_a_folder_in_place_of_a_file_is_told(raw_copy, tmp_path, build):
+def test_a_folder_in_place_of_a_file_is_reported(raw_copy, tmp_path, build):
     path = raw_copy / "msvd_qa/val_qa.json"
     path.unlink()
     path.mkdir()
@@ -163,7 +163,7 @@ def test_a_link_to_nowhere_is_an_absent_file(raw_copy, tmp_path, build, manifest
 # --- files that are not there
 
 
-def test_questions_without_their_annotations_are_not_built_but_told(
+def test_questions_without_their_annotations_are_not_built_but_reported(
     raw_copy, tmp_path, build, manifest_of
 ):
     (raw_copy / "vqav2" / ANNOTATIONS.format("train2014")).unlink()
@@ -188,7 +188,7 @@ def test_questions_alone_are_no_split(raw, tmp_path, build):
 
 
 @pytest.mark.parametrize("place", ["nothing", "empty", "file"])
-def test_a_raw_folder_without_files_is_told(place, tmp_path, build):
+def test_a_raw_folder_without_files_is_reported(place, tmp_path, build):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     message = build(tmp_path / place, tmp_path / "out").message
@@ -198,7 +198,7 @@ def test_a_raw_folder_without_files_is_told(place, tmp_path, build):
         assert f"--raw {tmp_path / place}: no such folder; `visinstruct sources` lists" in message
 
 
-def test_a_split_that_a_source_has_not_is_told(raw, tmp_path, build):
+def test_a_split_that_a_source_has_not_is_reported(raw, tmp_path, build):
     only = ("--sources", "vqav2,vqav2_qg", "--splits", "test_dev")
     message = build(raw, tmp_path / "out", *only).message
     assert "source 'vqav2_qg' has none of the splits test_dev; it has train, val" in message
@@ -338,7 +338,7 @@ def test_a_log_of_rejections_is_one_json_a_line_whatever_the_rows_hold(
     assert all("\u2028" in line["content"] for line in lines[:20])
 
 
-def test_a_row_that_is_rejected_is_told_with_its_place(raw_copy, tmp_path, build, edit_json):
+def test_a_row_that_is_rejected_is_reported_with_its_place(raw_copy, tmp_path, build, edit_json):
     def spoil(document):
         for row in document["questions"]:
             row["question"] = ""
@@ -499,7 +499,7 @@ def test_images_of_every_kind_are_embedded_as_plain_ones(
 
 @pytest.mark.parametrize("damage", [b"", b"RIFF", b"\0" * 5_000, None])
 @pytest.mark.parametrize("images", ["reference", "embed"])
-def test_clips_that_cannot_be_used_cost_their_records(
+def test_videos_that_cannot_be_used_cost_their_records(
     damage, images, raw_copy, tmp_path, build, verify, records_of
 ):
     rows = json.loads((raw_copy / "msvd_qa/val_qa.json").read_text())
@@ -819,7 +819,7 @@ def test_options_that_cannot_be_used_are_named(options, reason, raw, tmp_path, b
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_mistakes_in_values_are_told_at_once(raw, tmp_path, build):
+def test_all_invalid_values_are_reported_at_once(raw, tmp_path, build):
     message = build(raw, tmp_path / "out", "--limit", 0, "--max-memory", 3).message
     assert "--limit: " in message
     assert "; --max-memory: " in message

@@ -182,7 +182,7 @@ def test_ctrl_c_says_so_and_the_same_command_goes_on(
     outcome = process.end()
     assert outcome.status == 130
     assert outcome.message == (
-        "visinstruct: build was stopped; start the same command again to go on"
+        "visinstruct: build was interrupted; start the same command again to resume"
     )
     assert not out.exists()
     done = files_in_staging(out)
@@ -237,6 +237,6 @@ def test_ctrl_c_ends_worker_processes_too(larger_raw, undisturbed, tmp_path, sta
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     outcome = process.end()
     assert outcome.status == 130
-    assert outcome.err.rstrip().endswith("start the same command again to go on")
+    assert outcome.err.rstrip().endswith("start the same command again to resume")
     assert start(*command).end().status == 0
     assert digests(out) == digests(undisturbed)

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--missing-images",
         choices=("reject", "keep"),
         default="reject",
-        help="reject records whose image is absent, or keep the reference",
+        help="reject records whose image is missing, or keep the reference",
     )
     add(
         "--max-reject-fraction",

@@ -25,18 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where several tasks' templates name the source (default: the only one)",
     )
     parser.add_argument("--held-out", action="store_true", help="for evaluation only")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be")
+    parser.add_argument("--dry-run", action="store_true", help="print the files, write nothing")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     name = parsed.name
     check_name(ROOT, name)
-    lacks = missing_names(name)
-    if lacks:
+    missing = missing_names(name)
+    if missing:
         print(
             f"{name} is not among the known sources yet. Add these lines, then run the same command again:"
         )
-        print(*(f"  {line}" for line in lacks), sep="\n")
+        print(*(f"  {line}" for line in missing), sep="\n")
         return 0 if parsed.dry_run else 2
     task = task_of(name, parsed.task)
     if parsed.dry_run:

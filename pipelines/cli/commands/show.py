@@ -1,4 +1,4 @@
-"""`visinstruct show`: records of a built dataset, as a reader would see them."""
+"""`visinstruct show`: records of a built dataset."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     if parsed.rows < 1:
-        raise OptionError("--rows is 1 or more")
+        raise OptionError(f"--rows is {parsed.rows}, give 1 or more")
     dataset = open_dataset(parsed.data)
     console = output()
     shown = 0

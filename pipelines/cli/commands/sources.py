@@ -1,4 +1,4 @@
-"""`visinstruct sources`: what a card says, and what of its source is on disk."""
+"""`visinstruct sources`: the cards of sources, and which of their files are on disk."""
 
 import argparse
 import json
@@ -57,7 +57,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
 
 
 def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:
-    """For every split: whether its files are complete, in which layout, or what they lack."""
+    """Return for every split the layout of its files, or the files that are missing."""
     source = load_source(source_id)
     states: dict[str, dict[str, Any]] = {}
     for split in source.split_names():

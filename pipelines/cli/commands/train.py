@@ -1,4 +1,4 @@
-"""`visinstruct train`: the trainer on this machine, one process a GPU, or as many as are asked for."""
+"""`visinstruct train`: training on this machine, in one process a GPU or in `--processes`."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The files of a new source: adapter with its card, sample writer, test, and its line in the table.
 
-What is written reads a plain JSON list of rows and passes its own test at once; whoever adds the
-source changes it, test first, until it reads the publisher's files.
+The scaffold reads a plain JSON list of rows and passes its own test. Change it, test first, until it reads the
+publisher's files.
 """
 
 import re
@@ -18,19 +18,19 @@ _TABLE_IDS = re.compile(r"^SOURCE_IDS = \(\n(.*?)^\)", re.DOTALL | re.MULTILINE)
 
 
 def missing_names(name: str) -> list[str]:
-    """The lines that must be added by hand before the source can be written."""
-    lacks = []
+    """Return the lines to add by hand before the source can be written."""
+    missing = []
     if name not in SOURCES:
         title = name.replace("_", " ").title()
-        lacks.append(f'templates/tasks.py, SOURCES: "{name}": "{title}",')
+        missing.append(f'templates/tasks.py, SOURCES: "{name}": "{title}",')
     if not load_templates("instruct").forms(name):
         tasks = ", ".join(TASKS)
-        lacks.append(f"templates/instruct/TASK.yaml, sources: {name} (TASK is one of {tasks})")
-    return lacks
+        missing.append(f"templates/instruct/TASK.yaml, sources: {name} (TASK is one of {tasks})")
+    return missing
 
 
 def task_of(name: str, task: str | None = None) -> str:
-    """The task whose templates name the source.
+    """Return the task whose templates name the source.
 
     Raises:
         OptionError: they do not name it in `task`, or several tasks do and none was chosen.
@@ -54,7 +54,7 @@ def check_name(root: Path, name: str) -> None:
     """Refuse a name that cannot be a module, is in the table, or has files already.
 
     Raises:
-        OptionError: says which.
+        OptionError: names the reason.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or iskeyword(name):
         raise OptionError(f"{name!r} cannot name a source: use lower case letters, digits and _")
@@ -69,7 +69,7 @@ def check_name(root: Path, name: str) -> None:
 
 
 def write_source(root: Path, name: str, task: str, *, held_in: bool) -> list[str]:
-    """Write the source into the checkout `root`; the paths that were written, the table last.
+    """Write the source into the checkout `root`; returns the paths written, the table last.
 
     Raises:
         OptionError: see `check_name`.
@@ -85,14 +85,14 @@ def write_source(root: Path, name: str, task: str, *, held_in: bool) -> list[str
 
 
 def table_ids(table: str) -> list[str]:
-    """The ids in the text of `TABLE`."""
+    """Return the ids in the text of `TABLE`."""
     match = _TABLE_IDS.search(table)
     assert match is not None, f"{TABLE} has no SOURCE_IDS"
     return re.findall(r'"(\w+)"', match[1])
 
 
 def with_line(table: str, name: str) -> str:
-    """The text of `TABLE` with `name` in it, after the ids that `templates.tasks` lists before it."""
+    """Return the text of `TABLE` with `name` in it, after the ids that `templates.tasks` lists before it."""
     order = list(SOURCES)
     before = order[: order.index(name)]
     known = [each for each in table_ids(table) if each in before]
@@ -109,7 +109,7 @@ def paths_of(name: str) -> dict[str, str]:
 
 
 def texts_of(name: str, task: str, *, held_in: bool) -> dict[str, str]:
-    """Path -> text of the three files."""
+    """Return the texts of the three files by path."""
     form, paths = FORMS[task], paths_of(name)
     video = task == "video_qa"
     return {
@@ -201,7 +201,7 @@ SOURCE = Source(CARD, SPLITS)
 
 
 def _imports(form: Form) -> str:
-    """The import lines of the sample's functions that a writer of this form calls."""
+    """Return the import lines of the sample's functions that a writer of this form calls."""
     used = " ".join([*form.prepare, *(field.drawn for field in form.fields.values())])
     modules: dict[str, list[str]] = {}
     for call, module in WRITER_IMPORTS.items():

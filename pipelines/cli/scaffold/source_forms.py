@@ -1,4 +1,4 @@
-"""How the rows of a new source look, by task: the pieces that `new_source.py` puts together."""
+"""Rows of a new source by task: the pieces of which `new_source.py` composes its files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ CATEGORIES = {
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the row: its type, what an example makes of it, what a writer and a test put in.
+    """One field of a row: its type, the example's argument, the values of the writer and of the test.
 
-    `check` is what the test expects of the record.
+    `check` is the condition that the test asserts of the record.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Field:
 
 
 def _line(name: str, drawn: str, toy: str) -> Field:
-    """A text that an example cannot do without."""
+    """Return a field of required text."""
     example = f'{name}=required_text(clean_line(row.{name}), "{name}")'
     return Field("str", example, drawn, f'"{toy}"', f'record.{name} == "{toy}"')
 
@@ -86,9 +86,9 @@ _STATED = ("statement = about_objects(scene, random)[0]",)
 
 @dataclass(frozen=True)
 class Form:
-    """How the rows of a task look. `prepare` are the writer's lines before a row is put together.
+    """The rows of a task. `prepare` are the writer's lines before it builds a row.
 
-    The first field is a text; the test blanks it. `target` is what the model must say of the toy row.
+    The first field is a text; the test blanks it. `target` is the target of the toy row.
     """
 
     fields: Mapping[str, Field]

@@ -1,4 +1,4 @@
-"""What commands print: tables, records, template findings.
+"""Tables, records and template findings, as commands print them.
 
 Imports `datagen`, `templates` and `trainer`; no Beam.
 """

@@ -18,10 +18,10 @@ def protocol_table(template_dir: str | Path | None = None) -> Table:
     for name, protocol in load_protocols(template_dir).items():
         rules = protocol.evaluation
         if rules is not None:
-            how = rules.method if rules.candidates is None else f"rank {rules.candidates}"
+            method = rules.method if rules.candidates is None else f"rank {rules.candidates}"
             count = "unknown" if rules.records is None else f"{rules.records:,}"
             prompt = _first_line(protocol.prompt.source)
-            table.add_row(name, rules.split, count, how, rules.metric, prompt)
+            table.add_row(name, rules.split, count, method, rules.metric, prompt)
     return table
 
 

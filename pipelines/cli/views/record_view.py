@@ -23,7 +23,7 @@ def first_records(dataset: BuiltDataset, source: str, split: str, rows: int) -> 
 
 
 def record_view(record: Record) -> RenderableType:
-    """Id, media, then what the model is told and must say. Nothing in a record is markup or control."""
+    """Render a record: id, media, instruction, target. Its texts are escaped: no markup, no control characters."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", min_width=11)
     rows.add_column(overflow="fold")

@@ -14,7 +14,7 @@ from pipelines.console import output
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    """A table without lines; columns that begin with `>` hold numbers."""
+    """Return a table without lines; columns that begin with `>` hold numbers."""
     heading = None if title is None else Text(title)
     table = Table(
         title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold"
@@ -49,9 +49,9 @@ def _totals(manifest: Manifest) -> str:
         "rejected": sum(sum(entry.rejected.values()) for entry in entries),
         "filtered": sum(sum(entry.filtered.values()) for entry in entries),
     }
-    told = ", ".join(f"{number:,} {name}" for name, number in counts.items())
+    counted = ", ".join(f"{number:,} {name}" for name, number in counts.items())
     return (
-        f"{len(manifest.splits)} sources, {len(entries)} splits: {told}; {len(shards)} files, "
+        f"{len(manifest.splits)} sources, {len(entries)} splits: {counted}; {len(shards)} files, "
         f"{sum(shard.num_bytes for shard in shards) / 1e6:.1f} MB"
     )
 
@@ -90,7 +90,7 @@ def _print_splits(manifest: Manifest, console: Console) -> None:
 
 
 def _published(entry: SplitEntry) -> Text:
-    """The number of records that the card expects: `?` where it is not verified."""
+    """Return the number of records that the card expects, marked `?` if it is not verified."""
     if not entry.expected:
         return Text("unknown", "dim")
     nearest = min(entry.expected.values(), key=lambda number: abs(number - entry.written))
@@ -99,8 +99,8 @@ def _published(entry: SplitEntry) -> Text:
 
 
 def _general_remarks(manifest: Manifest) -> Iterator[str]:
-    for source, absent in manifest.missing.items():
-        lacking = "; ".join(f"{split} lacks {', '.join(lacks)}" for split, lacks in absent.items())
+    for source, missing in manifest.missing.items():
+        lacking = "; ".join(f"{split} lacks {', '.join(lacks)}" for split, lacks in missing.items())
         yield f"{source}: not built: {lacking}"
     for source, candidates in manifest.candidates.items():
         if candidates.reason:
@@ -115,7 +115,7 @@ def _general_remarks(manifest: Manifest) -> Iterator[str]:
 def mixture_table(
     parts: Mapping[str, MixturePart], samples: int, title: str, console: Console | None = None
 ) -> None:
-    """Sizes, weights and probabilities, and how often a run of `samples` passes over each set."""
+    """Print sizes, weights, probabilities, and the epochs over each source in a run of `samples`."""
     table = _table(
         "source", ">records", ">weight", ">factor", ">probability", ">epochs", title=title
     )
@@ -130,11 +130,11 @@ def mixture_table(
         )
     console = console or output()
     console.print(table)
-    console.print(Text(f"epochs: over each set in a run of {samples:,} samples"))
+    console.print(Text(f"epochs: over each source in a run of {samples:,} samples"))
 
 
 def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
-    """All sources; `complete` are the splits whose files are on disk."""
+    """Return all sources; `complete` are the splits whose files are on disk."""
     table = _table("source", "task", "held", ">training", "category", f"splits in {raw}")
     for source_id, splits in complete.items():
         card = load_source(source_id).card
@@ -152,7 +152,7 @@ def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
 
 
 def card_table(card: SourceCard) -> Table:
-    """A card's facts, with where each was read."""
+    """Return a card's facts, each with its reference."""
     table = _table("about", "value", "read in")
     for name in ("home", "licence", "media_licence", "non_commercial", "citation"):
         fact = getattr(card, name)
@@ -164,7 +164,7 @@ def card_table(card: SourceCard) -> Table:
 
 
 def split_table(card: SourceCard, states: Mapping[str, str]) -> Table:
-    """A card's splits: published sizes, and what is on disk."""
+    """Return a card's splits: published sizes, and the state of the files on disk."""
     table = _table("split", ">published records", "paper", "on disk", "note")
     for split, state in states.items():
         described = card.splits[split]
@@ -184,7 +184,7 @@ def split_table(card: SourceCard, states: Mapping[str, str]) -> Table:
 
 
 def file_table(card: SourceCard, raw: str) -> Table:
-    """The official files, where they are expected and where they come from."""
+    """Return the official files, with the place where each is expected and its download."""
     table = _table(f"file in {raw}/{card.folder}", "splits", "layout", "download (?: not verified)")
     for file in card.files:
         address = file.download.value or "unknown"

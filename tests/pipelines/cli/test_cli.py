@@ -26,7 +26,7 @@ def test_help_names_every_command(run, argument):
         assert what in outcome.out
 
 
-def test_without_command_the_help_is_shown_as_a_mistake(run):
+def test_without_command_the_help_is_shown_as_an_error(run):
     outcome = run()
     assert outcome.status == 2
     assert outcome.out.startswith("usage: visinstruct COMMAND")
@@ -60,7 +60,7 @@ def test_help_explains_every_argument_and_shows_its_default(name):
             assert "repeated" in help_text if repeated else "default" in help_text, action.dest
 
 
-def test_an_unknown_command_is_told_with_the_nearest(refused):
+def test_an_unknown_command_is_reported_with_the_nearest(refused):
     assert refused("biuld") == (
         "visinstruct: unknown command 'biuld', did you mean 'build'?; see visinstruct --help"
     )
@@ -68,7 +68,7 @@ def test_an_unknown_command_is_told_with_the_nearest(refused):
 
 
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "build"])
-def test_an_unknown_option_is_told_with_the_nearest(refused, name, tmp_path):
+def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path):
     needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}
     needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--draw", "0"]}
     needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
@@ -155,7 +155,7 @@ def test_a_place_that_holds_something_else_is_refused_in_a_sentence(
     assert not (tmp_path / "o").exists()
 
 
-def test_missing_arguments_are_told_by_name(refused):
+def test_missing_arguments_are_reported_by_name(refused):
     assert "the following arguments are required: --raw, --out" in refused("build")
     assert "the following arguments are required: OUT" in refused("show")
     assert "the following arguments are required: --out" in refused("sample")
@@ -175,7 +175,11 @@ def test_missing_arguments_are_told_by_name(refused):
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "Permission denied: /x\n"),
         (OSError(errno.EIO, "Input/output error"), 2, "visinstruct: Input/output error\n"),
         (OSError("a driver's own words"), 2, "visinstruct: a driver's own words\n"),
-        (KeyboardInterrupt(), 130, "sources was stopped; start the same command again to go on\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "sources was interrupted; start the same command again to resume\n",
+        ),
     ],
 )
 def test_errors_end_with_one_sentence_and_a_status(monkeypatch, run, error, status, sentence):
@@ -228,7 +232,7 @@ def test_a_reader_that_has_seen_enough_leaves_no_traceback(arguments, built, raw
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["sources", "--json"], ["mixture", "--json"]])
-def test_a_reader_that_is_gone_leaves_no_traceback(arguments, tmp_path):
+def test_a_closed_pipe_leaves_no_traceback(arguments, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -245,7 +249,7 @@ def test_a_reader_that_is_gone_leaves_no_traceback(arguments, tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 @pytest.mark.parametrize("arguments", [["--help"], ["sources", "--json"], ["mixture"]])
-def test_an_output_that_is_full_is_told_of(arguments, tmp_path):
+def test_an_output_that_is_full_is_reported(arguments, tmp_path):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "pipelines.cli", *arguments],

@@ -9,7 +9,7 @@ def test_the_shipped_configurations_are_listed_with_their_purpose(capsys):
     assert len([line for line in out.splitlines() if line.split()[0].islower()]) == 14
 
 
-def test_copies_are_named_and_an_unknown_name_is_told_with_the_nearest(tmp_path, capsys):
+def test_copies_are_named_and_an_unknown_name_is_reported_with_the_nearest(tmp_path, capsys):
     assert main(["configs", "copy", "vicuna_7b", "--out", str(tmp_path)]) == 0
     assert str(tmp_path / "vicuna_7b.yaml") in capsys.readouterr().out.splitlines()
     assert (tmp_path / "deepspeed/zero3.json").is_file()

@@ -118,7 +118,7 @@ def test_the_table_shows_the_same_numbers(run, parts, built):
     for source, part in parts(built, "--samples", 1_000).items():
         line = next(line.split() for line in outcome.out.splitlines() if line.startswith(source))
         assert line[-2:] == [f"{part['probability']:.4f}", f"{part['epochs']:.2f}"]
-    assert "epochs: over each set in a run of 1,000 samples" in outcome.out
+    assert "epochs: over each source in a run of 1,000 samples" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_cannot_be_used_is_named(refused, options, reason):
     assert reason in refused("mixture", *options)
 
 
-def test_a_dataset_without_training_sets_is_told(run, raw, tmp_path, refused):
+def test_a_dataset_without_training_sets_is_reported(run, raw, tmp_path, refused):
     out = tmp_path / "out"
     command = ("build", "--raw", raw, "--out", out, "--sources", "msvd_qa")
     assert run(*command).status == 0

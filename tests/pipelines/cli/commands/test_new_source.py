@@ -19,7 +19,7 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_is_written_is_told_and_what_comes_next(run, checkout):
+def test_what_is_written_is_reported_and_what_comes_next(run, checkout):
     outcome = run("new-source", "gqa")
     assert outcome.status == 0
     assert outcome.out.splitlines() == [
@@ -49,7 +49,7 @@ def test_a_name_that_is_not_known_is_refused_with_the_lines_to_add(run, checkout
     assert run("new-source", "street_signs", "--dry-run").status == 0
 
 
-def test_it_is_held_out_only_if_that_is_asked_for(run, checkout):
+def test_it_is_held_out_only_if_that_is_requested(run, checkout):
     assert run("new-source", "gqa", "--held-out").status == 0
     assert run("new-source", "nocaps").status == 0
     cards = [(checkout / f"datagen/sources/{name}.py").read_text() for name in ("gqa", "nocaps")]

@@ -66,7 +66,7 @@ def test_a_stopped_sample_leaves_nothing_behind(run, tmp_path, monkeypatch):
     monkeypatch.setattr("datagen.sample.writers.visdial.write", stop)
     outcome = run("sample", "--scenes", 12, "--out", tmp_path / "raw")
     assert outcome.status == 130
-    assert "sample was stopped; start the same command again" in outcome.message
+    assert "sample was interrupted; start the same command again" in outcome.message
     assert list(tmp_path.rglob("*")) in ([], [tmp_path / "raw"])
     monkeypatch.undo()
     assert run("sample", "--scenes", 12, "--out", tmp_path / "raw").status == 0

@@ -24,11 +24,11 @@ def test_one_source_one_split_and_a_number_of_rows_can_be_chosen(run, built, rec
     assert run("show", built, "--split", "test_dev").out.count("vqav2/test_dev/") == 2
 
 
-def test_embedded_images_are_told_by_their_size(run, embedded):
+def test_embedded_images_are_reported_by_their_size(run, embedded):
     assert " bytes)" in run("show", embedded, "--source", "coco_caption").out
 
 
-def test_hidden_answers_and_clips_are_shown(run, built):
+def test_hidden_answers_and_videos_are_shown(run, built):
     assert "(hidden)" in run("show", built, "--source", "vqav2", "--split", "test").out
     assert "frames at" in run("show", built, "--source", "msvd_qa").out
 
@@ -56,10 +56,12 @@ def test_several_sources_can_be_chosen(run, built):
 
 @pytest.mark.parametrize("rows", [0, -1])
 def test_a_number_of_rows_is_at_least_one(refused, built, rows):
-    assert refused("show", built, "--rows", rows) == "visinstruct: --rows is 1 or more"
+    assert (
+        refused("show", built, "--rows", rows) == f"visinstruct: --rows is {rows}, give 1 or more"
+    )
 
 
-def test_what_is_no_dataset_is_told(refused, tmp_path):
+def test_what_is_no_dataset_is_reported(refused, tmp_path):
     for place in (tmp_path, tmp_path / "nothing"):
         message = refused("show", place)
         assert message == f"visinstruct: {place} is no dataset: it has no manifest.json"

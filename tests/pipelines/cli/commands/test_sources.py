@@ -45,7 +45,7 @@ def test_one_source_is_shown_in_full(run, raw, source_id):
         assert split in outcome.out
 
 
-def test_what_a_split_lacks_is_told(run, raw, tmp_path):
+def test_what_a_split_lacks_is_reported(run, raw, tmp_path):
     name = "v2_OpenEnded_mscoco_train2014_questions.json"
     (tmp_path / "vqav2").mkdir()
     shutil.copy(raw / "vqav2" / name, tmp_path / "vqav2" / name)
@@ -90,7 +90,7 @@ def test_every_fact_in_json_says_whether_it_was_checked(run):
     assert all(fact["read_in"] for fact in found if fact["value"] is not None)
 
 
-def test_an_unknown_source_is_told_with_the_nearest(refused):
+def test_an_unknown_source_is_reported_with_the_nearest(refused):
     message = refused("sources", "vqav3")
     assert "unknown source 'vqav3', did you mean 'vqav2'?; known are coco_caption" in message
 

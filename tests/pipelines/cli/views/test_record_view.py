@@ -30,7 +30,7 @@ def view():
     return view
 
 
-def test_a_record_shows_what_the_model_is_told_and_must_say(view):
+def test_a_record_shows_instruction_and_target(view):
     lines = [line.split(maxsplit=1) for line in view().splitlines() if line.strip()]
     assert lines == [
         ["vqav2/train/1"],
@@ -44,7 +44,7 @@ def test_a_hidden_answer_is_not_an_empty_one(view):
     assert "target       (hidden)" in view(target=None)
 
 
-def test_images_and_clips_are_shown_by_their_path(view):
+def test_images_and_videos_are_shown_by_their_path(view):
     pictures = (Image("coco/train2014/a.jpg"), Image("coco/b.jpg", b"x" * 2_000))
     shown = view(images=pictures)
     assert "  image        coco/train2014/a.jpg\n" in shown

@@ -43,7 +43,7 @@ def test_a_build_is_shown_split_by_split(console, built, manifest_of):
     assert shown[-1] == ["dataset", manifest.content_hash[:16], "in", "data/instruct"]
 
 
-def test_remarks_tell_of_all_that_a_user_should_look_at(console, built, manifest_of):
+def test_remarks_show_all_that_needs_attention(console, built, manifest_of):
     manifest = manifest_of(built)
     entry = replace(manifest.split("vqav2", "val"), rejected={"empty_text": 1_200}, expected={})
     leak = Leak(training="vqav2/train", evaluation="visdial/val", groups=2_000, examples=1)
@@ -86,7 +86,7 @@ def test_a_mixture_is_shown_with_its_epochs(console):
     assert shown[0] == ["toy,", "rule", "sqrt"]
     assert ["vqav2", "400", "20.0", "1", "0.6667", "5.00"] in shown
     assert ["coco_caption", "100", "10.0", "1", "0.3333", "10.00"] in shown
-    assert "epochs: over each set in a run of 3,000 samples" in console.file.getvalue()
+    assert "epochs: over each source in a run of 3,000 samples" in console.file.getvalue()
 
 
 def test_all_sources_are_listed_with_what_is_on_disk(console):
