@@ -38,6 +38,7 @@ class BuildOptions(BaseModel):
     seed: int = 0
     template_dir: str = "instruct"
     max_memory: int = Field(2 << 30, ge=MIN_MEMORY_BYTES)
+    workers: int | None = Field(None, ge=1)
     mixture: MixtureOptions = MixtureOptions()
 
     @field_validator("sources", "splits")
@@ -65,7 +66,15 @@ class BuildOptions(BaseModel):
         """The options that decide what is written; not where from, where to, or by what means."""
         return self.model_dump(
             mode="json",
-            exclude={"raw", "out", "image_roots", "follow_links", "template_dir", "max_memory"},
+            exclude={
+                "raw",
+                "out",
+                "image_roots",
+                "follow_links",
+                "template_dir",
+                "max_memory",
+                "workers",
+            },
         )
 
     def trains_on(self, card: SourceCard, split: str) -> bool:

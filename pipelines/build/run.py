@@ -46,6 +46,7 @@ from pipelines.build.publish import (
 )
 from pipelines.build.resume import changes_since, drop_leftovers, forget_stale, take_over
 from pipelines.build.work import Work, build_graph
+from pipelines.build.workers import set_workers
 from pipelines.console import messages
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
 from templates.library import load_templates
@@ -109,6 +110,9 @@ def build(
                 )
         work = Work(plan, options, roots, staging, identity.template_hash, identity.versions)
         rows = sum(split.rows for split in plan.splits)
+        number = set_workers(beam_options, options.workers, rows, options.max_memory)
+        if number > 1:
+            console.print(f"{number} processes", highlight=False)
         with reporter.watch("records", _steps(plan, staging), rows):
             _run(work, beam_options, f"{options.out.rstrip('/')}{LOG_SUFFIX}", files)
         check_stopped()

@@ -88,6 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
     add("--brief", action="store_true", help="print totals instead of a line a split")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes on this machine (default: one for every million rows, as far as processors "
+        "and memory reach)",
+    )
     add("--max-memory", default="2GB", metavar="SIZE", help="limit of each worker")
     add(
         "--mixture",

@@ -397,6 +397,21 @@ def test_memory_options_are_sizes(raw, tmp_path, build, built, digests):
         assert digests(out) == digests(built)
 
 
+def test_the_number_of_workers_changes_no_byte(raw, tmp_path, build, digests, start):
+    only = ("--sources", "msvd_qa,vqav2", "--images", "embed")
+    assert build(raw, tmp_path / "one", *only, "--workers", 1).status == 0
+    two = start("build", "--raw", raw, "--out", tmp_path / "two", *only, "--workers", 2).end()
+    assert two.status == 0, two.err
+    assert "2 processes" in two.err
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+
+
+def test_workers_go_with_this_machine_alone(raw, tmp_path, build):
+    message = build(raw, tmp_path / "out", "--workers", 2, "--direct_num_workers", 3).message
+    assert "--workers 2 is for builds on this machine; leave it out" in message
+    assert "--workers: " in build(raw, tmp_path / "out", "--workers", 0).message
+
+
 def test_help_tells_of_beams_options(run):
     outcome = run("build", "--help")
     assert outcome.status == 0
