@@ -45,6 +45,7 @@ class Reason(StrEnum):
     MEDIA_UNREADABLE = "media_unreadable"
     MEDIA_TOO_LARGE = "media_too_large"
     NO_TEMPLATE = "no_template"  # no template fits the fields that the example has
+    TEMPLATE_FAILED = "template_failed"  # the drawn template fails on the example's fields
     UNKNOWN_SPLIT = "unknown_split"
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.example import Answer, Example
-from templates.errors import RenderError
-from templates.language import TemplateText
+from templates.errors import MissingFieldError, RenderedTooLongError, RenderError
+from templates.language import TemplateText, is_blank
 from templates.library import Form, Protocol, TemplateSet
 from templates.tasks import SOURCES, TASKS
 
@@ -52,7 +52,7 @@ def draw(example: Example, templates: TemplateSet, seed: int, number: int = 0) -
     form's templates that fit, the answer by the annotators' frequency.
 
     Raises:
-        RowRejectedError: no template fits, or the text is too long.
+        RowRejectedError: no template fits, or the drawn one fails, is too long, or renders blank.
     """
     return draw_by_chance(example, templates, chance(seed, number, example.example_id))
 
@@ -68,18 +68,41 @@ def draw_by_chance(example: Example, templates: TemplateSet, chances: Chance) ->
     template = form.templates[chances.template % len(form.templates)]
     fields = fields_of(example, form.task, chances.answer)
     references = references_of(example, form.task)
-    try:
-        instruction = template.instruction.render(fields)
-        target = None if references is None else template.target.render(fields)
-    except RenderError as error:
-        raise RowRejectedError(_refusal(template.instruction, fields), str(error)) from None
+    name, blank = f"template {template.template_id}", template.allow_blank
+    instruction = _render(template.instruction, fields, name, "instruction", allow_blank=blank)
+    target = None if references is None else _render(template.target, fields, name, "target")
     return Draw(template.template_id, instruction, target, references)
 
 
-def _refusal(template: TemplateText, fields: Mapping[str, Any]) -> Reason:
-    """Why a template did not render: a field is absent, or the text is too long."""
-    absent = any(fields.get(name) is None for name in template.required)
-    return Reason.NO_TEMPLATE if absent else Reason.TEXT_TOO_LONG
+def _render(
+    text: TemplateText,
+    fields: Mapping[str, Any],
+    name: str,
+    part: str,
+    *,
+    allow_blank: bool = False,
+) -> str:
+    """Render the instruction or the target of a template.
+
+    Raises:
+        RowRejectedError: it fails, or is blank; names template and part.
+    """
+    try:
+        rendered = text.render(fields)
+    except RenderError as error:
+        reason = next((why for kind, why in _REASONS.items() if isinstance(error, kind)), None)
+        message = f"{part} of {name}: {error}"
+        raise RowRejectedError(reason or Reason.TEMPLATE_FAILED, message) from None
+    if not allow_blank and is_blank(rendered):
+        message = f"{part} of {name} is blank: {text.source!r}"
+        raise RowRejectedError(Reason.EMPTY_TEXT, message)
+    return rendered
+
+
+_REASONS: Mapping[type[RenderError], Reason] = {
+    MissingFieldError: Reason.NO_TEMPLATE,
+    RenderedTooLongError: Reason.TEXT_TOO_LONG,
+}
 
 
 def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
@@ -92,11 +115,8 @@ def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
     """
     fields = fields_of(example, protocol.task, chances.answer)
     references = references_of(example, protocol.task)
-    try:
-        instruction = protocol.prompt.render(fields)
-    except RenderError as error:
-        reason = _refusal(protocol.prompt, fields)
-        raise RowRejectedError(reason, f"{protocol.file}: {error}") from None
+    name, blank = f"protocol {protocol.name}", protocol.allow_blank
+    instruction = _render(protocol.prompt, fields, name, "prompt", allow_blank=blank)
     target = None if references is None else _target(example, protocol.task, fields)
     return Draw(f"protocol/{protocol.name}", instruction, target, references)
 

@@ -18,7 +18,15 @@ class UnsupportedSyntaxError(ValueError):
 
 
 class RenderError(ValueError):
-    """A template cannot render an example: a field is missing or the text is too long."""
+    """A template cannot render an example: its fields do not fit the template."""
+
+
+class MissingFieldError(RenderError):
+    """The example lacks a field that the template requires."""
+
+
+class RenderedTooLongError(RenderError):
+    """The rendered text is longer than allowed."""
 
 
 @dataclass(frozen=True, order=True)

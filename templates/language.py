@@ -6,6 +6,7 @@ is refused when the template is loaded: Jinja's sandbox guards objects but not w
 `{{ 'a' * 200000000 }}` or nested ranges would run in it.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +19,12 @@ from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from templates.checker import ALLOWED, LIST_FILTERS, TEXT_FILTERS, check
-from templates.errors import RenderError, UnsupportedSyntaxError
+from templates.errors import (
+    MissingFieldError,
+    RenderedTooLongError,
+    RenderError,
+    UnsupportedSyntaxError,
+)
 from templates.tasks import FieldKind
 
 MAX_TEMPLATE_CHARS = 4_000
@@ -86,18 +92,36 @@ class TemplateText:
         """
         for name in self.required:
             if fields.get(name) is None:
-                raise RenderError(f"field {name!r} is absent, and {self.source!r} needs it")
+                raise MissingFieldError(f"field {name!r} is absent, and {self.source!r} needs it")
         try:
             text = self._write(fields)
         except UndefinedError as error:
-            raise RenderError(f"{error.message}, in {self.source!r}") from None
+            raise RenderError(
+                f"{error.message}{self._lengths(fields)}, in {self.source!r}"
+            ) from None
         if len(text) > MAX_RENDERED_CHARS:
             raise _too_long(len(text))
         return text
 
+    def _lengths(self, fields: Mapping[str, Any]) -> str:
+        """Return the lengths of the lists that the template uses, as " (choices has 1)"."""
+        lengths = [
+            f"{name} has {len(fields[name])}"
+            for name in sorted(self.required | self.optional)
+            if isinstance(fields.get(name), list | tuple)
+        ]
+        return f" ({', '.join(lengths)})" if lengths else ""
 
-def _too_long(length: int) -> RenderError:
-    return RenderError(f"rendered text has {length} characters, {MAX_RENDERED_CHARS} are allowed")
+
+def is_blank(text: str) -> bool:
+    """Return True if `text` has no visible character: only spaces, control and zero-width ones."""
+    return not any(unicodedata.category(character)[0] not in "ZC" for character in text)
+
+
+def _too_long(length: int) -> RenderedTooLongError:
+    return RenderedTooLongError(
+        f"rendered text has {length} characters, {MAX_RENDERED_CHARS} are allowed"
+    )
 
 
 def compile_template(source: str, fields: Mapping[str, FieldKind]) -> TemplateText:

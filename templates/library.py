@@ -31,7 +31,7 @@ from templates.files import Strict, parse
 from templates.language import TemplateText, compile_template
 from templates.protocols import Protocol as Protocol
 from templates.protocols import read_protocols
-from templates.tasks import TASKS
+from templates.tasks import TASKS, Task
 
 SHIPPED = Path(__file__).parent
 SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
@@ -237,8 +237,12 @@ def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterato
             try:
                 compiled[part] = compile_template(text, task.fields)
             except UnsupportedSyntaxError as error:
-                message, field = f"{part}: {error.message}", error.field or part
-                findings.append(Finding(file, "syntax", message, error.remedy, entry.id, field))
+                shared = _shared_part(parsed, entry, part, task, error)
+                message, field = f"{shared or part}: {error.message}", error.field or shared or part
+                place = "" if shared else entry.id
+                finding = Finding(file, "syntax", message, error.remedy, place, field)
+                if finding not in findings:  # a shared part is reported once, not for each template
+                    findings.append(finding)
         if len(compiled) == len(texts):
             yield Template(
                 template_id=entry.id,
@@ -248,3 +252,16 @@ def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterato
                 allow_blank=parsed.allow_blank,
                 **compiled,
             )
+
+
+def _shared_part(
+    parsed: _TaskFile, entry: _TemplateEntry, part: str, task: Task, error: UnsupportedSyntaxError
+) -> str | None:
+    """Return the key of the file that holds the error of a template's `part`, if the file does."""
+    if part == "target":
+        return "target" if entry.target is None else None
+    try:
+        compile_template(parsed.prefix, task.fields)
+    except UnsupportedSyntaxError as of_prefix:
+        return "prefix" if of_prefix.message == error.message else None
+    return None

@@ -1,12 +1,13 @@
 """Lint of a template set: finds unusable and misleading templates before data is built."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from templates.blanks import find_blanks
-from templates.errors import Finding
+from templates.edge_cases import check_edge_cases, inputs_of, uses_input
+from templates.errors import Finding, TemplateSetError
 from templates.language import TemplateText
 from templates.library import (
     Template,
@@ -42,7 +43,7 @@ def lint(
     only_protocols = has_only_protocols(folder)
     template_set, findings = read_templates(folder, needs_templates=not only_protocols)
     findings += _names(template_set, sources)
-    if not only_protocols:
+    if not only_protocols and not any(_hides_templates(finding) for finding in findings):
         findings += _coverage(template_set, sources)
     findings += _duplicates(template_set)
     for template in template_set.templates:
@@ -55,14 +56,29 @@ def lint(
     return LintReport(template_set, tuple(sorted(findings)))
 
 
+def _hides_templates(finding: Finding) -> bool:
+    """Return True for an error that may be all that a source or a task without template lacks."""
+    return not finding.file.startswith("protocol/") and finding.rule != "id"
+
+
 def _names(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Finding]:
     remedy = f"use one of {', '.join(sorted(sources))}"
+    files: dict[str, list[Template]] = defaultdict(list)
+    for template in template_set.templates:
+        files[template.file].append(template)
+    for file, templates in files.items():
+        counts = Counter(source for template in templates for source in template.sources)
+        for source in counts.keys() - set(sources):
+            message = f"unknown source {source!r}{_nearest(source, sources)}"
+            if counts[source] == len(templates) > 1:  # the file's own line
+                yield Finding(file, "unknown-source", message, remedy, field="sources")
+                continue
+            for template in templates:
+                if source in template.sources:
+                    place = (template.template_id, "sources")
+                    yield Finding(file, "unknown-source", message, remedy, *place)
     for template in template_set.templates:
         file, template_id = template.file, template.template_id
-        for source in template.sources:
-            if source not in sources:
-                message = f"unknown source {source!r}"
-                yield Finding(file, "unknown-source", message, remedy, template_id, "sources")
         if not template_id.startswith(f"{template.task}."):
             message = f"id does not start with its task {template.task!r}"
             example = f"write {template.task}.<style>.<number>"
@@ -121,15 +137,46 @@ def _template(template: Template) -> Iterator[Finding]:
     task = TASKS[template.task]
     place = (template.file, template.template_id)
     yield from _leaks(template.instruction, task, *place, "instruction")
-    if not template.allow_blank:
-        yield from find_blanks(template.instruction, task, *place, "instruction")
-    yield from find_blanks(template.target, task, *place, "target")
+    edge_cases = list(_edge_cases(template))
+    yield from edge_cases
+    if not edge_cases and not uses_input(template.instruction, task):
+        inputs = inputs_of(task)
+        message = f"instruction does not show the input ({', '.join(inputs)})"
+        remedy = f"write {{{{ {inputs[0]} }}}}"
+        yield Finding(
+            template.file, "unused-input", message, remedy, template.template_id, "instruction"
+        )
     if not task.target & _used(template.target):
         message = f"target does not show {', '.join(task.target)}"
         remedy = f"write {{{{ {next(iter(task.target))} }}}}"
         yield Finding(
             template.file, "constant-target", message, remedy, template.template_id, "target"
         )
+
+
+def check_sources(template_set: TemplateSet, sources: Collection[str]) -> None:
+    """Refuse templates of `sources` that fail or are blank on an edge case.
+
+    Raises:
+        TemplateSetError: lists all of them.
+    """
+    findings = [
+        finding
+        for template in template_set.templates
+        if not set(template.sources).isdisjoint(sources)
+        for finding in _edge_cases(template)
+    ]
+    if findings:
+        raise TemplateSetError(template_set.name, findings)
+
+
+def _edge_cases(template: Template) -> Iterator[Finding]:
+    task, place = TASKS[template.task], (template.file, template.template_id)
+    blank = template.allow_blank
+    yield from check_edge_cases(
+        template.instruction, task, *place, "instruction", allow_blank=blank
+    )
+    yield from check_edge_cases(template.target, task, *place, "target")
 
 
 def _used(template: TemplateText) -> frozenset[str]:
@@ -143,3 +190,8 @@ def _leaks(
         message = f"{part} shows {name!r}, which the model must generate"
         remedy = f"remove {name} from the {part}"
         yield Finding(file, "leak", message, remedy, template_id, name)
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    similar = get_close_matches(name, known, n=1)
+    return f", did you mean {similar[0]!r}?" if similar else ""

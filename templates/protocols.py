@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from templates.blanks import find_blanks
+from templates.edge_cases import check_edge_cases
 from templates.errors import Finding, UnsupportedSyntaxError
 from templates.evaluation import Evaluation, merged, protocol_hash
 from templates.files import Strict, layout_findings, read_yaml, validate
@@ -114,7 +114,7 @@ def _protocol(path: Path, read: Mapping[str, Any], findings: list[Finding]) -> P
         return None
     prompt = _prompt(file, parsed, findings)
     rules, sound = _rules(file, parsed.evaluation, findings)
-    if prompt is None or not sound or not _shows_something(file, parsed, prompt, findings):
+    if prompt is None or not sound or not _renders(file, parsed, prompt, findings):
         return None
     return Protocol(
         name=name,
@@ -214,14 +214,13 @@ def _prompt(file: str, parsed: _ProtocolFile, findings: list[Finding]) -> Templa
         return None
 
 
-def _shows_something(
+def _renders(
     file: str, parsed: _ProtocolFile, prompt: TemplateText, findings: list[Finding]
 ) -> bool:
-    if parsed.allow_blank:
-        return True
-    blanks = list(find_blanks(prompt, TASKS[parsed.task], file, "", "prompt"))
-    findings += blanks
-    return not blanks
+    task, blank = TASKS[parsed.task], parsed.allow_blank
+    found = list(check_edge_cases(prompt, task, file, "", "prompt", allow_blank=blank))
+    findings += found
+    return not found
 
 
 def _rules(

@@ -50,6 +50,7 @@ from pipelines.build.workers import set_workers
 from pipelines.console import messages
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
 from templates.library import load_templates
+from templates.lint import check_sources
 
 LOG_SUFFIX = ".error.log"
 Report = TypeVar("Report", RangeReport, ShardReport)
@@ -80,6 +81,7 @@ def build(
     for source_id in dict.fromkeys(each.source for each in missing):
         for sentence in found_instead(load_source(source_id), options.raw, files):
             console.print(f"{source_id}: {sentence}", highlight=False)
+    check_sources(templates, {card.id for card, _ in chosen})
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)

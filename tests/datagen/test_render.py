@@ -326,7 +326,7 @@ def test_a_protocol_that_needs_an_absent_field_rejects_the_example() -> None:
     protocol = TEMPLATES.protocols["scienceqa"]
     example = make("scienceqa", "multiple_choice", question="What?")
     with pytest.raises(
-        RowRejectedError, match=r"protocol/scienceqa\.yaml: field 'choices'"
+        RowRejectedError, match=r"prompt of protocol scienceqa: field 'choices'"
     ) as error:
         evaluation(example, protocol, chance(0, 0, "x"))
     assert error.value.reason is Reason.NO_TEMPLATE
@@ -451,3 +451,49 @@ def test_draws_for_callers_that_know_the_chance_are_the_same() -> None:
     for number in range(30):
         one = draw_by_chance(choice(), TEMPLATES, chance(9, number, choice().example_id))
         assert one == draw(choice(), TEMPLATES, 9, number)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "target", "reason", "message"),
+    [
+        (
+            "{{ question }} {{ choices[7] }}",
+            "{{ answer }}",
+            Reason.TEMPLATE_FAILED,
+            r"instruction of template multiple_choice\.new\.1: .*no element 7 \(choices has 2\)",
+        ),
+        (
+            "{% if context %}{{ question }}{% endif %}",
+            "{{ answer }}",
+            Reason.EMPTY_TEXT,
+            r"instruction of template multiple_choice\.new\.1 is blank",
+        ),
+        (
+            "{{ question }}",
+            "{% if context %}{{ answer }}{% endif %}",
+            Reason.EMPTY_TEXT,
+            r"target of template multiple_choice\.new\.1 is blank",
+        ),
+    ],
+)
+def test_a_text_that_fails_or_is_blank_is_rejected_with_template_and_reason(
+    tmp_path: Path, instruction: str, target: str, reason: Reason, message: str
+) -> None:
+    (tmp_path / "multiple_choice.yaml").write_text(
+        f"task: multiple_choice\nsources: [scienceqa]\ntarget: '{target}'\n"
+        f"templates:\n  - id: multiple_choice.new.1\n    instruction: '{instruction}'\n"
+    )
+    example = Example(
+        example_id="scienceqa/train/1",
+        source="scienceqa",
+        split="train",
+        group_id="a",
+        task="multiple_choice",
+        images=("a.jpg",),
+        question="Which?",
+        choices=("cat", "dog"),
+        correct_choice=0,
+    )
+    with pytest.raises(RowRejectedError, match=message) as error:
+        draw(example, load_templates(tmp_path), 0)
+    assert error.value.reason is reason

@@ -772,6 +772,15 @@ def test_a_template_folder_without_template_for_a_source_rejects_its_rows(
     assert "no template for vqav2" in message
 
 
+def test_a_template_that_fails_on_an_edge_case_is_refused_before_a_row_is_read(
+    raw, tmp_path, build, template_file
+):
+    folder = template_file(task_file("{% if not question %}{{ question }}{% endif %}"))
+    message = build(raw, tmp_path / "out", "--sources", "msvd_qa", "--template-dir", folder).message
+    assert "video_qa.yaml: video_qa.bad.1: instruction: instruction renders blank" in message
+    assert not (tmp_path / "out").exists()
+
+
 # --- options
 
 

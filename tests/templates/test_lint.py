@@ -2,8 +2,9 @@ import shutil
 
 import pytest
 
-from templates.library import SHIPPED, SHIPPED_SETS
-from templates.lint import lint
+from templates.errors import TemplateSetError
+from templates.library import SHIPPED, SHIPPED_SETS, load_templates
+from templates.lint import check_sources, lint
 from templates.tasks import SOURCES, TASKS
 
 
@@ -54,7 +55,7 @@ def test_a_report_over_nothing_is_not_clean(tmp_path):
         (('"{{ question | center(9) }}"',), "syntax", "instruction", "the filters lower, upper"),
         (('"{{ 3 * 3 }}"',), "syntax", "instruction", "allowed are text, fields, if/else"),
         (('"{{ choices }}"',), "syntax", "choices", "write {{ choices | join(', ') }} or"),
-        (('"{{ choices[7] }}"',), "render", "instruction", "fix the template"),
+        (('"{{ choices[7] }}"',), "render", "instruction", "{% if field | length > 1 %}"),
         (('" "',), "blank", "instruction", "add words or a field that is always there"),
         (('"{{ question }} {{ answer }}?"',), "leak", "answer", "remove answer from the instr"),
         (('"PICK: {{ choices | lettered }} "',), "duplicate-template", "instruction", "drop one"),
@@ -116,7 +117,7 @@ def test_an_instruction_that_is_blank_without_its_optional_field_is_found(folder
     )
     [finding] = lint(folder).findings
     assert finding.rule == "blank"
-    assert finding.message == "instruction renders blank without caption, dialog"
+    assert finding.message == "instruction renders blank without caption"
 
 
 def test_a_blank_instruction_may_be_allowed(folder):
@@ -201,3 +202,88 @@ def test_findings_come_in_the_order_of_files_and_ids(folder):
         "vqa.new.1",
         "vqa.new.2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("task", "instruction", "rule", "case"),
+    [
+        ("vqa_ocr", "{{ question }} {{ ocr_tokens[1] }}", "render", "with an empty ocr_tokens"),
+        ("caption_ocr", "Read {{ ocr_tokens | first }}.", "render", "with an empty ocr_tokens"),
+        (
+            "vqa_ocr",
+            "{% if ocr_tokens %}{{ ocr_tokens[1] }}{% endif %} {{ question }}",
+            "render",
+            "with one item in ocr_tokens",
+        ),
+        ("multiple_choice", "{{ question }} {{ choices[2] }}", "render", "on usual fields"),
+        (
+            "dialog",
+            "{% if dialog %}{{ dialog[1]['answer'] }}{% endif %} {{ question }}?",
+            "render",
+            "with one item in dialog",
+        ),
+        (
+            "multiple_choice",
+            "{% for choice in choices %}" + "{{ question }}" * 9 + "{% endfor %}",
+            "render",
+            "with a question of 10000 characters",
+        ),
+        ("dialog", "{% if caption %}{{ question }}?{% endif %}", "blank", "without caption"),
+        ("vqa", "What is shown?", "unused-input", "(question)"),
+        ("vqa", "{% if question %}What is it?{% endif %}", "unused-input", "(question)"),
+    ],
+)
+def test_a_template_that_fails_on_an_edge_case_or_ignores_its_input_is_found(
+    folder, task, instruction, rule, case
+):
+    if task in ("vqa_ocr", "caption_ocr", "dialog"):  # their prefix needs no second look
+        text = (folder / f"{task}.yaml").read_text()
+        lines = [f"  - id: {task}.new.1", f"    instruction: {instruction!r}"]
+        start = text.index("prefix:")
+        text = text[:start] + 'prefix: ""\n' + text[text.index("templates:") :]
+        (folder / f"{task}.yaml").write_text(text.rstrip() + "\n" + "\n".join(lines) + "\n")
+    else:
+        add_template(folder, task, f"{task}.new.1", f'"{instruction}"')
+    [finding] = [each for each in lint(folder).findings if each.rule in (rule, "render", "blank")]
+    assert (finding.rule, finding.template_id) == (rule, f"{task}.new.1")
+    assert case in finding.message
+
+
+def test_a_template_that_tests_the_length_first_is_clean(folder):
+    add_template(
+        folder,
+        "vqa_ocr",
+        "vqa_ocr.new.1",
+        '"{% if ocr_tokens and ocr_tokens | length > 1 %}{{ ocr_tokens[1] }}: {% endif %}{{ question }}!"',
+    )
+    assert lint(folder).findings == ()
+
+
+def test_zero_width_characters_are_blank(folder):
+    add_template(folder, "caption", "caption.new.1", '"\\u200b\\ufeff"')
+    [finding] = lint(folder).findings
+    assert finding.rule == "blank"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "field"),
+    [
+        ("ocr_tokens[:30]", "ocr_tokns[:30]", "syntax", "ocr_tokns"),
+        ("{{ answer }}", "{{ anser }}", "syntax", "anser"),
+        ("sources: [ocr_vqa, textvqa]", "sources: [ocr_vqq, textvqa]", "unknown-source", "sources"),
+        ("task: vqa_ocr", "task: vqa_orc", "unknown-task", "task"),
+        ("sources: [ocr_vqa", "sources: [[ocr_vqa", "yaml", ""),
+    ],
+)
+def test_one_typo_in_a_line_of_the_file_is_one_finding(folder, old, new, rule, field):
+    replace(folder / "vqa_ocr.yaml", old, new)
+    [finding] = lint(folder).findings
+    assert (finding.rule, finding.field, finding.template_id) == (rule, field, "")
+
+
+def test_a_build_checks_the_templates_of_its_own_sources_only(folder):
+    add_template(folder, "multiple_choice", "multiple_choice.new.1", '"{{ choices[3] }}"')
+    template_set = load_templates(folder)
+    check_sources(template_set, {"vqav2", "okvqa"})
+    with pytest.raises(TemplateSetError, match=r"multiple_choice\.new\.1: instruction: .* fails"):
+        check_sources(template_set, {"vqav2", "scienceqa"})

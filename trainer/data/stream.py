@@ -25,7 +25,7 @@ from trainer.data.reading.record_images import Images, UnreadableError
 from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.row_file import RowFile
 from trainer.data.reading.rows import RowReader
-from trainer.data.reading.texts import Texts, refuse_untrained, stored_sample
+from trainer.data.reading.texts import Texts, UnrenderableError, refuse_untrained, stored_sample
 from trainer.errors import DataError
 
 MAX_ATTEMPTS = 16
@@ -105,11 +105,12 @@ class Stream:
         return _reopen, (self.options, self.seed, self._hash_images, self._files, sent)
 
     def sample(self, k: int) -> Sample:
-        """Sample `k` with its images, or another row of its source if they cannot be read.
+        """Return sample `k` with its images, or another row of its source if it cannot be used.
+
+        A row is replaced if its images cannot be read or none of its draws can be rendered.
 
         Raises:
-            DataError: neither can those of `MAX_ATTEMPTS` others, a record cannot be rendered, or a
-                shard is not what it was.
+            DataError: `MAX_ATTEMPTS` other rows cannot be used either, or a shard has changed.
         """
         replaced: list[Replacement] = []
         for attempt in range(MAX_ATTEMPTS + 1):
@@ -117,16 +118,12 @@ class Stream:
             rows, row = self._find(place)
             record = rows.record(row)
             try:
-                sample = replace(self._texts.sample(place, record), replaced=tuple(replaced))
+                sample = self._texts.sample(place, record)
+                sample = replace(sample, replaced=(*replaced, *sample.replaced))
                 return self._read(sample, record, rows, row, self.options.augmentation)
-            except UnreadableError as error:
+            except (UnreadableError, UnrenderableError) as error:
                 replaced.append(Replacement(k, attempt, record.record_id, str(error)))
-        first, last = replaced[0], replaced[-1]
-        raise DataError(
-            f"sample {k} of {place.source}: {len(replaced)} rows in turn have images that cannot be "
-            f"read, from {first.record_id} ({first.reason}) to {last.record_id} ({last.reason}); check "
-            "data.image_roots and the disk that the images are on"
-        )
+        raise _unusable(place, replaced)
 
     def samples(self, ks: Sequence[int]) -> list[Sample]:
         """`sample` of each of `ks`, read source by source and block by block."""
@@ -136,10 +133,20 @@ class Stream:
         return [made[k] for k in ks]
 
     def texts(self, ks: Sequence[int]) -> list[Sample]:
-        """The samples without images, as they are if all images can be read."""
-        return [
-            self._texts.sample(place, self.record(place)) for place in map(self.order.place, ks)
-        ]
+        """Return the samples without images, as they are if all images can be read."""
+        return [self._text(k) for k in ks]
+
+    def _text(self, k: int) -> Sample:
+        replaced: list[Replacement] = []
+        for attempt in range(MAX_ATTEMPTS + 1):
+            place = self.order.place(k, attempt)
+            record = self.record(place)
+            try:
+                sample = self._texts.sample(place, record)
+                return replace(sample, replaced=(*replaced, *sample.replaced))
+            except UnrenderableError as error:
+                replaced.append(Replacement(k, attempt, record.record_id, str(error)))
+        raise _unusable(place, replaced)
 
     def record(self, place: Place) -> Record:
         """The record at a place, without its images' bytes and what only scores need."""
@@ -234,3 +241,12 @@ def _reopen(
     options: DataOptions, seed: int, hash_images: bool, files: AnyFiles, sent: _Sent
 ) -> Stream:
     return Stream(options, seed, hash_images=hash_images, files=files, sent=sent)
+
+
+def _unusable(place: Place, replaced: Sequence[Replacement]) -> DataError:
+    first, last = replaced[0], replaced[-1]
+    return DataError(
+        f"sample {place.k} of {place.source}: {len(replaced)} rows in turn cannot be used, from "
+        f"{first.record_id} ({first.reason}) to {last.record_id} ({last.reason}); check "
+        "data.image_roots, the disk that the images are on, and data.template_dir"
+    )

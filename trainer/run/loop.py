@@ -92,10 +92,11 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
     batches = next(run.steps)
     waited = time.perf_counter() - before
     replaced = [item for batch in batches for item in batch.replaced]
-    tokens, num_replaced, stopping = run.world.sum(
-        [count_targets(batches), len(replaced), run.stop.received]
+    lost = [item for item in replaced if not item.redrawn]
+    tokens, num_replaced, num_lost, stopping = run.world.sum(
+        [count_targets(batches), len(replaced), len(lost), run.stop.received]
     )
-    progress.replaced += int(num_replaced)
+    progress.replaced += int(num_lost)
     if num_replaced:
         report_replaced(
             replaced,

@@ -1,4 +1,4 @@
-"""Images that could not be read: each one is reported, and too many end the run."""
+"""Samples that could not be made as drawn: each is reported; too many unusable rows end the run."""
 
 from collections.abc import Sequence
 
@@ -22,20 +22,25 @@ def report_replaced(
     world: World,
     metrics: Metrics | None,
 ) -> None:
-    """Log the replacements of a step; collective. `total` of the `seen` samples were replaced so far.
+    """Log the replacements of a step; collective.
+
+    Another row took the place of `total` of the `seen` samples so far. Another draw of the same row,
+    where a template could not be rendered, is logged and does not count.
 
     Raises:
-        DataError: that is a larger share than `max_fraction`.
+        DataError: `total` is a larger share of `seen` than `max_fraction`.
     """
     everything = [item for part in world.gather(list(replaced)) for item in part]
     if metrics is not None:
         for item in everything:
             metrics.write("replaced", step, **msgspec.to_builtins(item))
-            metrics.say(f"sample {item.k} was replaced: {item.record_id}: {item.reason}")
-    if total > max(max_fraction * seen, _ALWAYS_ALLOWED):
+            change = "has another draw" if item.redrawn else "was replaced"
+            metrics.say(f"sample {item.k} {change}: {item.record_id}: {item.reason}")
+    everything = [item for item in everything if not item.redrawn]
+    if everything and total > max(max_fraction * seen, _ALWAYS_ALLOWED):
         first = everything[0]
         raise DataError(
-            f"{total:,} of {seen:,} samples had images that cannot be read, more than "
+            f"{total:,} of {seen:,} samples had unreadable images or unusable texts, more than "
             f"data.max_replaced_fraction {max_fraction}; the last: {first.record_id}: {first.reason}. "
-            "Check data.image_roots, or look at the `replaced` lines of metrics.jsonl"
+            "Check data.image_roots and data.template_dir, or look at the `replaced` lines of metrics.jsonl"
         )

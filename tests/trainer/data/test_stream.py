@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -254,7 +255,7 @@ def test_if_nothing_can_be_read_training_ends_with_the_reason(
 ) -> None:
     shutil.rmtree(scenes_copy / "images")
     stream = open_stream(referenced, image_roots=roots(scenes_copy))
-    expected = rf"{MAX_ATTEMPTS + 1} rows in turn have images that cannot be read, .*no folder for"
+    expected = rf"{MAX_ATTEMPTS + 1} rows in turn cannot be used, .*no folder for"
     with pytest.raises(DataError, match=expected):
         stream.sample(0)
 
@@ -355,8 +356,38 @@ def test_a_template_that_fits_no_row_names_the_record(
     folder = Path(shutil.copytree(SHIPPED / "plain", tmp_path / "mine"))
     (folder / "vqa.yaml").unlink()
     stream = open_stream(embedded, sources=("vqav2",), template_dir=str(folder))
-    with pytest.raises(DataError, match=r"vqav2/train/\d+ cannot be rendered \(draw 0\)"):
+    with pytest.raises(
+        DataError,
+        match=r"rows in turn cannot be used, from vqav2/train/\d+ \(draw 0 cannot be rendered",
+    ):
         stream.sample(0)
+
+
+def test_a_template_that_fails_on_a_row_is_replaced_by_another_draw_and_reported(
+    embedded: Path, open_stream: Open, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(SHIPPED / "instruct", tmp_path / "mine"))
+    with (folder / "multiple_choice.yaml").open("a") as file:
+        for number in range(1, 14):  # half of the templates fail on every row
+            file.write(f"  - id: multiple_choice.bad.{number}\n    instruction: ")
+            file.write(f"'{{{{ question }}}} {number} {{{{ choices[20] }}}}'\n")
+    kwargs = {"sources": ("aokvqa",), "template_dir": str(folder)}
+    stream = open_stream(embedded, **kwargs)
+    samples, texts = stream.samples(range(40)), stream.texts(range(40))
+    again = open_stream(embedded, **kwargs).samples(range(39, -1, -1))
+    redrawn = [sample for sample in samples if sample.replaced]
+    assert 3 < len(redrawn) < 25
+    for sample in redrawn:
+        [item] = sample.replaced
+        assert item.redrawn and item.record_id == sample.record_id
+        assert re.search(
+            r"draw \d+ cannot be rendered: instruction of template multiple_choice\.bad",
+            item.reason,
+        )
+    assert not any(".bad." in sample.template_id for sample in samples)
+    facts = [(*_facts(sample), sample.replaced) for sample in samples]
+    assert [(*_facts(sample), sample.replaced) for sample in reversed(again)] == facts
+    assert [sample.instruction for sample in texts] == [sample.instruction for sample in samples]
 
 
 def test_equal_identities_are_equal_sequences(embedded: Path, open_stream: Open) -> None:

@@ -25,13 +25,18 @@ class Place(NamedTuple):
     attempt: int = 0
 
 
-class Replacement(Struct, frozen=True):
-    """A sample whose image could not be read, so that another row of its source took its place."""
+class Replacement(Struct, frozen=True, omit_defaults=True):
+    """A sample that could not be made as drawn: another row or another draw took its place.
+
+    The image of `record_id` could not be read, or none of its draws rendered: another row of its source
+    is used. With `redrawn`, only its template could not be rendered: a later draw of the row is used.
+    """
 
     k: int
     attempt: int
     record_id: str
     reason: str
+    redrawn: bool = False
 
 
 class Sample(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the model is told and must say in a sample: a draw of its record, or what the build stored."""
+"""Instruction and target of a sample: a draw of its record, or the texts that the build stored."""
 
 from datagen.errors import RowRejectedError
 from datagen.mixture import MixtureOptions
@@ -8,8 +8,15 @@ from datagen.schema.record import Record
 from templates.errors import TemplateSetError
 from templates.library import TemplateSet, load_templates
 from trainer.config.data import DataOptions
-from trainer.data.order.sample import Place, Sample
+from trainer.data.order.sample import Place, Replacement, Sample
 from trainer.errors import DataError
+
+_REDRAWS = 16
+_REDRAW_STRIDE = 2**40  # far from the draws that other epochs use
+
+
+class UnrenderableError(Exception):
+    """A record of which no draw can be rendered; the message names template and field."""
 
 
 class Texts:
@@ -27,27 +34,36 @@ class Texts:
         self.hash = self._templates.hash if self._templates else manifest.template_hash
 
     def sample(self, place: Place, record: Record) -> Sample:
-        """The sample without images.
+        """Return the sample without images.
+
+        If the draw's template cannot be rendered, the first of `_REDRAWS` far draws of the record that
+        can is used instead, and named in `Sample.replaced`.
 
         Raises:
-            DataError: no template fits the record, or its answers are hidden.
+            UnrenderableError: none of these draws can be rendered.
+            DataError: the record's answers are hidden.
         """
         if self._stored or self._templates is None:
             return stored_sample(place, record)
-        try:
-            made = draw(record.example(), self._templates, self._render_seed, place.draw)
-        except RowRejectedError as error:
-            raise DataError(
-                f"{record.record_id} cannot be rendered (draw {place.draw}): {error.message}"
-            ) from None
-        return Sample(
-            place=place,
-            record_id=record.record_id,
-            group_id=record.group_id,
-            template_id=made.template_id,
-            instruction=made.instruction,
-            target=_known(made.target, record),
-        )
+        example, failed = record.example(), None
+        for attempt in range(_REDRAWS + 1):
+            number = place.draw + attempt * _REDRAW_STRIDE
+            try:
+                made = draw(example, self._templates, self._render_seed, number)
+            except RowRejectedError as error:
+                failed = failed or f"draw {place.draw} cannot be rendered: {error.message}"
+                continue
+            item = Replacement(place.k, place.attempt, record.record_id, failed or "", redrawn=True)
+            return Sample(
+                place=place,
+                record_id=record.record_id,
+                group_id=record.group_id,
+                template_id=made.template_id,
+                instruction=made.instruction,
+                target=_known(made.target, record),
+                replaced=(item,) if failed else (),
+            )
+        raise UnrenderableError(f"{failed}; nor can {_REDRAWS} other draws")
 
 
 def stored_sample(place: Place, record: Record) -> Sample:
