@@ -41,6 +41,7 @@ from datagen.schema.adapter import (
 )
 from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, required_text
+from datagen.sources.shared.rosetta import image_of, joined_tokens, rosetta_lookup
 from datagen.text import clean_line
 
 
@@ -66,17 +67,10 @@ class Image(Struct, gc=False):
     image_id: str
 
 
-class Ocr(Struct, gc=False):
-    ocr_tokens: list[str]
-
-
-FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
-
-
 def _example(
     context: RowContext, native_id: object, image_id: str, captions: list[str] | None
 ) -> Example:
-    picture = required_text(clean_line(image_id), "image_id")
+    group_id, path = image_of(image_id, context.split)
     references = None
     if captions is not None:
         references = tuple([required_text(clean_line(caption), "caption") for caption in captions])
@@ -85,19 +79,11 @@ def _example(
         source=context.source,
         split=context.split,
         task="caption_ocr",
-        group_id=f"openimages:{picture}",
-        images=(f"textvqa/{FOLDERS[context.split]}/{picture}.jpg",),
+        group_id=group_id,
+        images=(path,),
         captions=references,
-        ocr_tokens=_ocr_tokens(context),
+        ocr_tokens=joined_tokens(context),
     )
-
-
-def _ocr_tokens(context: RowContext) -> tuple[str, ...] | None:
-    """The words that were read in the image, if any; an image may lack its OCR row."""
-    if not context.found["ocr"]:
-        return None
-    ocr: Ocr = context.one("ocr")
-    return tuple(filter(None, map(clean_line, ocr.ocr_tokens))) or None
 
 
 def train_captions(row: Caption, context: RowContext) -> Iterator[Outcome]:
@@ -122,17 +108,6 @@ def _rows(split: str, row: type[Struct]) -> Rows:
     return Rows(f"TextCaps_0.1_{split}.json", row, path=("data",))
 
 
-def _ocr(split: str) -> Lookup:
-    return Lookup(
-        f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-        Ocr,
-        path=("data",),
-        key="image_id",
-        by="image_id",
-        required=False,
-    )
-
-
 _SAME_IMAGE = Lookup(
     "TextCaps_0.1_val.json",
     CaptionId,
@@ -143,18 +118,20 @@ _SAME_IMAGE = Lookup(
 )
 
 SPLITS = (
-    SplitFiles("train", _rows("train", Caption), train_captions, lookups={"ocr": _ocr("train")}),
+    SplitFiles(
+        "train", _rows("train", Caption), train_captions, lookups={"ocr": rosetta_lookup("train")}
+    ),
     SplitFiles(
         "val",
         _rows("val", ImageCaptions),
         val_images,
-        lookups={"same_picture": _SAME_IMAGE, "ocr": _ocr("val")},
+        lookups={"same_picture": _SAME_IMAGE, "ocr": rosetta_lookup("val")},
     ),
     SplitFiles(
         "test",
         _rows("test", Image),
         test_pictures,
-        lookups={"ocr": _ocr("test")},
+        lookups={"ocr": rosetta_lookup("test")},
         hidden_answers=True,
     ),
 )

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
 from datagen.schema.card import (
     FileCard,
     HubMirror,
@@ -37,6 +37,12 @@ from datagen.schema.card import (
     verified,
 )
 from datagen.schema.example import Example, counted, present, required_text
+from datagen.sources.shared.rosetta import (
+    image_of,
+    joined_tokens,
+    rosetta_lookup,
+    usable_tokens,
+)
 from datagen.text import clean_line
 
 
@@ -49,46 +55,29 @@ class Question(Struct, gc=False):
     ocr_tokens: list[str] | None = None
 
 
-class ImageTokens(Struct, gc=False):
-    image_id: str
-    ocr_tokens: list[str]
-
-
 def examples(row: Question, context: RowContext) -> Iterator[Example]:
-    tokens = row.ocr_tokens
-    if tokens is None:
-        read: list[ImageTokens] = list(context.many("ocr"))
-        tokens = read[0].ocr_tokens if read else []
-    folder = "test_images" if context.split == "test" else "train_images"
-    picture = required_text(clean_line(row.image_id), "image_id")
+    own = row.ocr_tokens
+    group_id, path = image_of(row.image_id, context.split)
     yield Example(
         example_id=context.example_id(row.question_id),
         source=context.source,
         split=context.split,
         task="vqa_ocr",
-        group_id=f"openimages:{picture}",
-        images=(f"textvqa/{folder}/{picture}.jpg",),
+        group_id=group_id,
+        images=(path,),
         question=required_text(clean_line(row.question), "question"),
         answers=None if context.hidden_answers else counted(row.answers or ()),
-        ocr_tokens=tuple([token for token in map(clean_line, tokens) if token]) or None,
+        ocr_tokens=joined_tokens(context) if own is None else usable_tokens(own),
         tags=present(image_classes=clean_line(", ".join(row.image_classes or ()))),
     )
 
 
 def _split(split: str) -> SplitFiles:
-    tokens = Lookup(
-        f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-        ImageTokens,
-        path=("data",),
-        key="image_id",
-        by="image_id",
-        required=False,
-    )
     return SplitFiles(
         split,
         Rows(f"TextVQA_0.5.1_{split}.json", Question, path=("data",)),
         examples,
-        lookups={"ocr": tokens},
+        lookups={"ocr": rosetta_lookup(split)},
         hidden_answers=split == "test",
     )
 

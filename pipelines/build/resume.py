@@ -205,7 +205,7 @@ def _take_split(
             read=entry.read - planned if first else 0,
             staged=entry.written if first else 0,
             rejected={r: n for r, n in rejected.items() if n} if first else {},
-            filtered=entry.filtered if first else {},
+            filtered=dict(entry.filtered) if first else {},
             reencoded=entry.reencoded if first else 0,
             files={what: len(content) for what, content in data.items()},
             places=[Place(n, 0, 0, 0, shard.rows) for n, shard in numbers] if first else [],
