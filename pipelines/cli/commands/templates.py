@@ -1,16 +1,18 @@
-"""`visinstruct templates list|lint|preview`: the templates, checked, and seen on real rows."""
+"""`visinstruct templates list|lint|preview|import`: templates, checked, seen on rows, or imported."""
 
 import argparse
 from collections.abc import Sequence
 
 from pipelines.cli.views import template_commands
+from templates.tasks import TASKS
 
-ACTIONS = ("list", "lint", "preview")
+ACTIONS = ("list", "lint", "preview", "import")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("action", choices=ACTIONS, help="show all, check all, or render some on rows")
+    add("action", choices=ACTIONS, help="show all, check all, render some on rows, or import")
+    add("file", nargs="?", metavar="FILE", help="import: plain list of prompts, one a line")
     add(
         "--template-dir",
         default="instruct",
@@ -19,12 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--source", metavar="ID", help="only templates of this source (default: all)")
     add("--template", metavar="ID", help="preview: only this template (default: all)")
-    add("--raw", metavar="DIR", help="preview: rows of a raw folder (default: those of --data)")
-    add("--data", metavar="OUT", help="preview: rows of a built dataset (default: those of --raw)")
+    add("--raw", metavar="DIR", help="preview, lint: rows of a raw folder (default: none)")
+    add("--data", metavar="OUT", help="preview, lint: rows of a built dataset (default: none)")
     add(
         "--split", metavar="NAME", help="preview: rows of this split (default: train, or the first)"
     )
-    add("--rows", type=int, default=1, metavar="N", help="preview: rows of each source")
+    add("--rows", type=int, metavar="N", help="rows of each source (default: preview 1, lint 100)")
+    add("--task", choices=tuple(TASKS), help="import: task of the prompts")
+    add("--sources", metavar="ID,ID", help="import: sources that use them")
+    add("--out", metavar="FILE.yaml", help="import: template file to write; must not exist")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
@@ -32,6 +37,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         case "list":
             return template_commands.list_templates(parsed.template_dir, parsed.source)
         case "lint":
-            return template_commands.lint_templates(parsed.template_dir)
+            return template_commands.lint_templates(parsed)
+        case "import":
+            return template_commands.import_templates(parsed)
         case _:
             return template_commands.preview(parsed)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.table import Table
@@ -9,15 +10,17 @@ from rich.text import Text
 
 from datagen.build.preview import examples_in
 from datagen.dataset import open_dataset
-from datagen.errors import OptionError
+from datagen.errors import OptionError, nearest
 from datagen.render import chance, fields_of
 from datagen.schema.example import Example
 from pipelines.cli.views.record_view import first_records
 from pipelines.console import output, visible
 from templates.errors import RenderError, TemplateSetError
+from templates.language import is_blank
 from templates.library import Template, TemplateSet, read_templates, template_folder
 from templates.lint import lint
-from templates.tasks import TASKS
+from templates.prompt_list import import_prompts
+from templates.tasks import SOURCES, TASKS
 
 
 def list_templates(template_dir: str, source: str | None) -> int:
@@ -50,24 +53,82 @@ def list_templates(template_dir: str, source: str | None) -> int:
     return 0
 
 
-def lint_templates(template_dir: str) -> int:
-    """Print every finding; 1 if there is any, or nothing to check."""
-    report = lint(template_dir)
+def lint_templates(parsed: argparse.Namespace) -> int:
+    """Print every finding; returns 1 if there is any, or nothing to check.
+
+    With `--raw` or `--data`, each template is rendered on rows of its sources too.
+    """
+    if parsed.raw and parsed.data:
+        raise OptionError("give either --raw DIR or --data OUT")
+    report = lint(parsed.template_dir)
     console = output()
-    for finding in report.findings:
-        console.print(Text(str(finding)))
+    findings = list(map(str, report.findings))
+    num_rows = 0
+    if parsed.raw or parsed.data:
+        parsed.rows = parsed.rows or 100
+        for example in _raw_examples(parsed) if parsed.raw else _built_examples(parsed):
+            num_rows += 1
+            findings += _row_findings(report.template_set, example, parsed.template)
+    for finding in findings:
+        console.print(Text(visible(finding)))
     checked = report.template_set
+    rows = f" on {num_rows:,} rows" if parsed.raw or parsed.data else ""
     console.print(
-        f"checked {len(checked.templates)} templates and {len(checked.protocols)} protocols: "
-        f"{len(report.findings)} findings"
+        f"checked {len(checked.templates)} templates and {len(checked.protocols)} protocols{rows}: "
+        f"{len(findings)} findings"
     )
-    return 0 if report.clean else 1
+    return 0 if report.clean and not findings else 1
+
+
+def _row_findings(template_set: TemplateSet, example: Example, only: str | None) -> Iterator[str]:
+    for template in _templates(template_set, example, only):
+        fields = fields_of(example, template.task, chance(0, 0, example.example_id).answer)
+        parts = {"instruction": template.instruction, "target": template.target}
+        if any(fields[name] is None for text in parts.values() for name in text.required):
+            continue  # not chosen for this example, or its answers are hidden
+        for part, text in parts.items():
+            try:
+                blank = is_blank(text.render(fields))
+                message = "renders blank" if blank else None
+            except RenderError as error:
+                blank, message = False, f"fails: {error}"
+            if message and not (blank and part == "instruction" and template.allow_blank):
+                place = f"{template.file}: {template.template_id}: {part}"
+                yield f"{place} {message}; row {example.example_id}"
+
+
+def import_templates(parsed: argparse.Namespace) -> int:
+    """Write a template file from a plain list of prompts; returns 1 if the lint finds errors in it."""
+    if not (parsed.file and parsed.task and parsed.sources and parsed.out):
+        raise OptionError("import needs FILE, --task NAME, --sources ID,ID and --out FILE.yaml")
+    sources = [name.strip() for name in parsed.sources.split(",") if name.strip()]
+    for name in sources:
+        if name not in SOURCES:
+            raise OptionError(f"--sources: unknown source {name!r}{nearest(name, SOURCES)}")
+    path = Path(parsed.out)
+    if path.suffix != ".yaml" or path.exists():
+        why = "exists already" if path.exists() else "does not end in .yaml"
+        raise OptionError(f"--out {parsed.out} {why}; name a new file")
+    try:
+        text = import_prompts(Path(parsed.file).read_text("utf-8"), parsed.task, sources)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{parsed.file}: {error}") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    findings = [each for each in lint(path.parent).findings if each.file == path.name]
+    console = output()
+    for finding in findings:
+        console.print(Text(visible(str(finding))))
+    num = text.count("\n- id: ")
+    console.print(f"{path}: {num} templates, {len(findings)} findings", highlight=False)
+    return 1 if findings else 0
 
 
 def preview(parsed: argparse.Namespace) -> int:
     """Print every template that fits, rendered on rows of a raw folder or a built dataset."""
     if bool(parsed.raw) == bool(parsed.data):
         raise OptionError("preview needs rows: give either --raw DIR or --data OUT")
+    parsed.rows = 1 if parsed.rows is None else parsed.rows
     if parsed.rows < 1:
         raise OptionError("--rows is 1 or more")
     template_set = _read(parsed.template_dir)

@@ -188,3 +188,24 @@ def test_rows_that_cannot_be_used_are_passed_over(run, raw_copy, edit_json):
     outcome = run("templates", "preview", *options)
     assert outcome.status == 0
     assert "msvd_qa/val/" in outcome.out
+
+
+# --- lint on rows, import
+
+
+def test_a_lint_renders_the_templates_on_rows_too(run, raw, mine):
+    outcome = run("templates", "lint", "--template-dir", mine, "--raw", raw, "--source", "msvd_qa")
+    assert outcome.status == 0
+    assert " rows: 0 findings" in outcome.out
+
+
+def test_a_list_of_prompts_is_imported_and_linted(run, refused, tmp_path):
+    prompts, out = tmp_path / "prompts.txt", tmp_path / "mine" / "vqa.yaml"
+    prompts.write_text("1. {Question} Short answer:\n2. Look at the image.\n")
+    options = ("--task", "vqa", "--sources", "vqav2,okvqa", "--out", out)
+    outcome = run("templates", "import", prompts, *options)
+    assert outcome.status == 1
+    assert "vqa.imported.2: instruction: instruction does not show the input" in outcome.out
+    assert f"{out}: 2 templates, 1 findings" in outcome.out.replace("\n", "")
+    assert "exists already; name a new file" in refused("templates", "import", prompts, *options)
+    assert "import needs FILE, --task NAME" in refused("templates", "import", prompts)
