@@ -240,6 +240,9 @@ def command(launcher: str, processes: int, arguments: Sequence[str]) -> list[str
             *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"),
             *("-m", "trainer.train", *arguments),
         ]
+    if launcher == "visinstruct":
+        visinstruct = [sys.executable, "-m", "pipelines.cli", "train"]
+        return [*visinstruct, "--processes", str(processes), *arguments]
     from trainer.launch.distributed import free_port
 
     return [

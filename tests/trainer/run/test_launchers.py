@@ -47,7 +47,7 @@ def test_processes_started_by_hand_reach_the_losses_of_one(warm, setup, losses):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torchrun", "deepspeed"])
+@pytest.mark.parametrize("launcher", ["torchrun", "deepspeed", "visinstruct"])
 def test_launchers_reach_the_losses_of_one_process_without_a_compiler(
     setup, losses, launcher, tmp_path
 ):
