@@ -1,5 +1,8 @@
 """An evaluation from its options to its table: checks first, then the model, then task after task."""
 
+import dataclasses
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,7 +21,11 @@ from trainer.evaluation.inference.loading import load_adapter
 from trainer.evaluation.inference.preflight import Preflight
 from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.predictions.parts import FOLDER, Parts
-from trainer.evaluation.predictions.prediction import read_predictions
+from trainer.evaluation.predictions.prediction import (
+    read_predictions,
+    without_scores,
+    write_predictions,
+)
 from trainer.evaluation.progress import Progress
 from trainer.evaluation.run_facts import begin, make_facts
 from trainer.evaluation.scoring.facts import (
@@ -27,7 +34,7 @@ from trainer.evaluation.scoring.facts import (
 )
 from trainer.evaluation.scoring.results import Results
 from trainer.evaluation.scoring.scoring import samples_file, score_folder
-from trainer.evaluation.scoring.submission import write_submission
+from trainer.evaluation.scoring.submission import has_format, write_submission
 from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.evaluation.tasks.records import SplitRecords, read_vocabulary
 from trainer.evaluation.tasks.tasks import Chosen, Task, choose_tasks
@@ -73,6 +80,10 @@ def _evaluate(
     options: EvaluationOptions, world: World, files: AnyFiles, manifest: Manifest, chosen: Chosen
 ) -> Results | None:
     splits = {task.name: _open(options, manifest, files, task, world) for task in chosen.tasks}
+    chosen = Chosen(
+        tuple(_with_hidden_answers(task, splits[task.name]) for task in chosen.tasks),
+        chosen.left_out,
+    )
     looks = [_preflight(options, manifest, files, task, splits) for task in chosen.tasks]
     if world.is_first:
         for look in looks:
@@ -95,8 +106,14 @@ def _evaluate(
     finished = world.broadcast(
         finished
     )  # the first process has finished them, others may not see it yet
+    responses = {task.inference: task.name for task in chosen.tasks if task.name in finished}
     for number, task in enumerate(chosen.tasks):
         if task.name in finished:
+            continue
+        if (same := responses.setdefault(task.inference, task.name)) != task.name:
+            if world.is_first:
+                _reuse(options.output, same, task.name)
+            world.wait()
             continue
         inference = Inference(
             task=task,
@@ -116,6 +133,22 @@ def _evaluate(
     _submit(options, chosen.tasks)
     world.wait()
     return results
+
+
+def _with_hidden_answers(task: Task, records: SplitRecords) -> Task:
+    """Mark a task on another split than its protocol's whose answers are all hidden: a server scores it."""
+    other_split = task.split not in (task.rules.split, task.rules.validation_split)
+    if task.hidden or not other_split or not has_format(task.source) or not len(records):
+        return task
+    is_hidden = all(record.references is None for record in records.texts())
+    return dataclasses.replace(task, hidden=is_hidden)
+
+
+def _reuse(output: Path, done: str, task: str) -> None:
+    """Give `task` the responses of a finished task with the same inference."""
+    write_predictions(samples_file(output, task), without_scores(samples_file(output, done)))
+    shutil.rmtree(output / FOLDER / task, ignore_errors=True)
+    print(f"{task}: scores the responses of {done}", file=sys.stderr, flush=True)
 
 
 def _is_finished(output: Path, task: Task) -> bool:
@@ -186,11 +219,13 @@ def _ask(
 
 def _submit(options: EvaluationOptions, tasks: Sequence[Task]) -> None:
     """Write the files for servers; A-OKVQA's holds the answers of both its tasks."""
+    if options.limit is not None:
+        return
     files: dict[str, list[Task]] = {}
     for task in tasks:
         if task.hidden:
             whole = task.source in TWO_FORMS
-            name = task.source if whole else task.name.removesuffix(f".{task.split}")
+            name = task.source if whole else task.protocol.name.removesuffix(f".{task.split}")
             files.setdefault(f"{name}_{task.split}", []).append(task)
     for name, asked in files.items():
         path = options.output / "submission" / f"{name}.json"

@@ -5,7 +5,7 @@ records at most, under its protocol, and scored with its metric. Held-out source
 scores are the experiment's result, and a checkpoint must not be chosen by them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from templates.errors import TemplateSetError
@@ -65,11 +65,31 @@ class ScoredValidation:
         with engine.evaluating():
             dtype = next(self._model.hf.language_model.parameters()).dtype
             adapter = ModelAdapter(self._model, self._tokenizers, self._world.device, dtype)
-            scores = {each.task.protocol.name: self._score(each, adapter) for each in self._asking}
+            responses: dict[Hashable, list[Prediction]] = {}
+            scores = {
+                each.task.protocol.name: self._score(each, adapter, responses)
+                for each in self._asking
+            }
         mean = sum(scores.values()) / len(scores)
         return {"score": mean} | {f"score.{name}": value for name, value in scores.items()}
 
-    def _score(self, opened: "_Opened", adapter: ModelAdapter) -> float:
+    def _score(
+        self,
+        opened: "_Opened",
+        adapter: ModelAdapter,
+        responses: dict[Hashable, list[Prediction]],
+    ) -> float:
+        """Score a task; tasks with the same inference share `responses`."""
+        if opened.task.inference not in responses:
+            responses[opened.task.inference] = self._predict(opened, adapter)
+        metric = metric_named(opened.task.rules.metric, captions="own")
+        scored = metric.score(responses[opened.task.inference])
+        headline, measure = next(iter(scored.measures.items()))
+        value = printed(metric, headline, measure.value())
+        return float("nan") if value is None else value
+
+    def _predict(self, opened: "_Opened", adapter: ModelAdapter) -> list[Prediction]:
+        """Return the predictions of all processes, in the order of the records; collective."""
         count = min(self._rows, len(opened.records))
         mine = range(count)[self._world.rank :: self._world.size]
         inference = Inference(
@@ -83,11 +103,7 @@ class ScoredValidation:
         found: list[Prediction] = [
             each for part in self._world.gather(inference.predict(mine)) for each in part
         ]
-        metric = metric_named(opened.task.rules.metric, captions="own")
-        scored = metric.score(sorted(found, key=lambda each: each.number))
-        headline, measure = next(iter(scored.measures.items()))
-        value = printed(metric, headline, measure.value())
-        return float("nan") if value is None else value
+        return sorted(found, key=lambda each: each.number)
 
     def _open(
         self, stream: Stream, task: Task, options: ValidationOptions, batch_size: int

@@ -35,18 +35,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of each task show so many records that changed, those first that changed most",
     )
+    add(
+        "--pair",
+        action="append",
+        default=[],
+        metavar="a=b",
+        help="compare task a of A with task b of B, such as gqa=gqa.exact; may be repeated",
+    )
     add("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     if parsed.items < 0:
         raise OptionError("--items is 0 or more")
-    found = compare(Path(parsed.first), Path(parsed.second), num_items=parsed.items)
+    found = compare(
+        Path(parsed.first), Path(parsed.second), num_items=parsed.items, pairs=_pairs(parsed.pair)
+    )
     if parsed.json:
         print(json.dumps(_facts(found), ensure_ascii=False))
     else:
         _print(found, parsed.first, parsed.second, output())
     return 1 if found.refused else 0
+
+
+def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        first, equals, second = text.partition("=")
+        if not (first and equals and second):
+            raise OptionError(f"--pair {text!r} is not a=b, such as gqa=gqa.exact")
+        pairs.append((first, second))
+    return pairs
 
 
 def _facts(found: Comparison) -> dict[str, Any]:

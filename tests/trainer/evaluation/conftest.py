@@ -21,6 +21,7 @@ from trainer.launch.distributed import Launch, World
 
 SOURCES = (
     *("nocaps", "gqa", "vsr", "iconqa", "visdial", "vizwiz", "msvd_qa", "hateful_memes", "textvqa"),
+    "vqav2",
 )
 
 

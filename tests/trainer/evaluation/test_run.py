@@ -200,3 +200,37 @@ def test_a_image_that_cannot_be_read_stops_or_is_left_out_and_counted(
     task = results.tasks["gqa"]
     assert task.num_scored == task.num_records - 1
     assert any("1 records were left out" in each for each in task.differences)
+
+
+def test_tasks_that_differ_in_scoring_only_share_one_inference(
+    model: Any, options: Options, world: World, tmp_path: Path
+) -> None:
+    alone = run_evaluation(options(tasks=("gqa.exact",), output=tmp_path / "alone"), world)
+    first = run_evaluation(options(tasks=("gqa",)), world)
+    assert alone is not None and first is not None
+    model.asked.clear()
+    both = run_evaluation(options(tasks=("gqa", "gqa.exact"), resume=True), world)
+    assert both is not None and model.asked == []
+    assert both.tasks["gqa"] == first.tasks["gqa"]
+    assert both.tasks["gqa.exact"] == alone.tasks["gqa.exact"]
+    assert (options().output / "samples_gqa.exact.jsonl").read_bytes() == (
+        tmp_path / "alone" / "samples_gqa.exact.jsonl"
+    ).read_bytes()
+
+
+def test_another_prompt_is_another_inference(model: Any, options: Options, world: World) -> None:
+    results = run_evaluation(options(tasks=("gqa", "gqa.lmms_eval")), world)
+    assert results is not None
+    assert len(model.asked) == sum(task.num_asked for task in results.tasks.values())
+
+
+@pytest.mark.parametrize("source", ["vqav2", "visdial"])
+def test_another_split_with_hidden_answers_gives_a_file_for_the_server(
+    model: Any, options: Options, world: World, source: str
+) -> None:
+    results = run_evaluation(options(tasks=(f"{source}@test",)), world)
+    assert results is not None
+    task = results.tasks[f"{source}@test"]
+    assert (task.status, task.score) == ("server", None)
+    sent = json.loads((options().output / "submission" / f"{source}_test.json").read_text())
+    assert len(sent) == task.num_records > 0

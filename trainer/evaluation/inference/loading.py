@@ -20,7 +20,11 @@ from trainer.config.load import load_config
 from trainer.config.model import FromBlip2, ModelOptions
 from trainer.errors import EvaluationError, ModelError, TrainingError
 from trainer.evaluation.inference.adapter import ModelAdapter
-from trainer.evaluation.inference.fingerprint import describe, weights_sha256
+from trainer.evaluation.inference.fingerprint import (
+    describe,
+    preprocessor_differences,
+    weights_sha256,
+)
 from trainer.model.export import load_trained
 from trainer.model.model import Model
 from trainer.model.starts.architecture import model_config
@@ -98,9 +102,16 @@ def load_adapter(
         "dtype": dtype,
         "attention": attention,
         **describe(model, tokenizers),
+        **_ignored_preprocessor(options, model.image_side),
         "weights_sha256": weights_sha256(model),
     }
     return ModelAdapter(model, tokenizers, device, compute_dtype, facts=facts)
+
+
+def _ignored_preprocessor(options: ModelOptions, side: int) -> dict[str, str]:
+    folder = getattr(options.init, "path", None)
+    differences = preprocessor_differences(Path(folder), side) if folder else []
+    return {"preprocessor_not_followed": ", ".join(differences)} if differences else {}
 
 
 def find(place: str, overrides: Sequence[str] = (), dtype: DType = "float32") -> Found:

@@ -92,6 +92,25 @@ def log_odds(prediction: Prediction) -> float:
     return float(positive - np.logaddexp.reduce(found[num_positive:]))
 
 
+def is_tied(prediction: Prediction) -> bool:
+    """Return whether the order of the candidates, not their log-likelihoods, decides the prediction.
+
+    The right candidate ties with one of another text; of a vocabulary the best two tie; of yes and no the
+    log-odds are zero. Rounding to bfloat16 makes such ties.
+    """
+    found, right = prediction.log_probs, prediction.correct_choice
+    if not found or lacks_ranking(prediction):
+        return False
+    if right is not None:
+        places = range(len(found))
+        return any(
+            found[place] == found[right] for place in set(places) - {*equal_to_right(prediction)}
+        )
+    if prediction.num_positive is not None:
+        return log_odds(prediction) == 0
+    return sorted(found).count(max(found)) > 1
+
+
 def means_by_tag(
     names: Sequence[str], tags: Sequence[Mapping[str, str] | None], scores: Floats
 ) -> dict[str, dict[str, Mean]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from datagen.files import write_atomically
 from trainer.errors import EvaluationError
@@ -81,6 +82,12 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
                     ) from None
     except FileNotFoundError:
         raise EvaluationError(f"no such file: {path}") from None
+
+
+def without_scores(path: Path) -> Iterator[Prediction]:
+    """Read the predictions of a file as they were before scoring."""
+    for each in read_predictions(path):
+        yield replace(each, normalised=None, normalised_references=None, score=None)
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:

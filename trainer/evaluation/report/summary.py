@@ -63,6 +63,7 @@ class Summary:
     tasks: tuple[TaskRow, ...]
     averages: tuple[AverageRow, ...]
     left_out: tuple[tuple[str, str], ...]
+    failed: tuple[tuple[str, str], ...]
 
 
 def summarise(results: Mapping[str, Any]) -> Summary:
@@ -91,6 +92,7 @@ def summarise(results: Mapping[str, Any]) -> Summary:
         tasks=tuple(_task(name, task) for name, task in _part(results, "tasks").items()),
         averages=tuple(_averages(_part(results, "averages"))),
         left_out=tuple(_facts(_part(results, "left_out").items())),
+        failed=tuple(_facts(_part(results, "failed").items())),
     )
 
 

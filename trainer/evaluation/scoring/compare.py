@@ -6,12 +6,13 @@ itself: both sides see the same resampled groups (`bootstrap.Difference`), so wh
 cancels out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from datagen.errors import nearest
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.base import Metric
 from trainer.evaluation.metrics.table import metric as metric_named
@@ -79,30 +80,37 @@ class Comparison:
 
 
 def compare(
-    first: Path, second: Path, *, num_items: int = 0, resamples: int = RESAMPLES
+    first: Path,
+    second: Path,
+    *,
+    num_items: int = 0,
+    resamples: int = RESAMPLES,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> Comparison:
     """Compare the evaluations in two folders; `num_items` changed records of each task are in the result.
 
+    `pairs` are tasks of the first and the second evaluation, of different names; with them only those are
+    compared, under the name `a=b`.
+
     Raises:
-        EvaluationError: a folder holds no results, or they have no task in common.
+        EvaluationError: a folder holds no results, they have no task in common, or one has no task of `pairs`.
     """
     tasks = read_results(first).tasks, read_results(second).tasks
-    common = [name for name in tasks[0] if name in tasks[1]]
-    server = tuple(name for name in common if any(_not_evaluated(each[name]) for each in tasks))
-    if not common:
-        raise EvaluationError(
-            f"{first} and {second} have no task in common: {', '.join(tasks[0]) or 'none'}, and "
-            f"{', '.join(tasks[1]) or 'none'}"
-        )
+    chosen = _chosen(first, second, tasks, pairs)
+    server = tuple(
+        name
+        for name, (one, other) in chosen.items()
+        if _not_evaluated(tasks[0][one]) or _not_evaluated(tasks[1][other])
+    )
     compared: dict[str, TaskComparison] = {}
     refused: dict[str, str] = {}
-    for name in common:
+    for name, (one, other) in chosen.items():
         if name in server:
             continue
         try:
             compared[name] = _compare_task(
-                _Task(tasks[0][name], samples_file(first, name), _captions(first)),
-                _Task(tasks[1][name], samples_file(second, name), _captions(second)),
+                _Task(tasks[0][one], samples_file(first, one), _captions(first)),
+                _Task(tasks[1][other], samples_file(second, other), _captions(second)),
                 num_items,
                 resamples,
             )
@@ -112,9 +120,34 @@ def compare(
         compared,
         refused,
         server,
-        only_first=tuple(name for name in tasks[0] if name not in tasks[1]),
-        only_second=tuple(name for name in tasks[1] if name not in tasks[0]),
+        only_first=() if pairs else tuple(name for name in tasks[0] if name not in tasks[1]),
+        only_second=() if pairs else tuple(name for name in tasks[1] if name not in tasks[0]),
     )
+
+
+def _chosen(
+    first: Path,
+    second: Path,
+    tasks: tuple[Mapping[str, TaskResult], Mapping[str, TaskResult]],
+    pairs: Sequence[tuple[str, str]],
+) -> dict[str, tuple[str, str]]:
+    """Return the tasks of both sides to compare, by the name of the comparison."""
+    for pair in pairs:
+        for folder, name, held in zip((first, second), pair, tasks, strict=True):
+            if name not in held:
+                raise EvaluationError(
+                    f"--pair {'='.join(pair)}: {folder} has no task {name!r}{nearest(name, held)}; it has "
+                    f"{', '.join(held) or 'none'}"
+                )
+    if pairs:
+        return {"=".join(pair): pair for pair in pairs}
+    common = {name: (name, name) for name in tasks[0] if name in tasks[1]}
+    if not common:
+        raise EvaluationError(
+            f"{first} and {second} have no task in common: {', '.join(tasks[0]) or 'none'}, and "
+            f"{', '.join(tasks[1]) or 'none'}; --pair A=B compares tasks of different names"
+        )
+    return common
 
 
 def _not_evaluated(result: TaskResult) -> bool:

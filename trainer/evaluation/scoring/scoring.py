@@ -1,5 +1,6 @@
 """From saved predictions to numbers; needs no model."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from trainer.errors import EvaluationError
 from trainer.evaluation.metrics.base import Metric, Scored
+from trainer.evaluation.metrics.log_probs import is_tied
 from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.predictions.json_files import write_json
 from trainer.evaluation.predictions.prediction import (
@@ -31,6 +33,8 @@ MODELS: tuple[Model, ...] = ("instructblip", "blip2")
 _AGAIN = "Remove the file and start the evaluation again with --resume"
 CORPUS_METRICS = ("cider",)
 """Their scores of a record depend on the whole set."""
+FEW_GROUPS = 30
+"""With fewer groups the uncertainty of a standard error is given."""
 
 
 def samples_file(folder: Path, task: str) -> Path:
@@ -103,11 +107,51 @@ def _score_task(folder: Path, task: TaskFacts, facts: RunFacts) -> TaskResult:
         scored = metric.score(_counted(path))
     except EvaluationError as error:
         raise EvaluationError(f"task {task.task}: {error}") from None
-    groups = [each.group_id for each in _counted(path)]
+    groups: list[str] = []
+    num_tied = 0
+    for each in _counted(path):
+        groups.append(each.group_id)
+        num_tied += is_tied(each)
     errors = standard_errors(scored, groups) if groups else {}
     by_errors = errors_by(scored, groups) if groups else {}
     write_predictions(path, _filled(path, scored))
+    notes = (*scored.notes, *worth(scored, errors, len(set(groups))), *_ties(num_tied, len(groups)))
+    scored = dataclasses.replace(scored, notes=notes)
     return _result(task, facts, metric, scored, errors, by_errors, num_skipped)
+
+
+def worth(scored: Scored, errors: Mapping[str, float], num_groups: int) -> Iterator[str]:
+    """Say what a standard error of few or uniform records is worth.
+
+    The limit of a score without failures (or without successes) in G independent draws is the exact
+    binomial one, 0.05 ** (1 / G) (Clopper and Pearson, 1934; about 3 / G, the "rule of three").
+    """
+    headline, measure = next(iter(scored.measures.items()))
+    error, value = errors.get(headline, float("nan")), measure.value()
+    if num_groups and (num_groups == 1 or np.isnan(error)):
+        yield f"no standard error: it needs several images or dialogs, there is {num_groups}"
+    elif error == 0 and num_groups:
+        sentence = f"± 0.0 only says that all {num_groups:,} images or dialogs score alike, not that the number is exact"
+        limit = 0.05 ** (1 / num_groups)
+        if value == 1:
+            sentence += f"; the one-sided 95 % limit is {100 * limit:.1f}"
+        elif value == 0:
+            sentence += f"; the one-sided 95 % limit is {100 * (1 - limit):.1f}"
+        yield sentence
+    elif 1 < num_groups < FEW_GROUPS:
+        yield (
+            f"only {num_groups} images or dialogs: the standard error itself is uncertain by about "
+            f"{100 / np.sqrt(2 * (num_groups - 1)):.0f} %"
+        )
+
+
+def _ties(num_tied: int, num_records: int) -> tuple[str, ...]:
+    if not num_tied:
+        return ()
+    return (
+        f"{num_tied:,} of {num_records:,} records: candidates tie (as rounding to bfloat16 makes them do), and the "
+        "order of the candidates decides",
+    )
 
 
 def _waiting(task: TaskFacts, facts: RunFacts) -> dict[str, TaskResult]:

@@ -127,6 +127,11 @@ _FORMATS: Mapping[str, Callable[[_Native], Any]] = {
 }
 
 
+def has_format(source: str) -> bool:
+    """Return whether the format of a source's server is known."""
+    return source in _FORMATS
+
+
 def _once(answers: Iterable[tuple[Key, Prediction]]) -> dict[Key, Prediction]:
     found: dict[Key, Prediction] = {}
     for key, each in answers:

@@ -4,7 +4,7 @@ A task is a protocol on one split. `gqa` is the default protocol on the split th
 on another split, `gqa.lmms_eval` a variant of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -58,6 +58,22 @@ class Task:
     @property
     def source(self) -> str:
         return self.protocol.source
+
+    @property
+    def inference(self) -> tuple[Hashable, ...]:
+        """All that decides about the responses; tasks that share it differ in scoring only."""
+        rules = self.rules
+        return (
+            self.source,
+            self.split,
+            self.protocol.task,
+            self.protocol.prompt.source,
+            rules.method,
+            rules.decoding,
+            rules.candidates,
+            rules.verbalizers,
+            rules.end_token,
+        )
 
 
 @dataclass(frozen=True)

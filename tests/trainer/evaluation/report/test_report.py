@@ -363,3 +363,10 @@ def test_tags_offer_their_values_unless_there_are_too_many(make: Make) -> None:
     assert re.findall(r'<optgroup label="(.*?)">', page) == ["domain"]
     assert re.findall(r'<option value="(.*?)">', page) == ["", "", "domain=near", "domain=out"]
     assert 'data-tag="title=7"' in page
+
+
+def test_tasks_without_a_score_are_on_the_page_with_the_reason(make: Make) -> None:
+    results = {"name": "run", "tasks": {"gqa": task()}, "failed": {"vsr": "record 3: no label"}}
+    page = make([prediction(score=0.0)], results=results)
+    assert "1 task without a score" in texts(page)
+    assert "vsr" in texts(page) and "record 3: no label" in texts(page)

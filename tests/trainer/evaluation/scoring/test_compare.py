@@ -274,3 +274,24 @@ def test_folders_without_a_task_in_common_are_refused(evaluation, tmp_path):
     (second / RESULTS_FILE).write_bytes(b"{")
     with pytest.raises(EvaluationError, match="is corrupt"):
         compare(first, second)
+
+
+def test_tasks_of_different_names_are_compared_as_pairs(evaluation):
+    made = [choice(number, number < 2) for number in range(4)]
+    better = [choice(number, True) for number in range(4)]
+    first = evaluation("a", iconqa=(task(), made), vsr=(task(), made))
+    second = evaluation("b", iconqa=(task(), made), mine=(task(), better))
+    found = compare(first, second, pairs=[("iconqa", "mine")])
+    assert list(found.tasks) == ["iconqa=mine"]
+    assert found.tasks["iconqa=mine"].numbers["accuracy"].difference == pytest.approx(50)
+    assert found.only_first == found.only_second == ()
+    within = compare(second, second, pairs=[("iconqa", "mine")])
+    assert within.tasks["iconqa=mine"].num_better == 2
+
+
+def test_a_pair_that_an_evaluation_lacks_is_refused_with_the_nearest_name(evaluation):
+    folder = evaluation("a", iconqa=(task(), [choice(0, True)]))
+    with pytest.raises(
+        EvaluationError, match=r"--pair iconqa=iconq: .* has no task 'iconq'.*iconqa"
+    ):
+        compare(folder, folder, pairs=[("iconqa", "iconq")])
