@@ -17,16 +17,16 @@ from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.evaluation.validation import _tasks
 from trainer.launch.distributed import World
 
-DOCS = Path(__file__).parents[3] / "docs" / "evaluation.md"
+DOCS = Path(__file__).parents[3] / "docs" / "how_to" / "evaluate.md"
 Options = Callable[..., EvaluationOptions]
 
 
 def documented() -> tuple[str, str]:
     """The name and the text of the file that the docs show."""
-    section = DOCS.read_text().split("## A protocol of your own\n")[1]
-    shown = re.search(r"```yaml\n(.*?)```\n\nin `my_templates/(\S+)`", section, re.DOTALL)
+    section = DOCS.read_text().split("## Use a protocol of your own\n")[1]
+    shown = re.search(r"`my_templates/(\S+)`:\n\n```yaml\n(.*?)```", section, re.DOTALL)
     assert shown is not None
-    return shown[2], shown[1]
+    return shown[1], shown[2]
 
 
 @pytest.fixture
