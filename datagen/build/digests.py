@@ -42,7 +42,7 @@ def write_digests(texts: Iterable[str], path: str, files: Files) -> DigestFile:
 
 @dataclass(frozen=True)
 class DigestSet:
-    """What the files of a set hold together."""
+    """A set of texts: the union of the digests in several files."""
 
     files: Files
     parts: Sequence[DigestFile]

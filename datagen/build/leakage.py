@@ -1,4 +1,4 @@
-"""Whether a dataset trains on what it is evaluated with.
+"""Leakage: examples and images that training and evaluation splits share.
 
 The paper keeps evaluation data of every set out of all training sets. Images shared between, say,
 a captioning test set and a question-answering training set are common in public data (both use COCO)

@@ -15,7 +15,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 
 class BuildOptions(BaseModel):
-    """What is built, from where, into where.
+    """Options of a build, checked against each other.
 
     `max_reject_fraction` and `max_missing_fraction` are shares of the rows read, per source; the
     second is about absent images and clips only (None: what the source's card allows).
@@ -82,7 +82,7 @@ class BuildOptions(BaseModel):
         return card.held_in and split in self.mixture.trained_splits(card.id)
 
     def range_bytes(self, file_bytes: int) -> int:
-        """How much of a file a worker takes at a time.
+        """Return the bytes of a file that a worker takes at a time.
 
         A 256th of the file, so that there are parts enough to spread, between 512 KB and 4 MB, but at
         most a 256th of the memory: decoded, rendered and in columns, a row takes many times its length.
@@ -90,7 +90,7 @@ class BuildOptions(BaseModel):
         return min(max(file_bytes >> 8, 512 << 10), 4 << 20, self.max_memory >> 8)
 
     def comparison_bytes(self) -> int:
-        """How much memory the comparison of splits may take: an eighth, beside what is loaded."""
+        """Return the memory for the comparison of splits: an eighth, beside what is loaded."""
         return self.max_memory >> 3
 
 

@@ -21,7 +21,7 @@ from datagen.sources import SOURCE_IDS, load_source
 
 @dataclass(frozen=True)
 class RangePlan:
-    """What one worker takes: the first `rows` rows of the split that lie in `window`."""
+    """The unit of work of one worker: the first `rows` rows of the split that lie in `window`."""
 
     number: int
     window: Window

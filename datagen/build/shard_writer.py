@@ -54,7 +54,7 @@ class ShardWriter:
     staging: Staging
 
     def unique_rows(self, places: Sequence[StagedPlace]) -> int:
-        """How many records the shard will have: its rows, less those whose id another row has."""
+        """Return the number of records of the shard: its rows, less those whose id another row has."""
         written = self._written(places[0].place.shard)
         if written is not None:
             return written.rows

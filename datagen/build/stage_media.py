@@ -39,7 +39,7 @@ class StagedMedia(Struct, frozen=True):
 
 
 class PreparesMedia(Protocol):
-    """What staging needs of whoever looks after media.
+    """The part of media preparation that staging calls.
 
     `reencoded` counts changed images, `packed_bytes` is how much went beside the staged range.
     """

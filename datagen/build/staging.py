@@ -23,7 +23,7 @@ class Place(Struct, frozen=True):
 
 
 class RangeReport(Struct, frozen=True, kw_only=True):
-    """What became of the rows of one range.
+    """Outcomes of the rows of one range.
 
     `read` counts examples-to-be, not rows of the file; `files` has the bytes of each file staged.
     """

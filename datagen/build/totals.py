@@ -1,4 +1,4 @@
-"""What became of a split's rows, and whether too many of them were rejected."""
+"""Outcomes of a split's rows, and the limits on rejections."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -104,7 +104,7 @@ def _differing(random: Random, cell: int, *things: Object) -> Object:
 
 
 def scene_at(clip: Clip, frame: int) -> Scene:
-    """What a frame shows; a moving object's offset leads out of its first cell."""
+    """Return the scene of a frame; a moving object's offset leads out of its first cell."""
     time = (frame + 0.5) / clip.num_frames
     progress = min(max((time - 0.25) / 0.5, 0.0), 1.0)
     start, end = clip.before.objects[clip.mover], clip.after.objects[clip.mover]

@@ -1,4 +1,4 @@
-"""What TextVQA and TextCaps share: photos with printed words, and Rosetta's file of what was read."""
+"""Files that TextVQA and TextCaps share: photos with printed words, and Rosetta's file of what was read."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

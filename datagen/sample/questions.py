@@ -246,7 +246,7 @@ _KINDS = (
 
 
 def _is_a(thing: Object, asked: str) -> bool:
-    """Whether `asked` (`shape`, `star`, `red shape`, `red star`) fits the object."""
+    """Return whether `asked` (`shape`, `star`, `red shape`, `red star`) fits the object."""
     *colors, shape = asked.split()
     return shape in ("shape", thing.shape) and colors in ([], [thing.color])
 

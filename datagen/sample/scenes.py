@@ -1,4 +1,4 @@
-"""What an image or clip shows: coloured shapes and printed words on a 3x3 grid.
+"""Scenes of images and videos: coloured shapes and printed words on a 3x3 grid.
 
 Lengths are in 1/144 of the image's side, so that a grid cell is 48 wide. Scaled to 48x48 pixels a
 cell is exactly 16 pixels, one patch of the nano model's ViT, and an object never leaves its cell.

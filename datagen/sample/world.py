@@ -1,4 +1,4 @@
-"""What the writers share: which scene is which image, and how files are written."""
+"""The drawn world that all writers share: which scene is which image, and how files are written."""
 
 import json
 from collections.abc import Iterable, Sequence

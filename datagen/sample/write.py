@@ -24,7 +24,7 @@ _ABOUT = "Drawn scenes in the publishers' file formats, made by visinstruct samp
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What lies in `folder`. `files` counts by folder, images and videos by collection.
+    """The files written into `folder`. `files` counts by folder, images and videos by collection.
 
     `unchanged` if the same sample was there already.
     """

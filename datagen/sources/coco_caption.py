@@ -69,31 +69,31 @@ class Caption(Struct, gc=False):
 
 
 def _example(
-    context: RowContext, native_id: object, path: str, picture: int, captions: list[str]
+    context: RowContext, native_id: object, path: str, image_id: int, captions: list[str]
 ) -> Example:
     return Example(
         example_id=context.example_id(native_id),
         source=context.source,
         split=context.split,
         task="caption",
-        group_id=f"coco:{picture}",
+        group_id=f"coco:{image_id}",
         images=(f"coco/{path}",),
         captions=tuple([required_text(clean_line(caption), "caption") for caption in captions]),
     )
 
 
 def _captions(
-    context: RowContext, path: str, picture: int, captions: list[tuple[object, str]]
+    context: RowContext, path: str, image_id: int, captions: list[tuple[object, str]]
 ) -> Iterator[Outcome]:
     """One example a caption in train, one an image elsewhere."""
     if not captions:
-        raise RowRejectedError(Reason.NO_ANSWERS, f"image {picture} has no captions")
+        raise RowRejectedError(Reason.NO_ANSWERS, f"image {image_id} has no captions")
     if context.split != "train":
-        yield _example(context, picture, path, picture, [text for _, text in captions])
+        yield _example(context, image_id, path, image_id, [text for _, text in captions])
         return
     for native_id, text in captions:
         try:
-            yield _example(context, native_id, path, picture, [text])
+            yield _example(context, native_id, path, image_id, [text])
         except RowRejectedError as error:
             yield Rejected(error.reason, f"caption {native_id}: {error.message}")
 
@@ -115,8 +115,8 @@ def lavis_evaluation(row: LavisImage, context: RowContext) -> Iterator[Outcome]:
 
 
 def captions_2014_train(row: Caption, context: RowContext) -> Iterator[Outcome]:
-    picture: Image = context.one("pictures", Reason.INCONSISTENT_ROW)
-    path = f"train2014/{picture.file_name}"
+    image: Image = context.one("images", Reason.INCONSISTENT_ROW)
+    path = f"train2014/{image.file_name}"
     yield _example(context, row.id, path, row.image_id, [row.caption])
 
 
@@ -156,7 +156,7 @@ SPLITS = (
         Rows("captions_train2014.json", Caption, path=("annotations",)),
         captions_2014_train,
         lookups={
-            "pictures": Lookup(
+            "images": Lookup(
                 "captions_train2014.json", Image, path=("images",), key="id", by="image_id"
             )
         },

@@ -61,7 +61,7 @@ def examples(row: Question, context: RowContext) -> Iterator[Outcome]:
     if not row.is_balanced:
         yield Filtered("not_balanced")
         return
-    picture = required_text(row.image_id, "imageId")
+    image_id = required_text(row.image_id, "imageId")
     types, groups = row.types or Types(), row.groups or Groups()
     hidden = context.hidden_answers
     yield Example(
@@ -69,8 +69,8 @@ def examples(row: Question, context: RowContext) -> Iterator[Outcome]:
         source=context.source,
         split=context.split,
         task="vqa",
-        group_id=f"gqa:{picture}",
-        images=(f"gqa/{picture}.jpg",),
+        group_id=f"gqa:{image_id}",
+        images=(f"gqa/{image_id}.jpg",),
         question=required_text(clean_line(row.question), "question"),
         answers=None if hidden else counted([row.answer or ""]),
         tags=present(

@@ -58,13 +58,13 @@ def examples(row: Meme, context: RowContext) -> Iterator[Example]:
         raise RowRejectedError(Reason.NO_ANSWERS, f"a meme of {context.split} without label")
     if row.label not in (0, 1, None):
         raise RowRejectedError(Reason.MALFORMED_ROW, f"label is {row.label}, not 0 or 1")
-    picture = PurePosixPath(required_text(clean_line(row.img), "img"))
+    image = PurePosixPath(required_text(clean_line(row.img), "img"))
     yield Example(
         example_id=context.example_id(_number(required_text(clean_line(str(row.id)), "id"))),
         source=context.source,
         split=context.split,
         task="classification",
-        group_id=f"hateful_memes:{_number(picture.stem)}",
+        group_id=f"hateful_memes:{_number(image.stem)}",
         images=(f"hateful_memes/{row.img}",),
         text=required_text(clean_line(row.text), "text"),
         label=None if row.label is None else row.label == 1,

@@ -1,7 +1,7 @@
 """LLaVA-Instruct conversations: several questions and answers about an image.
 
 File, in `RAW/llava_instruct/`: `conversation_58k.json`, 58 thousand dialogs. Origin, licence, field map
-and what is rejected are told in `datagen/sources/shared/llava_instruct.py`.
+and what is rejected stand in `datagen/sources/shared/llava_instruct.py`.
 """
 
 from datagen.sources.shared.llava_instruct import llava_instruct

@@ -1,7 +1,7 @@
 """LLaVA-Instruct detailed descriptions: one request to describe an image, one long answer.
 
 File, in `RAW/llava_instruct/`: `detail_23k.json`, 23 thousand dialogs of one turn. Origin, licence,
-field map and what is rejected are told in `datagen/sources/shared/llava_instruct.py`.
+field map and what is rejected stand in `datagen/sources/shared/llava_instruct.py`.
 """
 
 from datagen.schema.card import unverified

@@ -74,7 +74,7 @@ def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
         else:
             yield fault
     caption = clean_line(row.caption)
-    picture = _image(row.image_id, context)
+    image = _image(row.image_id, context)
     history: list[Turn] = []
     broken = ""
     for number, each in enumerate(row.dialog, start=1):
@@ -85,7 +85,7 @@ def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
                 yield Filtered("history_only")
             else:
                 before, votes = tuple(history), relevance.get(number)
-                yield _round(row, each, number, context, caption, picture, before, votes)
+                yield _round(row, each, number, context, caption, image, before, votes)
             if number < len(row.dialog):
                 history.append(_turn(each, number, context))
         except RowRejectedError as error:
@@ -99,7 +99,7 @@ def _round(
     number: int,
     context: RowContext,
     caption: str,
-    picture: str,
+    image: str,
     history: tuple[Turn, ...],
     relevance: tuple[float, ...] | None,
 ) -> Example:
@@ -124,7 +124,7 @@ def _round(
         split=context.split,
         task="dialog",
         group_id=_group(row.image_id, context),
-        images=(picture,),
+        images=(image,),
         question=required_text(_text("questions", each.question, context), "question"),
         answers=None if answer is None else (Answer(answer, 1),),
         captions=(caption,) if caption else None,
@@ -159,7 +159,7 @@ def _texts(table: str, indexes: Sequence[int], context: RowContext) -> tuple[str
 
 
 def _fault(dense: DenseAnnotation | Rejected, row: Dialog) -> Rejected | None:
-    """What keeps a dense annotation from being used; the dialog's rounds are used all the same."""
+    """Return why a dense annotation cannot be used, if so; the dialog's rounds are used all the same."""
     if isinstance(dense, Rejected):
         return Rejected(dense.reason, f"its dense annotation: {dense.message}")
     number = dense.round_id

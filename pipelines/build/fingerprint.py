@@ -55,7 +55,7 @@ def _code_hash() -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a build's bytes depend on, and sixteen hex digits that name it."""
+    """Everything that a build's bytes depend on, and sixteen hex digits that name it."""
 
     options: Mapping[str, Any]
     template_hash: str

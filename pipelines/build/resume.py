@@ -1,4 +1,4 @@
-"""What of an earlier run of a build is still true, and what is done again.
+"""Resuming: parts of an earlier run that are still valid are kept, the others are made again.
 
 A run resumes the staging folder of one that was stopped, and takes from a finished dataset the sources
 whose inputs are still the same. Both trust what they find only as far as the inputs that it was made

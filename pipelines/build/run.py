@@ -206,8 +206,10 @@ def user_error(error: BaseException) -> UserError | None:
         return UserError("no job service answers at the address that --job_endpoint gives")
     if text.startswith(_REFUSALS):
         return UserError(text)
-    told = [text] if isinstance(error, UserError) else _OURS.findall(text) or _SYSTEMS.findall(text)
-    return UserError(_WHERE.sub("", told[-1])) if told else None
+    found = (
+        [text] if isinstance(error, UserError) else _OURS.findall(text) or _SYSTEMS.findall(text)
+    )
+    return UserError(_WHERE.sub("", found[-1])) if found else None
 
 
 def _finish(
@@ -255,7 +257,7 @@ def _write_report(
     files: Files,
     staging: Staging,
 ) -> None:
-    """What is true of this run only, and therefore not in the manifest."""
+    """Write the report: facts of this run alone, and therefore not in the manifest."""
     report = {
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "raw": options.raw,

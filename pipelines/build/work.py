@@ -33,7 +33,7 @@ Numbers: TypeAlias = tuple[int, int, int, int, int]  # range; offset, length, fi
 
 @dataclass(frozen=True)
 class Work:
-    """What every worker is told; picklable."""
+    """The description of a build that every worker gets; picklable."""
 
     plan: BuildPlan
     options: BuildOptions
@@ -111,7 +111,7 @@ def _writer(work: Work, split: int, files: BeamFiles) -> ShardWriter:
 
 
 class CountShards(_WorkDoFn):
-    """How many records each shard will have, all under one key."""
+    """Counts the records of each shard, all under one key."""
 
     def process(
         self, element: tuple[ShardKey, Iterable[Numbers]]

@@ -167,7 +167,7 @@ def test_cocos_own_file_gives_one_record_a_caption(real: Any) -> None:
         assert record.group_id == f"coco:{row['image_id']}"
 
 
-def test_problems_with_a_image_keep_choices_hint_and_tags(real: Any) -> None:
+def test_problems_with_an_image_keep_choices_hint_and_tags(real: Any) -> None:
     seen = Counter()
     for pid, row in load("scienceqa/problems.json").items():
         records = by_id(real, "scienceqa", row["split"])

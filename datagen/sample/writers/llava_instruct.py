@@ -71,7 +71,7 @@ def _in_paragraphs(scene: Scene) -> str:
 
 
 def _sentences(scene: Scene) -> list[str]:
-    """How many objects there are, then each object and each word with its place."""
+    """Return the number of objects in words, then each object and each word with its place."""
     count = NUMBER_WORDS[len(scene.objects)]
     start = "There is one shape" if count == "one" else f"There are {count} shapes"
     named = listed([f"a {noun(thing, 'color', 'shape')}" for thing in scene.objects])

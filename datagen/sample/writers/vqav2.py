@@ -66,7 +66,7 @@ def write(raw: Path, world: World) -> None:
 
 
 def annotators_answers(question: Question, random: Random, num: int) -> list[str]:
-    """What `num` annotators say: mostly the answer itself, sometimes another true one."""
+    """Draw the answers of `num` annotators: mostly the answer itself, sometimes another true one."""
     others = [
         random.choice(question.synonyms) if question.synonyms and random.random() < 0.2 else None
         for _ in range(num)

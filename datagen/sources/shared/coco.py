@@ -4,7 +4,7 @@ import re
 
 from datagen.errors import Reason, RowRejectedError
 
-COCO_ID = re.compile(r"(?:^|[_/])(\d{12})\.jpe?g$", re.IGNORECASE)
+COCO_ID = re.compile(r"(?:^|_|\w/)(\d{12})\.jpe?g$", re.IGNORECASE)
 
 
 def slashes(path: str) -> str:

@@ -1,4 +1,4 @@
-"""What the three parts of LLaVA-Instruct-150K share: dialogs about an image, written by GPT-4.
+"""The three parts of LLaVA-Instruct-150K: dialogs about an image, written by GPT-4.
 
 Liu et al., "Visual Instruction Tuning", NeurIPS 2023. Home: https://llava-vl.github.io.
 
@@ -61,7 +61,7 @@ class Dialog(Struct, gc=False):
 def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
     if not row.conversations:
         raise RowRejectedError(Reason.EMPTY_TEXT, "a dialog without turns")
-    picture = coco_id(row.image)
+    image_id = coco_id(row.image)
     history: list[Turn] = []
     broken = ""
     for number, start in enumerate(range(0, len(row.conversations), 2), start=1):
@@ -78,7 +78,7 @@ def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
             source=context.source,
             split=context.split,
             task="conversation",
-            group_id=f"coco:{picture}",
+            group_id=f"coco:{image_id}",
             images=(f"coco/train2017/{row.image}",),
             question=turn.question,
             response=turn.answer,

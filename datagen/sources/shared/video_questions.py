@@ -1,4 +1,4 @@
-"""What MSVD-QA and MSRVTT-QA share: a question about a numbered video, with one answer.
+"""Rows of MSVD-QA and MSRVTT-QA: a question about a numbered video, with one answer.
 
 Both were made by Xu et al., "Video Question Answering via Gradually Refined Attention over Appearance
 and Motion", ACM MM 2017, and are released as `{train,val,test}_qa.json`.

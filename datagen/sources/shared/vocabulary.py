@@ -10,7 +10,7 @@ from datagen.schema.adapter import Rejected, Vocabulary
 
 
 def count_answers(vocabulary: Vocabulary, folder: str, files: Files) -> Counter[str] | None:
-    """How often each answer of the vocabulary occurs in the training file; None without that file.
+    """Count each answer of the vocabulary in the training file; return None without that file.
 
     Rows that cannot be decoded are left out here; where the split is built they are rejected.
 

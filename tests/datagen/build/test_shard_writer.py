@@ -275,7 +275,7 @@ def test_the_frames_of_a_clip_are_its_images(embedded: Any) -> None:
         assert len({image.bytes for image in record.images}) > 1
 
 
-def test_a_image_that_disappears_before_it_is_embedded_stops_the_build(
+def test_an_image_that_disappears_before_it_is_embedded_stops_the_build(
     raw: Any, prepare: Any, ask: Any
 ) -> None:
     raw.coco(1)

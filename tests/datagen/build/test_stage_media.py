@@ -41,7 +41,7 @@ def test_a_reference_is_the_images_path(collection: Any, imaged: Any) -> None:
     assert stage(roots).prepare(imaged("a.jpg")) == StagedMedia(("c/a.jpg",))
 
 
-def test_a_image_to_embed_is_read_when_its_shard_is_written(collection: Any, imaged: Any) -> None:
+def test_an_image_to_embed_is_read_when_its_shard_is_written(collection: Any, imaged: Any) -> None:
     folder, roots = collection
     picture(folder / "a.jpg")
     pack = io.BytesIO()
@@ -59,7 +59,7 @@ def test_a_image_to_embed_is_read_when_its_shard_is_written(collection: Any, ima
         ("animated.gif", {"save_all": True, "append_images": [Image.new("RGB", (40, 20))]}),
     ],
 )
-def test_a_image_that_is_larger_or_not_plain_is_encoded_again(
+def test_an_image_that_is_larger_or_not_plain_is_encoded_again(
     collection: Any, imaged: Any, name: str, options: Any
 ) -> None:
     folder, roots = collection
@@ -90,7 +90,7 @@ def test_images_encoded_again_lie_one_after_the_other(collection: Any, imaged: A
     assert all(Image.open(io.BytesIO(kept(pack, p))).size == (32, 32) for p in (first, second))
 
 
-def test_a_image_of_many_examples_is_looked_at_once(
+def test_an_image_of_many_examples_is_looked_at_once(
     collection: Any, imaged: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, roots = collection
@@ -119,7 +119,7 @@ def test_what_is_remembered_is_bounded(collection: Any, imaged: Any, monkeypatch
 
 
 @pytest.mark.parametrize("embed", [True, False])
-def test_a_image_that_cannot_be_used_rejects_every_example_that_has_it(
+def test_an_image_that_cannot_be_used_rejects_every_example_that_has_it(
     collection: Any, imaged: Any, embed: bool
 ) -> None:
     folder, roots = collection
@@ -158,7 +158,7 @@ def test_references_to_images_that_are_not_here_can_be_kept(
         assert caught.value.reason == reason
 
 
-def test_a_image_whose_header_is_sound_and_its_pixels_are_not_cannot_be_encoded_again(
+def test_an_image_whose_header_is_sound_and_its_pixels_are_not_cannot_be_encoded_again(
     collection: Any, imaged: Any
 ) -> None:
     folder, roots = collection

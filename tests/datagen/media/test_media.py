@@ -138,7 +138,7 @@ def test_a_long_block_before_the_pixels_hides_nothing(inspect: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "CMYK JPEG", "16-bit PNG", "WEBP", "GIF", "BMP"])
-def test_a_image_cut_off_anywhere_is_rejected_or_whole(inspect: Any, name: str) -> None:
+def test_an_image_cut_off_anywhere_is_rejected_or_whole(inspect: Any, name: str) -> None:
     data = IMAGES[name]()
     whole = np.asarray(decode_image(data))
     reasons = set()
@@ -197,7 +197,7 @@ def test_a_file_without_bytes_is_rejected(inspect: Any) -> None:
     assert inspect(b"") == "media_empty"
 
 
-def test_a_image_of_too_many_pixels_is_rejected_by_its_header(inspect: Any) -> None:
+def test_an_image_of_too_many_pixels_is_rejected_by_its_header(inspect: Any) -> None:
     assert inspect(png_header(30_000, 30_000) + b"\0" * 100) == "media_too_large"
     assert inspect(png_header(8_001, 8_000) + png_chunk(b"IEND", b"")) == "media_too_large"
     assert inspect(png_header(8_000, 8_000) + png_chunk(b"IEND", b"")).width == 8_000
@@ -237,7 +237,7 @@ def test_no_bytes_make_decoding_fail_in_another_way(data: bytes, head: bytes) ->
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_a_image_encoded_again_is_plain_and_small_enough(inspect: Any, name: str) -> None:
+def test_an_image_encoded_again_is_plain_and_small_enough(inspect: Any, name: str) -> None:
     data = IMAGES[name]()
     again = reencode(data, inspect(data), 32)
     info = inspect(again)
@@ -265,7 +265,7 @@ def _blocks(pixels: np.ndarray) -> np.ndarray:
     return pixels.reshape(6, 8, 8, 8, 3).mean(axis=(1, 3))
 
 
-def test_a_image_encoded_again_has_the_same_bytes_every_time(inspect: Any) -> None:
+def test_an_image_encoded_again_has_the_same_bytes_every_time(inspect: Any) -> None:
     for make in IMAGES.values():
         data = make()
         info = inspect(data)

@@ -45,7 +45,7 @@ def test_addresses_of_the_web_lead_to_their_images(prepare: Any) -> None:
         assert record.target == row["caption"]
 
 
-def test_a_row_in_textcaps_structure_is_a_caption_in_train_and_a_image_in_val(
+def test_a_row_in_textcaps_structure_is_a_caption_in_train_and_an_image_in_val(
     raw: Any, build: Any
 ) -> None:
     document = load("textcaps/TextCaps_0.1_schema_example.json")

@@ -83,7 +83,7 @@ def test_a_caption_of_two_lines_becomes_one(raw: Any, build: Any) -> None:
     assert record.captions == ("a cat on a mat",)
 
 
-def test_a_image_of_no_known_split_is_rejected(raw: Any, build: Any) -> None:
+def test_an_image_of_no_known_split_is_rejected(raw: Any, build: Any) -> None:
     karpathy(raw, picture(1, "train", "a cat"), picture(2, "extra", "a dog"))
     assert outcomes(build(**KEEP)) == [(1, "unknown_split")]
 

@@ -30,7 +30,7 @@ def outcomes(building: Any) -> list[tuple[int | None, str]]:
     return [(each.row, each.reason.value) for each in building.rejections("nocaps")]
 
 
-def test_a_image_has_all_its_captions(raw: Any, build: Any) -> None:
+def test_an_image_has_all_its_captions(raw: Any, build: Any) -> None:
     annotations = [caption(n, n % 2, f"caption\n{n}") for n in range(20)]
     write(raw, [picture(0), picture(1, "ff", domain="out-domain")], annotations)
     zero, one = sorted(build(**KEEP).records("nocaps", "val"), key=lambda r: r.record_id)
@@ -50,7 +50,7 @@ def test_an_absent_domain_leaves_no_tag(raw: Any, build: Any, absent: str | None
     assert record.tags is None
 
 
-def test_a_image_is_named_by_its_file_where_its_id_is_absent(raw: Any, build: Any) -> None:
+def test_an_image_is_named_by_its_file_where_its_id_is_absent(raw: Any, build: Any) -> None:
     row = picture(0, "abcd")
     del row["open_images_id"], row["domain"]
     write(raw, [row], [caption(1, 0)])

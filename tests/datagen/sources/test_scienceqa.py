@@ -35,7 +35,7 @@ def write(raw: Any, problems: dict[str, Any], **pids: list[str]) -> None:
     raw.json("scienceqa/pid_splits.json", listed | pids)
 
 
-def test_a_problem_with_a_image_is_a_record(raw: Any, build: Any) -> None:
+def test_a_problem_with_an_image_is_a_record(raw: Any, build: Any) -> None:
     write(raw, {"17": problem(hint="Look\r\nup.\n")})
     (record,) = build(**KEEP).records("scienceqa", "test")
     assert record.record_id == "scienceqa/test/17"
@@ -59,7 +59,7 @@ def test_a_blank_hint_is_no_context(raw: Any, build: Any, hint: str) -> None:
 
 
 @pytest.mark.parametrize("image", [None, ""])
-def test_a_problem_without_a_image_is_filtered(raw: Any, build: Any, image: Any) -> None:
+def test_a_problem_without_an_image_is_filtered(raw: Any, build: Any, image: Any) -> None:
     write(raw, {"1": problem(image=image), "2": problem(), "3": problem(image=image)})
     entry = build(**KEEP).manifest.split("scienceqa", "test")
     assert (entry.rows, entry.read, entry.written) == (3, 3, 1)

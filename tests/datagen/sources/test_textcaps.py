@@ -53,7 +53,7 @@ def test_in_training_each_caption_is_a_record(raw: Any, build: Any) -> None:
     assert "OCR" not in record.instruction
 
 
-def test_in_validation_the_rows_of_a_image_make_one_record(raw: Any, build: Any) -> None:
+def test_in_validation_the_rows_of_an_image_make_one_record(raw: Any, build: Any) -> None:
     """Rows of an image lie apart, in any order."""
     rows = [
         row("b", 9, "b9"),
@@ -145,7 +145,7 @@ def test_all_tokens_are_kept_and_thirty_are_shown(raw: Any, build: Any) -> None:
         assert "W30" not in record.instruction
 
 
-def test_a_image_without_tokens_has_none(raw: Any, build: Any) -> None:
+def test_an_image_without_tokens_has_none(raw: Any, build: Any) -> None:
     """No token was found in `a`, none with text in `b`; `c` is not in the file."""
     rows = [row(image_id, n, "x") for n, image_id in enumerate("abcd")]
     ocr = [words("a"), words("b", "", "\n"), words("d", " PARK\n", "", "IT"), words("z", "NO")]

@@ -30,7 +30,7 @@ def given(**counts: int) -> list[dict[str, str]]:
     ]
 
 
-def test_a_image_has_one_question_with_ten_answers(raw: Any, build: Any) -> None:
+def test_an_image_has_one_question_with_ten_answers(raw: Any, build: Any) -> None:
     answers = [*given(beans=6, unsuitable=3), {"answer": "", "answer_confidence": "no"}]
     write(raw, question(28, answers=answers))
     (record,) = build(**KEEP).records("vizwiz", "val")

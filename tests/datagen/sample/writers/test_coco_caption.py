@@ -9,7 +9,7 @@ from datagen.sample.writers.coco_caption import write, write_lavis, write_plain
 Read = Callable[[Path], Any]
 
 
-def test_the_karpathy_file_has_five_captions_a_image_and_distinct_ids(
+def test_the_karpathy_file_has_five_captions_an_image_and_distinct_ids(
     sample: Path, read: Read
 ) -> None:
     document = read(sample / "coco_caption/dataset_coco.json")

@@ -37,7 +37,7 @@ def test_problems_come_with_and_without_images_and_hints(tmp_path: Path, read: R
     assert all(0 <= row["answer"] < len(row["choices"]) for row in problems)
 
 
-def test_a_problem_has_a_image_on_disk_only_if_it_says_so(sample: Path, read: Read) -> None:
+def test_a_problem_has_an_image_on_disk_only_if_it_says_so(sample: Path, read: Read) -> None:
     problems = read(sample / "scienceqa/problems.json")
     said = {f"{r['split']}/{pid}/image.png" for pid, r in problems.items() if r["image"]}
     folder = sample / "scienceqa"

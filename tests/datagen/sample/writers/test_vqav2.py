@@ -73,7 +73,7 @@ def test_the_test_files_hide_the_answers_and_test_dev_is_a_part_of_test(
         assert (sample / "images/coco/test2015" / name).is_file()
 
 
-def test_a_image_has_three_or_four_questions_of_differing_kinds(sample: Path, read: Read) -> None:
+def test_an_image_has_three_or_four_questions_of_differing_kinds(sample: Path, read: Read) -> None:
     rows = read(sample / "vqav2" / QUESTIONS.format("train2014"))["questions"]
     assert set(Counter(row["image_id"] for row in rows).values()) == {3, 4}
 
