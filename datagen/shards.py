@@ -96,12 +96,12 @@ class ShardReader:
         return f"{self._directory}/{shard.path}"
 
     def row_counts(self, shard: ShardEntry) -> list[int]:
-        """Return the rows of each row group of a shard, from its footer.
+        """Return the rows of each row group of a shard, from its footer; it is not kept open.
 
         Raises:
             ShardError: The shard is missing, unreadable, or not what the manifest says.
         """
-        metadata = self.open(shard).metadata
+        metadata = self._open(shard).metadata
         return [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
 
     def row_groups(self, shards: Sequence[ShardEntry]) -> RowGroups:
@@ -144,14 +144,14 @@ class ShardReader:
         return parquet
 
     def _check(self, shard: ShardEntry, path: str, file: BinaryIO) -> None:
-        """Compare size and digest once; a shard that was closed is not compared again."""
-        if shard.path in self._checked:
-            return
+        """Compare the size, and once the digest."""
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         if size != shard.num_bytes:
             raise _mismatch(path, f"{size} bytes", str(shard.num_bytes))
-        if self._digest is not None and (sha256 := self._digest(shard, path)) != shard.sha256:
+        if self._digest is None or shard.path in self._checked:
+            return
+        if (sha256 := self._digest(shard, path)) != shard.sha256:
             raise _mismatch(path, f"sha256 {sha256}", shard.sha256)
 
 
