@@ -91,7 +91,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--ranked", type=int, default=2, metavar="N", help="questions with 64 candidates each")
     add("--written", type=int, default=96, metavar="N", help="questions of each task")
-    add("--data", type=Path, metavar="DIR", help="a dataset that was built with its pictures")
+    add("--data", type=Path, metavar="DIR", help="a dataset that was built with its images")
     add("--repetitions", type=int, default=3, metavar="R")
     add("--scratch", metavar="DIR")
     add("--out", type=Path, default=RESULTS / f"{NAME}.json", metavar="FILE.json")
@@ -192,7 +192,7 @@ def input_text(ranked: int, asked: Mapping[str, int]) -> str:
         f"Ranking: {ranked} made-up questions, a picture and {PROMPT_TOKENS} tokens of prompt each, with "
         f"{NUM_CANDIDATES} candidates of 1 to {MOST_TOKENS} tokens; random weights, language models of 6 "
         f"layers of 256. Writing: {tasks} of the drawn sample, prompts and decoding (5 beams) of their "
-        "protocols, nano. fp32, one thread; the pictures are decoded, models loaded beforehand."
+        "protocols, nano. fp32, one thread; the images are decoded, models loaded beforehand."
     )
 
 

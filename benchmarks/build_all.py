@@ -55,7 +55,7 @@ def main() -> None:
         title="All sources at their published sizes",
         question=QUESTION,
         input=f"rows of drawn scenes, copied with new ids to {parsed.share:g} of the published sizes; no "
-        "pictures. Each source is built alone, with all its splits.",
+        "images. Each source is built alone, with all its splits.",
         cases={},
         measured=measured,
         columns=COLUMNS,

@@ -45,7 +45,7 @@ def main() -> None:
             title="Building splits of growing size",
             question=QUESTION,
             input="made-up rows of Web CapFilt, an address and a caption of five to twelve words each; "
-            "no pictures.",
+            "no images.",
             cases={case.name: case.what for case in cases(chosen.rows)},
             measured=measured,
             columns=COLUMNS,

@@ -56,7 +56,7 @@ def main() -> None:
         results = Results(
             title="Scoring captions",
             question=QUESTION,
-            input=f"made-up captions of {chosen.rows:,} pictures, {REFERENCES} references of about ten "
+            input=f"made-up captions of {chosen.rows:,} images, {REFERENCES} references of about ten "
             "words each, from a fixed seed; page cache warm.",
             cases={case.name: case.what for case in (*cases, LARGE)},
             measured=measured,

@@ -22,7 +22,7 @@ def main() -> None:
         results = Results(
             title="Evaluation: memory and time beside the model",
             question=__doc__ or "",
-            input="records of the drawn sample, repeated under new ids; pictures of 64 x 64 embedded",
+            input="records of the drawn sample, repeated under new ids; images of 64 x 64 embedded",
             cases={name: each.case.what for name, each in measured.items()},
             measured=measured,
             columns=(Column("records a second", rate), *RESOURCES),

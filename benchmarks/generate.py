@@ -135,8 +135,8 @@ def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
 
     `num_distinct` of them are drawn; the others differ from those in a comment only.
     """
-    pictures = raw / "images" / "coco" / "train2014"
-    pictures.mkdir(parents=True)
+    images = raw / "images" / "coco" / "train2014"
+    images.mkdir(parents=True)
     rng = np.random.default_rng(0)
     drawn = [_image(rng) for _ in range(min(num_distinct, num_images))]
     rows = []
@@ -145,7 +145,7 @@ def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
         jpeg = drawn[number % len(drawn)]
         marked = jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
         name = f"COCO_train2014_{number:012d}.jpg"
-        (pictures / name).write_bytes(marked)
+        (images / name).write_bytes(marked)
         caption = " ".join(rng.choice(WORDS, size=10))
         rows.append(
             {"caption": caption, "image": f"train2014/{name}", "image_id": f"coco_{number}"}

@@ -62,7 +62,7 @@ def main() -> None:
         results = Results(
             title="Processes, starts and checkpoints",
             question=QUESTION,
-            input=f"the sample dataset of {NUM_SCENES} scenes, built with its pictures inside; {model}; "
+            input=f"the sample dataset of {NUM_SCENES} scenes, built with its images inside; {model}; "
             f"global batch {GLOBAL}, ZeRO 2, fp32, gloo, no loader processes, caches empty at the start.",
             cases={case.name: case.what for case in (alone, both, PAPER)},
             measured=measured,

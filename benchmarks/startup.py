@@ -43,7 +43,7 @@ def main() -> None:
         results = Results(
             title="Starting",
             question=QUESTION,
-            input=f"{chosen.rows:,} made-up questions of VQAv2 and their annotations; no pictures.",
+            input=f"{chosen.rows:,} made-up questions of VQAv2 and their annotations; no images.",
             cases={case.name: case.what for case in contestants},
             measured=measured,
             columns=COLUMNS,

@@ -26,7 +26,7 @@ OURS = Case(
 PROCESSOR = Case(
     "Hugging Face processor",
     "streaming.hugging_face",
-    "`InstructBlipProcessor` with `BlipImageProcessorPil` on the same pictures and texts (read and "
+    "`InstructBlipProcessor` with `BlipImageProcessorPil` on the same images and texts (read and "
     "rendered by our stream), labels by the same tokenizer; normalised float pixels.",
 )
 TEXTS = Case(
@@ -66,7 +66,7 @@ def main() -> None:
         results = Results(
             title="The training stream",
             question=QUESTION,
-            input=f"{chosen.rows:,} made-up JPEG pictures of {width}x{height}, "
+            input=f"{chosen.rows:,} made-up JPEG images of {width}x{height}, "
             f"{facts['image_bytes'] / 1e3:.0f} KB each, embedded, one caption each; {questions:,} "
             "made-up VQAv2 questions. Tokenizers of BERT's and T5's kind, trained on these texts. One "
             "thread, page cache warm.",

@@ -63,7 +63,7 @@ PLAIN = Contestant(
     "plain",
     "hugging_face",
     "`InstructBlipForConditionalGeneration` with labels, `loss.backward()`, `torch.optim.AdamW`; all else "
-    "is frozen. Pictures are normalised beforehand, the loss is never asked for.",
+    "is frozen. Images are normalised beforehand, the loss is never asked for.",
     ("frozen",),
 )
 UNFROZEN = Contestant(

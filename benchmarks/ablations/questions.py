@@ -52,7 +52,7 @@ def _asked(record: Record, side: int) -> Asked:
         template_id=record.template_id,
         instruction=record.instruction,
         target=record.target,
-        pictures=prepare([decode(image.bytes)], side),
+        images=prepare([decode(image.bytes)], side),
     )
     answers = dict.fromkeys([record.target, *(record.references or ())])
     question = record.question or record.statement or ""
@@ -61,7 +61,7 @@ def _asked(record: Record, side: int) -> Asked:
 
 def with_other_images(asked: Sequence[Asked], seed: int) -> list[Asked]:
     """The same questions, each about another one's image."""
-    pictures = [each.sample.pictures for each in asked]
+    pictures = [each.sample.images for each in asked]
     Random(seed).shuffle(pictures)
     return [
         replace(each, sample=_with_image(each.sample, picture))
@@ -72,7 +72,7 @@ def with_other_images(asked: Sequence[Asked], seed: int) -> list[Asked]:
 def _with_image(sample: Sample, pictures: object) -> Sample:
     from msgspec.structs import replace as replaced
 
-    return replaced(sample, pictures=pictures)
+    return replaced(sample, images=pictures)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import torch
 from datagen.schema.manifest import read_manifest
 from templates.evaluation import Decoding, LanguageModel
 from templates.library import load_templates
-from trainer.data.reading.record_images import Images
+from trainer.data.reading.record_images import RecordImages
 from trainer.data.reading.remote import AnyFiles
 from trainer.evaluation.inference.adapter import ModelInput
 from trainer.evaluation.inference.infer import Inference
@@ -69,7 +69,7 @@ def record_questions(
             task=task,
             adapter=recorder,
             records=records,
-            images=Images({}, files),
+            images=RecordImages({}, files),
             vocabulary=None,
             batch_size=count,
         )

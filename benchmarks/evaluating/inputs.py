@@ -54,7 +54,7 @@ def _write(path: Path, table: pa.Table, rows: int) -> None:
 def _repeated(table: pa.Table, rows: int) -> Iterator[pa.Table]:
     """The rows again and again, each with an id and an image of its own."""
     generator = np.random.default_rng(0)
-    pictures = [
+    images = [
         simplejpeg.encode_jpeg(generator.integers(0, 255, (SIDE, SIDE, 3), np.uint8), 50)
         for _ in range(8)
     ]
@@ -66,6 +66,6 @@ def _repeated(table: pa.Table, rows: int) -> Iterator[pa.Table]:
         for number, row in enumerate(part, start=done):
             row["record_id"] = f"{row['record_id']}-{number}"
             row["group_id"] = f"{row['group_id']}-{number // 10}"
-            row["images"] = [{"bytes": pictures[number % 8], "path": row["images"][0]["path"]}]
+            row["images"] = [{"bytes": images[number % 8], "path": row["images"][0]["path"]}]
         yield pa.Table.from_pylist(part, schema=table.schema)
         done += len(part)

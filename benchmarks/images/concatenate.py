@@ -8,10 +8,10 @@ from benchmarks.images.options import image_paths
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    pictures = image_paths(source)
+    images = image_paths(source)
     with open(f"{output}/all", "wb") as file:
-        for _, path in pictures:
+        for _, path in images:
             file.write(Path(path).read_bytes())
         file.flush()
         os.fsync(file.fileno())
-    return {"rows": len(pictures)}
+    return {"rows": len(images)}

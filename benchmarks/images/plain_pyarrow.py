@@ -16,27 +16,27 @@ IMAGES = pa.schema([SCHEMA.field("images")])
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    pictures = image_paths(source)
-    write(f"{output}/images.parquet", ((path, Path(file).read_bytes()) for path, file in pictures))
-    return {"rows": len(pictures)}
+    images = image_paths(source)
+    write(f"{output}/images.parquet", ((path, Path(file).read_bytes()) for path, file in images))
+    return {"rows": len(images)}
 
 
-def write(path: str, pictures: Iterable[tuple[str, bytes]]) -> None:
+def write(path: str, images: Iterable[tuple[str, bytes]]) -> None:
     """The `images` column alone, in row groups of the size that the build makes."""
     with open(path, "wb") as file:
         with pq.ParquetWriter(
             file, IMAGES, compression="none", use_dictionary=False, write_statistics=False
         ) as writer:
-            for group in row_groups(pictures):
+            for group in row_groups(images):
                 writer.write_table(_table(group))
         file.flush()
         os.fsync(file.fileno())
 
 
-def row_groups(pictures: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+def row_groups(images: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
     group: list[tuple[str, bytes]] = []
     size = 0
-    for path, data in pictures:
+    for path, data in images:
         if group and size + len(data) > ROW_GROUP_BYTES:
             yield group
             group, size = [], 0
@@ -48,8 +48,8 @@ def row_groups(pictures: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str
 
 def _table(group: list[tuple[str, bytes]]) -> pa.Table:
     paths, data = zip(*group, strict=True)
-    pictures = pa.StructArray.from_arrays(
+    images = pa.StructArray.from_arrays(
         [pa.array(data, pa.binary()), pa.array(paths, pa.string())], names=["bytes", "path"]
     )
     offsets = pa.array(range(len(group) + 1), pa.int32())
-    return pa.table([pa.ListArray.from_arrays(offsets, pictures)], schema=IMAGES)
+    return pa.table([pa.ListArray.from_arrays(offsets, images)], schema=IMAGES)

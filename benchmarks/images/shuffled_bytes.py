@@ -17,21 +17,21 @@ NUM_SHARDS = 8
 
 
 def run(source: str, output: str) -> dict[str, Any]:
-    pictures = image_paths(source)
+    images = image_paths(source)
     with beam.Pipeline(options=beam_options([], [])) as pipeline:
         _ = (
             pipeline
-            | beam.Create(pictures, reshuffle=True)
+            | beam.Create(images, reshuffle=True)
             | "Read" >> beam.MapTuple(read).with_output_types(tuple[int, Image])
             | beam.GroupByKey()
             | "Write" >> beam.MapTuple(partial(write_shard, output))
         )
-    return {"rows": len(pictures)}
+    return {"rows": len(images)}
 
 
 def read(path: str, file: str) -> tuple[int, Image]:
     return zlib.crc32(path.encode()) % NUM_SHARDS, (path, Path(file).read_bytes())
 
 
-def write_shard(output: str, shard: int, pictures: Iterable[Image]) -> None:
-    write(f"{output}/{shard}.parquet", sorted(pictures))
+def write_shard(output: str, shard: int, images: Iterable[Image]) -> None:
+    write(f"{output}/{shard}.parquet", sorted(images))

@@ -41,7 +41,7 @@ class MadeUp:
             template_id="made_up.1",
             instruction=instruction,
             target=target,
-            pictures=prepare([picture], self.side),
+            images=prepare([picture], self.side),
         )
 
 

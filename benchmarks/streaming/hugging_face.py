@@ -29,11 +29,11 @@ def run(source: str, output: str) -> dict[str, Any]:
     counted = pixels = 0
     for ks in batches(total):
         samples = stream.texts(ks)
-        pictures = [
+        images = [
             Image.open(io.BytesIO(stream.embedded_images(sample.place)[0])) for sample in samples
         ]
         batch = processor(
-            images=pictures,
+            images=images,
             text=[sample.instruction for sample in samples],
             padding=True,
             return_tensors="pt",

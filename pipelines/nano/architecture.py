@@ -37,7 +37,7 @@ class Shape:
 def make_config(shape: Shape, vocabulary_size: int) -> InstructBlipConfig:
     """The configuration in Hugging Face's form.
 
-    `InstructBlipVisionConfig` starts from weights of 1e-10 unless told otherwise, which train to
+    `InstructBlipVisionConfig` starts from weights of 1e-10 unless `initializer_range` is set, which train to
     nothing in a few hundred steps.
     """
     vision = InstructBlipVisionConfig(

@@ -1,4 +1,4 @@
-"""Stage 2: the Q-Former learns to tell the frozen language model what an image shows.
+"""Stage 2: the Q-Former learns to show the frozen language model what an image holds.
 
 The analogue of BLIP-2's second stage, from which InstructBLIP starts: the Q-Former reads no
 instruction (only `[CLS]`), and the language model says the full caption from the queries alone.

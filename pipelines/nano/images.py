@@ -23,7 +23,7 @@ NUM_KINDS = (
     len(WORDS) + 1,
     len(CELLS),
 )
-"""How many values each label of a patch has: shape, colour, size, word (0 is none of it), cell."""
+"""Number of values of each label of a patch: shape, colour, size, word (0 is none of it), cell."""
 
 
 def pixels_of(scene: Scene) -> Tensor:

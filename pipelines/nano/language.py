@@ -2,7 +2,7 @@
 
 In front stands what a scene holds: in most batches a few *bundles*, one vector for each thing, the sum
 of its words' embeddings, in order among empty ones; in the others a sentence. A soft prompt is of the
-bundles' form. To tell which attribute belongs to which thing takes two attention hops in a sentence,
+bundles' form. To find which attribute belongs to which thing takes two attention hops in a sentence,
 and one in a bundle.
 
 Even so a model of this size answers with anything that is there for as long as one has patience, if it
@@ -121,7 +121,7 @@ def answer_logits(
     """Logits [learned tokens of all rows, vocabulary], their labels, and which row each is of.
 
     `front` [rows, slots, width] stands before the texts; without it the rows' sentences do. Rows are
-    padded on the right, which a causal model need not be told.
+    padded on the right, which a causal model needs no mask for.
     """
     before = [() if front is not None else row.sentence for row in rows]
     texts = [(*start, *row.text) for start, row in zip(before, rows, strict=True)]

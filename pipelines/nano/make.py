@@ -32,7 +32,7 @@ FROZEN = ("language_model.", "vision_model.")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is made, and how long each stage takes."""
+    """Shape of the model, and the steps of each stage."""
 
     seed: int = 0
     shape: Shape = field(default_factory=Shape)

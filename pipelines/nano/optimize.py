@@ -14,7 +14,7 @@ _REPORTS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How long and how fast a part is trained; `batch` counts rows."""
+    """Steps and learning rate of a part; `batch` counts rows."""
 
     steps: int
     batch: int

@@ -1,4 +1,4 @@
-"""What the nano language model is taught with: drills, lessons and instructions about drawn scenes."""
+"""Training rows of the nano language model: drills, lessons and instructions about drawn scenes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _CAPTION_SHARE = 0.1
 _QUESTIONS = 6
 _DRILLS_AFTER_QUESTIONS = 3
 _DRILLS = 10
-_LESSON_OBJECTS = (20, 40, 40)  # of 1, 2 and 3: more to be told apart than in the sample
+_LESSON_OBJECTS = (20, 40, 40)  # of 1, 2 and 3: more to tell apart than in the sample
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a scene holds, and a text about it as token ids, of which some are learned to be said."""
+    """A scene, and a text about it as token ids, of which some are targets."""
 
     bundles: tuple[tuple[int, ...], ...]
     sentence: tuple[int, ...]

@@ -1,8 +1,8 @@
-"""What the nano language model reads: what a scene holds, then our instructions about it.
+"""Texts of the nano language model: what a scene holds, then our instructions about it.
 
 The instructions and targets come from the sample's own captions, questions and statements and from
 the shipped templates, rendered as a build renders them. So the frozen model knows the language of the
-sample, and answers when something in front of an instruction tells it what the scene holds.
+sample, and answers when something in front of an instruction says what the scene holds.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Text(NamedTuple):
 
 
 def things(scene: Scene) -> list[str]:
-    """What lies in the scene, one text for each object and each printed word, row by row."""
+    """Describe the scene, one text for each object and each printed word, row by row."""
     found = {
         thing.cell: f"{noun(thing, 'size', 'color', 'shape')} {CELLS[thing.cell]}"
         for thing in scene.objects
@@ -157,7 +157,7 @@ _KINDS: dict[Callable[[Scene, Random], Iterator[Example]], float] = {
     _statements: 1.5,
     _talk: 0.8,
 }
-"""What is said of a scene, and how often."""
+"""Texts about a scene, and their shares."""
 
 
 def _read(scene: Scene, random: Random) -> tuple[str, ...] | None:

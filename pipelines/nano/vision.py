@@ -18,7 +18,7 @@ def pretrain_vision(
 ) -> float:
     """Train all of the encoder; returns the last mean loss, summed over the labels."""
     scenes = [make_scene(seed, "nano_vision", index) for index in range(num_images)]
-    pictures, answers = pixels(scenes), labels(scenes)
+    images, answers = pixels(scenes), labels(scenes)
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     head = nn.Linear(model.config.hidden_size, sum(NUM_KINDS))
@@ -26,7 +26,7 @@ def pretrain_vision(
 
     def loss_of(step: int) -> Tensor:
         some = torch.randint(len(scenes), (recipe.batch,), generator=generator)
-        patches = model(normalized(pictures[some])).last_hidden_state[:, 1:]
+        patches = model(normalized(images[some])).last_hidden_state[:, 1:]
         return patch_loss(head(patches), answers[some])
 
     loss = optimize("vision", [*model.parameters(), *head.parameters()], recipe, loss_of, say)
@@ -45,7 +45,7 @@ def patch_loss(logits: Tensor, answers: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def features(model: InstructBlipVisionModel, pictures: Tensor) -> Tensor:
+def features(model: InstructBlipVisionModel, images: Tensor) -> Tensor:
     """The encoder's last states, [images, 1 + patches, width], of uint8 images."""
-    parts = [model(normalized(some)).last_hidden_state for some in torch.split(pictures, 256)]
+    parts = [model(normalized(some)).last_hidden_state for some in torch.split(images, 256)]
     return torch.cat(parts)

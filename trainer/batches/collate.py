@@ -136,15 +136,15 @@ def encode(
 
 
 def _num_frames(samples: Sequence[Sample]) -> int:
-    counts = {1 if sample.pictures is None else len(sample.pictures) for sample in samples}
+    counts = {1 if sample.images is None else len(sample.images) for sample in samples}
     assert len(counts) == 1, f"a batch mixes samples of {sorted(counts)} frames"
     return counts.pop()
 
 
 def _pixels(samples: Sequence[Sample]) -> Tensor:
-    pictures = [sample.pictures for sample in samples if sample.pictures is not None]
-    assert len(pictures) == len(samples), "samples without images cannot be collated"
-    return torch.cat([torch.from_numpy(each) for each in pictures])
+    images = [sample.images for sample in samples if sample.images is not None]
+    assert len(images) == len(samples), "samples without images cannot be collated"
+    return torch.cat([torch.from_numpy(each) for each in images])
 
 
 def padded(

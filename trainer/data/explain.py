@@ -1,4 +1,4 @@
-"""What sample k of a run is: for who reads a log, or replays a loss."""
+"""Origin and texts of sample k of a run, to look up a line of a log."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,19 @@ class Explanation:
     """Sample k: its place and texts, its record, its source's part in the mixture, its images' files.
 
     `looked_at` says whether the images were decoded, as in training: only then `sample.replaced`
-    tells whether it stands in for others. A file is None if the image is embedded, or kept by
+    lists the rows that it stands in for. A file is None if the image is embedded, or kept by
     reference and nothing says where.
     """
 
     sample: Sample
     record: Record
     part: Part
-    pictures: tuple[tuple[str, str | None], ...]
+    images: tuple[tuple[str, str | None], ...]
     looked_at: bool
 
 
 def explain(stream: Stream, k: int, look_at_images: bool = True) -> Explanation:
-    """What sample `k` is.
+    """Explain sample `k`.
 
     Raises:
         DataError: it cannot be made in training either.
@@ -40,6 +40,6 @@ def explain(stream: Stream, k: int, look_at_images: bool = True) -> Explanation:
         sample=sample,
         record=record,
         part=stream.mixture[sample.place.source],
-        pictures=tuple((path, None if embedded else stream.image_file(path)) for path in paths),
+        images=tuple((path, None if embedded else stream.image_file(path)) for path in paths),
         looked_at=look_at_images,
     )

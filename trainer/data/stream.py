@@ -1,4 +1,4 @@
-"""The training stream: sample k of a run, whoever asks for it, in any order.
+"""Training stream: sample k of a run, read by any process in any order.
 
 Sample k is a function of the seed, the dataset, the templates and k, so that k is all the state there is:
 any number of ranks and workers, and any of them started anew, makes the same sequence.
@@ -21,7 +21,7 @@ from trainer.data.order.split_tree import Drift
 from trainer.data.order.tree_search import Tree
 from trainer.data.reading.images import Augmentation
 from trainer.data.reading.node_cache import NodeCache, default_folder
-from trainer.data.reading.record_images import Images, UnreadableError
+from trainer.data.reading.record_images import RecordImages, UnreadableError
 from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.row_file import RowFile
 from trainer.data.reading.rows import RowReader
@@ -33,7 +33,7 @@ MAX_ATTEMPTS = 16
 
 
 class _Sent(NamedTuple):
-    """What goes with a pickled stream, to be compared with what is opened, or not to be sought again."""
+    """State that goes with a pickled stream: compared with what is opened, or spared from being computed again."""
 
     content_hash: str
     tree: Tree
@@ -68,7 +68,7 @@ class Stream:
         self._texts = Texts(self.manifest, options)
         cache = NodeCache(options.cache_dir or default_folder(), options.cache_bytes)
         self._rows = RowReader(directory, self._files, cache, options.verify)
-        self._images = Images(options.image_roots, self._files)
+        self._images = RecordImages(options.image_roots, self._files)
         self._mixture_options = mixing.mixture_options(self.manifest, options)
         self.mixture: Mapping[str, Part] = mixing.parts(self.manifest, options)
         splits = {
@@ -156,18 +156,18 @@ class Stream:
     def embedded_images(self, place: Place) -> list[memoryview | None]:
         """The bytes of the images at a place; None for those kept by reference."""
         rows, row = self._find(place)
-        return rows.pictures(row)
+        return rows.images(row)
 
     def image_file(self, path: str) -> str | None:
-        """Where an image kept by reference is, if `image_roots` say."""
+        """Return the file of an image kept by reference, None where `image_roots` name none."""
         return self._images.locate(path)
 
     def worst_drift(self, prefix: int = 100_000) -> Drift:
-        """How far a source's count is from its share at most."""
+        """Return the proven bound on a source's distance from its share, in samples."""
         return self.order.drift(prefix)
 
     def identity(self) -> dict[str, Any]:
-        """What the sequence of samples depends on, as JSON: equal identities give equal sequences."""
+        """Return all that the sequence of samples depends on, as JSON: equal identities give equal sequences."""
         return {
             "seed": self.seed,
             "content_hash": self.manifest.content_hash,
@@ -232,9 +232,9 @@ class Stream:
         """`sample` with the images of its record."""
         from trainer.data.reading.resize import prepare  # torch comes with the first image
 
-        pictures, hashes = self._images.read(record, rows.pictures(row), self._hash_images)
-        pixels = prepare(pictures, self.options.image_side, how, sample.place.chance)
-        return replace(sample, pictures=pixels, image_hashes=hashes)
+        images, hashes = self._images.read(record, rows.images(row), self._hash_images)
+        pixels = prepare(images, self.options.image_side, how, sample.place.chance)
+        return replace(sample, images=pixels, image_hashes=hashes)
 
 
 def _reopen(

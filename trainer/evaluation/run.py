@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from datagen.schema.manifest import Manifest, read_manifest
 from templates.errors import TemplateSetError
 from templates.library import load_protocols
-from trainer.data.reading.record_images import Images
+from trainer.data.reading.record_images import RecordImages
 from trainer.data.reading.remote import AnyFiles
 from trainer.errors import EvaluationError
 from trainer.evaluation.inference.infer import Inference
@@ -119,7 +119,7 @@ def _evaluate(
             task=task,
             adapter=adapter,
             records=splits[task.name],
-            images=Images(options.image_roots, files),
+            images=RecordImages(options.image_roots, files),
             vocabulary=_vocabulary(options, manifest, files, task),
             batch_size=options.batch_size,
             skip_unreadable=options.skip_unreadable,
@@ -176,7 +176,7 @@ def _preflight(
         metric_named(task.rules.metric, captions=options.captions),
         _vocabulary(options, manifest, files, task),
         options.limit,
-        Images(options.image_roots, files) if manifest.images == "reference" else None,
+        RecordImages(options.image_roots, files) if manifest.images == "reference" else None,
     )
 
 

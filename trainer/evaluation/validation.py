@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from templates.errors import TemplateSetError
 from templates.library import load_protocols
 from trainer.config.run import ValidationOptions
-from trainer.data.reading.record_images import Images
+from trainer.data.reading.record_images import RecordImages
 from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
 from trainer.errors import ConfigError, EvaluationError
@@ -115,7 +115,7 @@ class ScoredValidation:
             vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
         metric = metric_named(task.rules.metric, captions="own")
         Preflight(task, records, metric, vocabulary, options.rows).check()
-        images = Images(stream.options.image_roots, files)
+        images = RecordImages(stream.options.image_roots, files)
         return _Opened(task, records, images, vocabulary, batch_size)
 
 
@@ -125,7 +125,7 @@ class _Opened:
 
     task: Task
     records: SplitRecords
-    images: Images
+    images: RecordImages
     vocabulary: tuple[str, ...] | None
     batch_size: int
 

@@ -29,7 +29,7 @@ class Batch:
     labels            int64: decoder-only LMs [N, F * Q + text length], aligned with `input_ids`;
                       encoder-decoders [N, target length]. `IGNORED` where not supervised
     supervised        int64 [2, T], sample and position of each of T supervised labels; None until it is
-                      asked for, on the CPU where it costs no GPU a wait
+                      requested, on the CPU where it costs no GPU a wait
     ks                int64 [N], the samples' numbers in the run
     sources, record_ids, replaced   what to report of them
     """

@@ -1,4 +1,4 @@
-"""A trained model as a Hugging Face folder: safetensors, processor, both tokenizers, model card.
+"""Export of a trained model as a Hugging Face folder: safetensors, processor, both tokenizers, model card.
 
     InstructBlipForConditionalGeneration.from_pretrained(OUT)
     InstructBlipProcessor.from_pretrained(OUT)
@@ -132,14 +132,14 @@ def _processor(model: Model, tokenizers: Tokenizers) -> InstructBlipProcessor:
         language.pad_token = str(language.eos_token)
     for tokenizer in (language, qformer):
         _set_sides(tokenizer)
-    pictures = BlipImageProcessorPil(
+    images = BlipImageProcessorPil(
         size={"height": model.image_side, "width": model.image_side},
         resample=PILImageResampling.BICUBIC,
         image_mean=list(CLIP_MEAN),
         image_std=list(CLIP_STD),
     )
     made = cast(Any, InstructBlipProcessor)(
-        pictures, language, qformer, num_query_tokens=model.num_query_tokens
+        images, language, qformer, num_query_tokens=model.num_query_tokens
     )
     check_exportable(tokenizers)
     return cast(InstructBlipProcessor, made)
@@ -150,7 +150,7 @@ def _set_sides(tokenizer: PreTrainedTokenizerFast) -> None:
 
     The processor pads the Q-Former's text on the language model's side. On the left, which a decoder
     needs to continue texts of different lengths together, the Q-Former would see its text at positions
-    that it was not trained on, and nothing would tell.
+    that it was not trained on, without an error.
     """
     for name, side in (("truncation_side", "left"), ("padding_side", "right")):
         setattr(tokenizer, name, side)

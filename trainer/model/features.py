@@ -6,7 +6,7 @@ for an image never changes as long as the image is not augmented. States are kep
 found or had to be encoded, its states are rounded the same way: a loss does not depend on what the
 cache holds.
 
-When it or the disk is full nothing more is written: a run passes over its images in a new order each time, where
+When it or the disk is full nothing more is written: a run reads its images in a new order in each epoch, where
 dropping the least recently used would drop what is needed next.
 
 Loader processes look images up, the process with the device encodes what they did not find:

@@ -1,7 +1,7 @@
 """Arithmetic of a training step: the floating-point operations of its matrix products.
 
 A product of [m, k] and [k, n] counts 2 m k n. Counted are, for each sample at its own length (padding is
-no work that was asked for):
+no work that the step needs):
 
     vision encoder   forward; it is frozen and keeps no graph; nothing where its states are cached
     Q-Former         forward, and backward for inputs and weights (twice the forward)
@@ -19,7 +19,7 @@ from trainer.model.parts import is_encoder_decoder, qformer_part, text_part, vis
 
 
 class Lengths(NamedTuple):
-    """What one sample makes the model read and write."""
+    """Lengths of one sample: what the model reads and writes."""
 
     num_frames: int
     instruction: int  # tokens of the Q-Former's text, 0 where it reads none
@@ -101,7 +101,9 @@ def _qformer(model: Model, text: int) -> float:
     projection = _product(queries, width, text_part(model.config).hidden_size)
     idle = 2 * _product(text, width, inner)  # the last layer's text: its weights are not trained
     norm = model.hf.vision_model.post_layernorm.weight.requires_grad
-    backward_of_keys = 2 if norm else 1  # without a trained norm nothing asks for their inputs
+    backward_of_keys = (
+        2 if norm else 1
+    )  # without a trained norm nothing needs their inputs' gradient
     return (
         3 * (config.num_hidden_layers * layer + num_reading * reading + projection)
         + (1 + backward_of_keys) * num_reading * keys

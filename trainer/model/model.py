@@ -37,7 +37,7 @@ class Output(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """What is predicted at each of T supervised positions of a batch."""
+    """Predictions at each of T supervised positions of a batch."""
 
     logits: Tensor  # [T, vocabulary], in the language model's dtype
     targets: Tensor  # [T]
@@ -86,8 +86,8 @@ class Model(nn.Module):
     def train(self, mode: bool = True) -> "Model":
         """Training mode for the Q-Former; the frozen parts stay in evaluation mode.
 
-        Of the language model, `lm_dropout` lets dropout act. Its checkpointed layers are told the mode
-        in any case, alone and without their dropouts: they ask it whether to save activations.
+        Of the language model, `lm_dropout` lets dropout act. Its checkpointed layers get the mode
+        in any case, alone and without their dropouts: they save activations by it.
         """
         super().train(mode)
         self.hf.vision_model.eval()
@@ -222,5 +222,5 @@ def _all_correct(logits: Tensor, targets: Tensor, samples: Tensor, num_samples: 
 
 
 def _count(samples: Tensor, num_samples: int) -> Tensor:
-    """How many of `samples` are each: `bincount` would wait for the GPU."""
+    """Count `samples` by value; `bincount` would wait for the GPU."""
     return samples.new_zeros(num_samples).index_add(0, samples, torch.ones_like(samples))

@@ -1,4 +1,4 @@
-"""The parts of an InstructBLIP configuration, with their types: transformers tells a checker none."""
+"""Parts of an InstructBLIP configuration, with the types that transformers leaves out."""
 
 from typing import Any, cast
 

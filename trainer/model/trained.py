@@ -24,7 +24,7 @@ _TEXT_FEED_FORWARD = re.compile(r"qformer\.encoder\.layer\.(\d+)\.(intermediate|
 
 
 class HoldsModel(Protocol):
-    """What wraps Hugging Face's model, such as `trainer.model.model.Model`."""
+    """A wrapper of Hugging Face's model, such as `trainer.model.model.Model`."""
 
     hf: InstructBlipForConditionalGeneration
 
@@ -43,7 +43,7 @@ def is_papers(name: str) -> bool:
 
 
 def is_idle(name: str, num_layers: int, qformer_instruction: bool = True) -> bool:
-    """Whether a parameter of the paper's set gets no gradient.
+    """Return True for a parameter of the paper's set that gets no gradient.
 
     Without the instruction in the Q-Former none of its text branch does.
     """

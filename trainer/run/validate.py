@@ -183,7 +183,7 @@ def with_other_images(samples: Sequence[Sample]) -> list[Sample]:
     for number, sample in enumerate(samples):
         others = (samples[(number + step) % len(samples)] for step in range(1, len(samples)))
         other = next((o for o in others if o.group_id != sample.group_id), sample)
-        shuffled.append(msgspec.structs.replace(sample, pictures=other.pictures))
+        shuffled.append(msgspec.structs.replace(sample, images=other.images))
     return shuffled
 
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLLECTION=DIR",
         help="where images kept by reference are; *=DIR has a folder for each collection; may be repeated",
     )
-    add("--texts", action="store_true", help="do not look at its images")
+    add("--texts", action="store_true", help="do not read its images")
     add("--json", action="store_true", help="print JSON")
 
 
@@ -108,7 +108,7 @@ def _facts(found: Explanation) -> dict[str, Any]:
         "target": sample.target,
         "size": found.part.size,
         "probability": found.part.probability,
-        "pictures": [{"path": path, "file": file} for path, file in found.pictures],
+        "images": [{"path": path, "file": file} for path, file in found.images],
         "looked_at": found.looked_at,
         "replaced": [asdict(each) for each in sample.replaced],
     }
@@ -135,12 +135,12 @@ def _table(found: Explanation, k: int, step: tuple[int, bool] | None = None) -> 
     )
     add("mixture", f"{found.part.probability:.2%} of all samples are of {place.source}")
     add("template", sample.template_id)
-    for path, file in found.pictures:
+    for path, file in found.images:
         add("image", path if file is None else f"{path} in {file}")
     add("instruction", sample.instruction, "cyan")
     add("target", sample.target, "green")
     if not found.looked_at:
-        add("replaced", "not known: its images were not looked at (see --image-root)")
+        add("replaced", "not known: its images were not read (see --image-root)")
     for each in sample.replaced:
         add("instead of", f"{each.record_id}: {each.reason}", "yellow")
     if found.looked_at and not sample.replaced:

@@ -29,7 +29,7 @@ def asked():
                         template_id="test",
                         instruction=f"Question: {question.text} Short answer:",
                         target=question.answer,
-                        pictures=pixels_of(scene)[None].numpy(),
+                        images=pixels_of(scene)[None].numpy(),
                     )
                 )
     return samples
@@ -52,6 +52,6 @@ def test_it_looks_at_the_image(asked):
     from msgspec.structs import replace
 
     others = [
-        replace(sample, pictures=asked[number - 20].pictures) for number, sample in enumerate(asked)
+        replace(sample, images=asked[number - 20].images) for number, sample in enumerate(asked)
     ]
     assert right(others) < 0.4

@@ -21,7 +21,7 @@ def make_sample(k: int, instruction: str, target: str, frames: int = 1) -> Sampl
         template_id="t",
         instruction=instruction,
         target=target,
-        pictures=np.full((frames, 3, 28, 28), k, np.uint8),
+        images=np.full((frames, 3, 28, 28), k, np.uint8),
     )
 
 

@@ -18,8 +18,8 @@ def test_what_is_explained_is_what_training_sees(embedded: Path, open_stream: Op
     assert found.sample.place == trained.place and found.sample.instruction == trained.instruction
     assert found.record.record_id == trained.record_id and found.looked_at
     assert found.part == stream.mixture[trained.place.source]
-    assert [path for path, _ in found.pictures] == [i.path for i in found.record.images]
-    assert {file for _, file in found.pictures} == {None}
+    assert [path for path, _ in found.images] == [i.path for i in found.record.images]
+    assert {file for _, file in found.images} == {None}
 
 
 def test_a_replaced_sample_is_explained_with_what_it_stands_in_for(
@@ -78,10 +78,10 @@ def test_the_command_names_image_files(scenes: Path, referenced: Path, command) 
     status, out, _ = command(
         referenced, "--draw", 0, "--json", "--image-root", f"*={scenes}/images"
     )
-    (picture,) = json.loads(out)["pictures"]
+    (picture,) = json.loads(out)["images"]
     assert status == 0 and Path(picture["file"]).is_file()
     status, out, _ = command(referenced, "--draw", 0)
-    assert status == 0 and "its images were not looked at (see --image-root)" in out
+    assert status == 0 and "its images were not read (see --image-root)" in out
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ Open = Callable[..., Stream]
 
 
 def _facts(sample: Sample) -> tuple[object, ...]:
-    pixels = None if sample.pictures is None else sample.pictures.tobytes()
+    pixels = None if sample.images is None else sample.images.tobytes()
     return sample.place, sample.record_id, sample.instruction, sample.target, pixels
 
 
@@ -36,7 +36,7 @@ def test_a_sample_is_the_same_however_it_is_asked_for(embedded: Path, open_strea
     sent = pickle.loads(pickle.dumps(stream))
     assert [_facts(sent.sample(k)) for k in (7, 3)] == [expected[7], expected[3]]
     assert [_facts(s)[:-1] for s in stream.texts(range(60))] == [each[:-1] for each in expected]
-    assert stream.texts([0])[0].pictures is None
+    assert stream.texts([0])[0].images is None
 
 
 def test_images_by_reference_and_embedded_ones_are_the_same(
@@ -46,9 +46,9 @@ def test_images_by_reference_and_embedded_ones_are_the_same(
     for k in range(60):
         first, second = one.sample(k), other.sample(k)
         assert (first.record_id, first.instruction) == (second.record_id, second.instruction)
-        assert (first.pictures == second.pictures).all()
-        assert first.pictures is not None
-        assert first.pictures.shape == (1, 3, 32, 32) and first.pictures.dtype == np.uint8
+        assert (first.images == second.images).all()
+        assert first.images is not None
+        assert first.images.shape == (1, 3, 32, 32) and first.images.dtype == np.uint8
 
 
 class _Worker(torch.utils.data.Dataset):
@@ -167,7 +167,7 @@ def test_validation_is_on_the_validation_split_with_the_stored_texts(
     ]
     assert {s.template_id for s in samples} == {"protocol/vqav2"}
     again = open_stream(embedded, seed=9).validation_samples("vqav2", 5)
-    assert [s.pictures.tobytes() for s in again] == [s.pictures.tobytes() for s in samples]
+    assert [s.images.tobytes() for s in again] == [s.images.tobytes() for s in samples]
 
 
 def test_a_source_that_is_not_trained_on_is_not_validated_on(
@@ -179,7 +179,7 @@ def test_a_source_that_is_not_trained_on_is_not_validated_on(
 
 def test_clips_have_a_image_for_each_frame(embedded: Path, open_stream: Open) -> None:
     stream = open_stream(embedded, sources=("msvd_qa",))
-    assert stream.sample(0).pictures.shape == (4, 3, 32, 32)
+    assert stream.sample(0).images.shape == (4, 3, 32, 32)
 
 
 def test_frames_are_read_from_the_video_where_they_are_not_embedded(
@@ -188,8 +188,8 @@ def test_frames_are_read_from_the_video_where_they_are_not_embedded(
     videos = {"*": f"{scenes}/videos"}
     one = open_stream(embedded, sources=("msvd_qa",)).sample(0)
     other = open_stream(referenced, sources=("msvd_qa",), image_roots=videos).sample(0)
-    difference = np.abs(one.pictures.astype(int) - other.pictures)
-    assert other.pictures.shape == (4, 3, 32, 32) and difference.mean() < 3  # JPEG between
+    difference = np.abs(one.images.astype(int) - other.images)
+    assert other.images.shape == (4, 3, 32, 32) and difference.mean() < 3  # JPEG between
 
 
 def test_augmentation_differs_by_sample_and_not_by_who_asks(
@@ -197,9 +197,9 @@ def test_augmentation_differs_by_sample_and_not_by_who_asks(
 ) -> None:
     plain, cut = open_stream(embedded), open_stream(embedded, augmentation="paper_guess")
     pairs = [(plain.sample(k), cut.sample(k)) for k in range(20)]
-    assert sum(not (a.pictures == b.pictures).all() for a, b in pairs) > 15
+    assert sum(not (a.images == b.images).all() for a, b in pairs) > 15
     again = open_stream(embedded, augmentation="paper_guess")
-    assert all((again.sample(k).pictures == pairs[k][1].pictures).all() for k in (19, 0, 7))
+    assert all((again.sample(k).images == pairs[k][1].images).all() for k in (19, 0, 7))
 
 
 def test_images_are_hashed_on_request(embedded: Path, open_stream: Open) -> None:

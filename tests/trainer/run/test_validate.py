@@ -22,7 +22,7 @@ def sample(number: int, group: str, target: str = "a") -> Sample:
         template_id="t",
         instruction="what?",
         target=target,
-        pictures=np.full((1, 3, 4, 4), number, np.uint8),
+        images=np.full((1, 3, 4, 4), number, np.uint8),
     )
 
 
@@ -51,7 +51,7 @@ def test_a_criterion_that_nothing_measures_is_refused():
 def test_each_sample_gets_a_image_of_another_group():
     samples = [sample(0, "a"), sample(1, "a"), sample(2, "b"), sample(3, "c")]
     shuffled = with_other_images(samples)
-    taken = [int(each.pictures[0, 0, 0, 0]) for each in shuffled]
+    taken = [int(each.images[0, 0, 0, 0]) for each in shuffled]
     assert taken == [2, 2, 3, 0]
     assert [each.record_id for each in shuffled] == [each.record_id for each in samples]
 

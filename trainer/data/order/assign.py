@@ -49,7 +49,7 @@ def assign(lengths: Sequence[int] | None, shape: BatchShape) -> list[list[list[i
 
 
 def _turns(step: Sequence[int], rank: int, world_size: int) -> list[int]:
-    """What `rank` takes of a step when the order of ranks is turned round after every sample each."""
+    """Return the samples of `rank` in a step, where the order of ranks reverses after every sample each."""
     rounds = range(0, len(step), world_size)
     return [
         step[start + (rank if turn % 2 == 0 else world_size - 1 - rank)]

@@ -1,6 +1,6 @@
 """The training order: where sample k comes from, as a function of the seed and k.
 
-A split tree says which source sample k is of and how many of that source come before it. Every pass over
+A split tree says which source sample k is of and how many of that source come before it. Every epoch over
 a source visits its blocks (row groups, whose rows are in a pseudo-random order already) in an order of its
 own, and the rows of a block in an order of their own: each row once, and reading stays local.
 """
@@ -37,7 +37,7 @@ class SourceRows:
 
 
 class _Pass(NamedTuple):
-    """The blocks in the order of one pass: which, where their rows start and where their part ends."""
+    """Blocks in the order of one epoch: their numbers, where their rows start and where their part ends."""
 
     blocks: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -48,7 +48,7 @@ class _Pass(NamedTuple):
 class Order:
     """The order of a run. Any sample is found in the time of a few splits, the 10**7th too.
 
-    With `render` "stored" the draw is always 0, else the number of the pass.
+    With `render` "stored" the draw is always 0, else the number of the epoch.
 
     Examples:
         >>> order = Order({"okvqa": SourceRows(1.0, np.array([2, 1]))}, seed=0)
@@ -75,7 +75,7 @@ class Order:
         self._rows_of_block = lru_cache(maxsize=8 * len(self._names))(self._make_rows_of_block)
 
     def place(self, k: int, attempt: int = 0) -> Place:
-        """Where sample `k` comes from, or the row that stands in for it on a later `attempt`."""
+        """Return the origin of sample `k`, or of the row that stands in for it on a later `attempt`."""
         number, position = self._tree.place(k)
         source = self._names[number]
         pass_number, index = divmod(position, self._sizes[source])
@@ -98,7 +98,7 @@ class Order:
         return self._tree.tree
 
     def counts(self, k: int) -> dict[str, int]:
-        """How many of the first `k` samples come from each source."""
+        """Count the first `k` samples by source."""
         return dict(zip(self._names, self._tree.counts(k), strict=True))
 
     def drift(self, prefix: int = 100_000) -> Drift:

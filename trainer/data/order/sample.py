@@ -1,4 +1,4 @@
-"""What the stream hands to the collator: sample k of a run."""
+"""Sample k of a run, as the stream hands it to the collator."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Place(NamedTuple):
-    """Where sample `k` comes from; a function of the training seed, the dataset and `k` alone.
+    """Origin of sample `k`; a function of the training seed, the dataset and `k` alone.
 
     `position` counts the samples of this source before it; `pass_number` is how often the whole
     source was read before; `row` counts over the source's trained splits in shard order; `chance` is
@@ -42,7 +42,7 @@ class Replacement(Struct, frozen=True, omit_defaults=True):
 class Sample(Struct, frozen=True, kw_only=True):
     """One training sample: text, and images as uint8 [frames, 3, side, side].
 
-    `images` is None where only texts were asked for. `image_hashes` are sha256 of the images'
+    `images` is None where only texts were read. `image_hashes` are sha256 of the images'
     bytes, filled only where the feature cache needs them.
     """
 
@@ -52,6 +52,6 @@ class Sample(Struct, frozen=True, kw_only=True):
     template_id: str
     instruction: str
     target: str
-    pictures: NDArray[np.uint8] | None = None
+    images: NDArray[np.uint8] | None = None
     image_hashes: tuple[str, ...] | None = None
     replaced: tuple[Replacement, ...] = ()

@@ -18,7 +18,7 @@ WEIGHT_BITS = 40
 
 
 class Drift(NamedTuple):
-    """How many samples a source's count may be from its share.
+    """Bound the distance of a source's count from its share, in samples.
 
     `bound` holds for every prefix of a run, `observed` is the worst of the first `prefix` samples.
     """
@@ -57,7 +57,7 @@ class SplitTree:
         return node, n
 
     def counts(self, k: int) -> list[int]:
-        """How many of the first `k` samples each source gets."""
+        """Count the first `k` samples by source."""
         counts = [0] * len(self.weights)
         for leaf, count in _dealt(self._root, k):
             counts[leaf] = count

@@ -80,7 +80,7 @@ def _improved(tree: Tree, weights: Sequence[int]) -> tuple[float, Tree]:
 
 
 def drift_bound(tree: Tree, weights: Sequence[int], limit: float = math.inf) -> float:
-    """The largest bound of a leaf, or infinity once one passes `limit`."""
+    """Return the largest bound of a leaf, or infinity once one exceeds `limit`."""
     if isinstance(tree, int):
         return 0.0
     sums: dict[int, int] = {}

@@ -19,7 +19,7 @@ from trainer.errors import DataError
 
 NUM_LOCKS = 256
 FILLED_AGAIN_TO = 0.9
-"""How much of a full cache is left when room is made."""
+"""Share of a full cache that is left when room is made."""
 USED_AGAIN_SECONDS = 30
 """A file's time of last use is not brought up to date more often."""
 ABANDONED_SECONDS = 3_600

@@ -20,7 +20,7 @@ class UnreadableError(Exception):
     """An image that is missing or cannot be decoded; the message says which, and why."""
 
 
-class Images:
+class RecordImages:
     """Finds and decodes the images of records; those kept by reference through `image_roots`."""
 
     def __init__(self, image_roots: Mapping[str, str], files: AnyFiles) -> None:
@@ -39,18 +39,18 @@ class Images:
         """
         if record.video is not None and not record.images:
             return self._frames(record, hashed)
-        pictures, hashes = [], []
+        images, hashes = [], []
         for image, data in zip(record.images or (), embedded, strict=True):
             found = self._fetch(image.path) if data is None else data
             try:
-                pictures.append(decode(found))
+                images.append(decode(found))
             except UndecodableError as error:
                 raise UnreadableError(f"{image.path}: {error}") from None
             if hashed:
                 hashes.append(hashlib.sha256(found).hexdigest())
-        if not pictures:
+        if not images:
             raise UnreadableError(f"{record.record_id} has no image")
-        return pictures, tuple(hashes) if hashed else None
+        return images, tuple(hashes) if hashed else None
 
     def encoded(self, record: Record) -> list[bytes]:
         """The images of a record as the bytes that they are kept as; none of a clip kept by reference.

@@ -17,7 +17,7 @@ class AnyFiles:
     """`datagen.files.Files` for reading; a path with `://` goes through fsspec.
 
     `open_binary` fetches a remote file whole, in one request: manifests and images are read to their
-    end. `open_ranges` fetches what is asked for: of a shard that is a footer and some row groups.
+    end. `open_ranges` fetches the ranges that are read: of a shard that is a footer and some row groups.
     """
 
     def open_binary(self, path: str) -> BinaryIO:

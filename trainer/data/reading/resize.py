@@ -14,14 +14,14 @@ from trainer.data.reading.images import Augmentation, Pixels, cut, random_crop
 
 
 def prepare(
-    pictures: Sequence[Pixels], side: int, augmentation: Augmentation = "none", chance: int = 0
+    images: Sequence[Pixels], side: int, augmentation: Augmentation = "none", chance: int = 0
 ) -> Pixels:
     """Images [height, width, 3], the frames of one sample, as [frames, 3, side, side].
 
     `chance` decides about the part that `paper_guess` cuts out: the same for all frames.
     """
-    out = np.empty((len(pictures), 3, side, side), dtype=np.uint8)
-    for number, pixels in enumerate(pictures):
+    out = np.empty((len(images), 3, side, side), dtype=np.uint8)
+    for number, pixels in enumerate(images):
         if augmentation == "paper_guess":
             pixels = cut(pixels, random_crop(pixels.shape[0], pixels.shape[1], chance))
         out[number] = resize(pixels, side)
@@ -32,8 +32,8 @@ def resize(pixels: Pixels, side: int) -> Pixels:
     """[height, width, 3] as [3, side, side]."""
     if not pixels.flags.writeable or any(stride < 0 for stride in pixels.strides):
         pixels = pixels.copy()  # torch shares its memory
-    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     if pixels.shape[:2] != (side, side):
-        picture = interpolate(picture, (side, side), mode="bicubic", antialias=True)
-    resized: Pixels = picture[0].numpy()
+        image = interpolate(image, (side, side), mode="bicubic", antialias=True)
+    resized: Pixels = image[0].numpy()
     return resized

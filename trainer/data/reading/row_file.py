@@ -4,7 +4,7 @@
     (native 64-bit numbers), the texts (msgpack, a `TrainingRecord` each), the images (msgpack, a list
     of bytes or nil each).
 
-Texts lie together, so that asking for them touches no image.
+Texts lie together, so that reading them touches no image.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from datagen.schema.record import SCHEMA, Image, Record, Video
 
 FORMAT_VERSION = 1
 UNUSED_COLUMNS = ("references", "candidates", "licence", "weight", "relevance")
-"""What scores need, not training."""
+"""Columns that scoring needs, not training."""
 COLUMNS = [name for name in SCHEMA.names if name not in UNUSED_COLUMNS]
 
 
@@ -55,7 +55,7 @@ def write_row_file(table: pa.Table, file: BinaryIO) -> None:
     columns = {name: values for name, values in read.items() if values is not None}
     if "tags" in columns:
         columns["tags"] = [None if tags is None else dict(tags) for tags in columns["tags"]]
-    paths, pictures = _images(table["images"].combine_chunks())
+    paths, encoded_images = _images(table["images"].combine_chunks())
     columns["images"] = paths
     if columns.get("correct_choice") and "choices" not in columns:
         del columns["correct_choice"]  # it counts candidates, which are not here
@@ -64,7 +64,7 @@ def write_row_file(table: pa.Table, file: BinaryIO) -> None:
         _ENCODER.encode(TrainingRecord(**dict(zip(names, row, strict=True))))
         for row in zip(*columns.values(), strict=True)
     ]
-    encoded = [_ENCODER.encode(each) for each in pictures]
+    encoded = [_ENCODER.encode(each) for each in encoded_images]
     start = len(MAGIC) + 8 * (2 + 2 * len(texts))
     places = accumulate(map(len, [*texts, *encoded]), initial=start)
     file.write(MAGIC)
@@ -95,7 +95,7 @@ class RowFile:
         """A row without its images' bytes."""
         return _TEXT.decode(self._part(row))
 
-    def pictures(self, row: int) -> list[memoryview | None]:
+    def images(self, row: int) -> list[memoryview | None]:
         """The bytes of a row's images, not copied; None for those kept by reference."""
         return _IMAGES.decode(self._part(self.num_rows + row))
 

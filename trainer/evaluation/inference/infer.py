@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from datagen.schema.record import Record
 from templates.evaluation import Decoding, LanguageModel
 from trainer.data.reading.images import Pixels
-from trainer.data.reading.record_images import Images, UnreadableError
+from trainer.data.reading.record_images import RecordImages, UnreadableError
 from trainer.data.reading.resize import prepare
 from trainer.errors import DataError, EvaluationError
 from trainer.evaluation.inference.adapter import ModelInput
@@ -57,7 +57,7 @@ class Inference:
     task: Task
     adapter: InferenceModel
     records: SplitRecords
-    images: Images
+    images: RecordImages
     vocabulary: tuple[str, ...] | None
     batch_size: int
     skip_unreadable: bool = False

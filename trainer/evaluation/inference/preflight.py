@@ -13,7 +13,7 @@ from msgspec.structs import replace as filled
 from datagen.media.video import NUM_FRAMES
 from datagen.schema.record import Record
 from templates.evaluation import LanguageModel
-from trainer.data.reading.record_images import Images
+from trainer.data.reading.record_images import RecordImages
 from trainer.errors import EvaluationError
 from trainer.evaluation.inference.prompts import ModelInput
 from trainer.evaluation.inference.requests import Request, make_request
@@ -55,7 +55,7 @@ class Preflight:
         metric: Metric,
         vocabulary: tuple[str, ...] | None = None,
         limit: int | None = None,
-        images: Images | None = None,
+        images: RecordImages | None = None,
     ) -> None:
         self.task, self.records, self.metric = task, records, metric
         self.vocabulary, self.limit, self.images = vocabulary, limit, images

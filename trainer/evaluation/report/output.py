@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from datagen.schema.manifest import read_manifest
-from trainer.data.reading.record_images import Images, UnreadableError
+from trainer.data.reading.record_images import RecordImages, UnreadableError
 from trainer.data.reading.remote import AnyFiles
 from trainer.errors import DataError, EvaluationError
 from trainer.evaluation.predictions.prediction import Prediction
@@ -50,7 +50,7 @@ def _image_reader(
         raise EvaluationError(
             f"{data} is not the dataset that was evaluated: its content hash differs"
         )
-    finder = Images(image_roots, files)
+    finder = RecordImages(image_roots, files)
     opened: dict[str, SplitRecords] = {}
 
     def read(task: str, prediction: Prediction) -> Sequence[bytes]:

@@ -57,7 +57,7 @@ def test_a_dataset_in_a_store_gives_the_same_samples(
     )
     for one, other, third in zip(local, remote, by_reference, strict=True):
         assert one.record_id == other.record_id == third.record_id
-        assert (one.pictures == other.pictures).all() and (one.pictures == third.pictures).all()
+        assert (one.images == other.images).all() and (one.images == third.images).all()
 
 
 def test_row_groups_are_fetched_once_a_node_and_the_cache_stays_bounded(

@@ -42,7 +42,7 @@ def test_every_row_of_every_source_comes_back_as_it_was(
         rows = RowFile((tmp_path / "rows").open("rb"))
         for number, record in enumerate(to_records(pq.read_table(path))):
             assert _plain(rows.record(number)) == _plain(_trained(record))
-            assert rows.pictures(number) == [image.bytes for image in record.images or ()]
+            assert rows.images(number) == [image.bytes for image in record.images or ()]
             compared += 1
         assert rows.num_rows == number + 1
     assert compared > 500
@@ -77,6 +77,6 @@ def test_a_file_that_was_not_written_to_its_end_is_noticed(
 
 
 def test_images_outlive_the_file(rows_path: Path) -> None:
-    (picture,) = RowFile(rows_path.open("rb")).pictures(0)
+    (picture,) = RowFile(rows_path.open("rb")).images(0)
     rows_path.unlink()
     assert picture is not None and len(bytes(picture)) > 100
