@@ -72,10 +72,10 @@ class Files(Protocol):
     def __hash__(self) -> int: ...
 
     def open_binary(self, path: str) -> BinaryIO:
-        """A seekable reader; FileNotFoundError if there is no such file."""
+        """Open a seekable reader; raise FileNotFoundError if there is no such file."""
 
     def create(self, path: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
-        """A writer whose file appears whole when the `with` block ends well, else not at all.
+        """Open a writer whose file appears whole when the `with` block ends well, else not at all.
 
         `durable` files also survive a crash of the machine, not only of the process.
         """
@@ -83,7 +83,7 @@ class Files(Protocol):
     def exists(self, path: str) -> bool: ...
 
     def match(self, pattern: str) -> list[str]:
-        """The files that a path with `*` matches, sorted; `*` stands for no `/`."""
+        """Return the files that a path with `*` matches, sorted; `*` stands for no `/`."""
 
     def state(self, path: str) -> str:
         """Return the file's size and time of last change as text: another one, another file.
@@ -160,7 +160,7 @@ class HashingWriter:
 
 
 def hash_file(files: Files, path: str) -> tuple[int, str]:
-    """A file's bytes and their sha256."""
+    """Return the number of bytes of a file and their sha256."""
     digest = hashlib.sha256()
     num_bytes = 0
     with files.open_binary(path) as file:

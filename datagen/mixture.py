@@ -49,19 +49,19 @@ class MixturePart(BaseModel):
 
     @property
     def record_weight(self) -> float:
-        """The relative sampling weight of each record: `factor * weight / size`.
+        """Return the relative sampling weight of each record: `factor * weight / size`.
 
         It depends on no other set, and is proportional to `probability / size` over all sets.
         """
         return self.factor * self.weight / self.size
 
     def epochs(self, samples: int) -> float:
-        """How often a run of `samples` draws passes over the set, on average."""
+        """Return the epochs over the set in a run of `samples` draws, on average."""
         return samples * self.probability / self.size
 
 
 def mix(sizes: Mapping[str, int], options: MixtureOptions | None = None) -> dict[str, MixturePart]:
-    """The mixture of sets of the given sizes (records), in their order; empty sets take no part.
+    """Return the mixture of sets of the given sizes (records), in their order; empty sets take no part.
 
     Raises:
         OptionError: a factor is for no known set or negative, or nothing is left to draw from.

@@ -40,7 +40,7 @@ class Chance(NamedTuple):
 
 
 def chance(seed: int, number: int, example_id: str) -> Chance:
-    """The chance of draw `number`; equal on every machine."""
+    """Return the chance of draw `number`; equal on every machine."""
     text = f"{seed}/{number}/{example_id}".encode()
     return Chance(*_FOUR_WORDS.unpack(hashlib.blake2b(text, digest_size=32).digest()))
 
@@ -106,7 +106,7 @@ _REASONS: Mapping[type[RenderError], Reason] = {
 
 
 def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
-    """The protocol's prompt for an example of an evaluation split, whatever protocol was chosen.
+    """Return the protocol's prompt for an example of an evaluation split.
 
     The target, used for validation losses only, is drawn like a training target.
 
@@ -155,7 +155,7 @@ def _absent(example: Example) -> tuple[bool, ...]:
 
 
 def fields_of(example: Example, task: str, answer_chance: int) -> dict[str, Any]:
-    """The fields that the templates of `task` may use; None where the example has none."""
+    """Return the fields that the templates of `task` may use; None where the example has none."""
     fields: dict[str, Any] = {
         "task_name": TASKS[task].title,
         "dataset_name": SOURCES[example.source],
@@ -209,7 +209,7 @@ def _pick_answer(answers: tuple[Answer, ...], answer_chance: int) -> str:
 
 
 def references_of(example: Example, task: str) -> tuple[str, ...] | None:
-    """What a prediction is scored against: equal answers side by side, as often as given."""
+    """Return the texts that a prediction is scored against: equal answers as often as given."""
     match task:
         case "caption" | "caption_ocr":
             return example.captions

@@ -74,7 +74,7 @@ class MediaRoots:
         return MediaRoots(self.roots, self.files, self.follow_links, states, self._folders)
 
     def locate(self, path: str) -> str:
-        """Where the file of a media path is, whether it exists or not.
+        """Return the place of a media file, which need not exist.
 
         Raises:
             RowRejectedError: the path is absolute or leads out of its collection.
@@ -117,7 +117,7 @@ class MediaRoots:
             self.states[path] = self.state(path)
 
     def first_existing(self, *paths: str) -> str:
-        """The first of the media paths that exists, or simply the first."""
+        """Return the first of the media paths that exists, or the first if none does."""
         for path in paths:
             place = self.locate(path)
             self._note(path)
@@ -294,7 +294,7 @@ def _sentence(error: Exception) -> str:
 
 
 def reencode(data: bytes, info: ImageInfo, max_side: int | None) -> bytes:
-    """The image as plain RGB, no side longer than `max_side`.
+    """Return the image as plain RGB, with no side longer than `max_side`.
 
     Photographs (JPEG) stay JPEG; everything else becomes PNG, so that drawings lose nothing. The EXIF
     orientation is kept as it was, and the pixels are not turned: see `decode_image`.
@@ -328,5 +328,5 @@ def _orientation(data: bytes) -> bytes:
 
 
 def needs_reencoding(info: ImageInfo, max_side: int | None) -> bool:
-    """Whether an image is not embedded as it is: larger than `max_side`, or not `plain`."""
+    """Return True if an image cannot be embedded as it is: larger than `max_side`, or not `plain`."""
     return not info.plain or bool(max_side and max(info.width, info.height) > max_side)

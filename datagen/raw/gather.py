@@ -26,7 +26,7 @@ def open_raw(files: Files, path: str) -> BinaryIO:
 
 
 def raw_exists(files: Files, path: str) -> bool:
-    """Whether a publisher's file is there, or any that a `path` with `*` matches."""
+    """Return True if a publisher's file exists, or any that a `path` with `*` matches."""
     return bool(files.match(path)) if "*" in path else files.exists(path)
 
 

@@ -1,4 +1,4 @@
-"""What a source adapter declares: its card, its files by split, and how a row becomes examples.
+"""Declarations of a source adapter: its card, its files by split, and how a row becomes examples.
 
 An adapter is one module in `datagen/sources/` that holds a `SOURCE`. It names the file whose rows are
 its examples, the files that are joined to it, and a pure function from one typed row to examples;
@@ -43,11 +43,11 @@ class MediaFinder(Protocol):
     """Looks on disk, for the few sources whose rows do not say where their image is."""
 
     def first_existing(self, *paths: str) -> str:
-        """The first of these media paths that exists, or simply the first."""
+        """Return the first of these media paths that exists, or the first if none does."""
 
 
 class RowContext(Struct):
-    """What an adapter may look at besides the row itself."""
+    """The context of a row: everything else that an adapter may use."""
 
     source: str
     split: str
@@ -62,7 +62,7 @@ class RowContext(Struct):
         return f"{self.source}/{self.split}/{native_id}"
 
     def one(self, lookup: str, reason: Reason = Reason.NO_ANNOTATION) -> Any:
-        """The row of `lookup` that belongs to this row.
+        """Return the row of `lookup` that belongs to this row.
 
         Raises:
             RowRejectedError: there is none, or it cannot be decoded.
@@ -143,7 +143,7 @@ class Table:
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """How one split is read from one of its official layouts (`spelling`)."""
+    """The files of one split in one of its official layouts (`spelling`)."""
 
     split: str
     rows: Rows

@@ -1,4 +1,4 @@
-"""What is known of a source, as data: every value with where it was read and whether it was checked."""
+"""Source cards: the facts about a source, each with its origin and whether it was verified."""
 
 from typing import Generic, TypeVar
 
@@ -46,12 +46,12 @@ class Fact(_Frozen, Generic[T]):
 
 
 def verified(value: T, read_in: str) -> Fact[T]:
-    """A value checked against the publisher's own files or pages."""
+    """Return a value that was checked against the publisher's own files or pages."""
     return Fact[T](value=value, read_in=read_in, verified=True)
 
 
 def unverified(value: T, read_in: str = "general knowledge") -> Fact[T]:
-    """A value read elsewhere, or remembered, and not checked."""
+    """Return a value read elsewhere, or from general knowledge, and not checked."""
     return Fact[T](value=value, read_in=read_in)
 
 
@@ -74,7 +74,7 @@ class FileCard(_Frozen):
 
 
 class MediaCard(_Frozen):
-    """Where the images or clips lie.
+    """The folder of images or videos.
 
     That is `RAW/images/<collection>`, `RAW/videos/<collection>`, or, for what a release ships inside
     its own folder (`own`), the source's raw folder.

@@ -20,7 +20,7 @@ CONSTANT_COLUMNS = ("source", "split", "task", "licence", "weight")
 
 
 def example_columns(examples: Sequence[Example]) -> dict[str, pa.Array]:
-    """The typed fields of `examples`, columns that are null throughout left out."""
+    """Return the typed fields of `examples` as columns; those that are null throughout are left out."""
     fields = zip(*map(astuple, examples), strict=True)
     by_name = dict(zip(Example.__struct_fields__, fields, strict=False))
     columns = {"record_id": pa.array(by_name.get("example_id", ()), pa.string())}
@@ -32,7 +32,7 @@ def example_columns(examples: Sequence[Example]) -> dict[str, pa.Array]:
 
 
 def column(name: str, values: Sequence[Any]) -> pa.Array:
-    """One column of `SCHEMA` from Python values."""
+    """Return one column of `SCHEMA` from Python values."""
     kind = SCHEMA.field(name).type
     if name == "tags":
         values = [None if tags is None else tags.items() for tags in values]
@@ -46,7 +46,7 @@ def column(name: str, values: Sequence[Any]) -> pa.Array:
 def list_column(
     lists: Sequence[Collection[Any] | None], build: Callable[[list[Any]], pa.Array]
 ) -> pa.Array:
-    """A list column whose values, one after the other, `build` turns into one array."""
+    """Return a list column; `build` makes one array of all its values, one after the other."""
     present = [items for items in lists if items is not None]
     ends = accumulate(map(len, present), initial=0)
     if len(present) == len(lists):

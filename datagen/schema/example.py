@@ -29,7 +29,7 @@ class Turn(Struct, frozen=True):
 class Example(Struct, frozen=True, kw_only=True, gc=False):
     """One caption, question, statement, round or turn, with all that its publisher says of it.
 
-    `example_id` is `<source>/<split>/<native id>[#suffix]`. `group_id` names the image, clip or
+    `example_id` is `<source>/<split>/<native id>[#suffix]`. `group_id` names the image, video or
     dialog that several examples share, by one name across sources, so that errors can be clustered
     and leaks found. Media are `<collection>/<relative path>`; a video may be clipped to `clip`
     seconds. What is absent is None, never an empty string or list; hidden answers are None.
@@ -76,7 +76,7 @@ class Example(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def counted(texts: Iterable[str]) -> tuple[Answer, ...]:
-    """Answers as one line each, equal ones counted, in order of first occurrence.
+    """Return answers as one line each, equal ones counted, in order of first occurrence.
 
     A blank answer stays, since the official VQA score averages over all annotators; it is never drawn
     as a target.
@@ -97,7 +97,7 @@ def counted(texts: Iterable[str]) -> tuple[Answer, ...]:
 
 
 def required_text(text: str | None, name: str) -> str:
-    """`text`, if there is any.
+    """Return `text` if it is not blank.
 
     Raises:
         RowRejectedError: it is blank, or longer than `MAX_TEXT_CHARS`.
@@ -112,5 +112,5 @@ def required_text(text: str | None, name: str) -> str:
 
 
 def present(**tags: object) -> dict[str, str] | None:
-    """Tags that have a value, as text; None if there are none."""
+    """Return the tags that have a value, as text; None if there are none."""
     return {name: str(value) for name, value in tags.items() if value not in (None, "")} or None

@@ -35,7 +35,7 @@ class SplitEntry(Struct, frozen=True, kw_only=True):
     """One split. `read` = `written` + rejected + filtered, and `written` is the rows of the shards.
 
     `rows` counts rows of the publisher's file, of which one may give several records or none.
-    `groups` counts distinct images, clips or dialogs. `expected` says by release how many records
+    `groups` counts distinct images, videos or dialogs. `expected` says by release how many records
     the card expects, `expected_verified` whether that number was checked.
     """
 
@@ -74,7 +74,7 @@ class MixtureEntry(Struct, frozen=True, kw_only=True):
 
 
 class Leak(Struct, frozen=True, kw_only=True):
-    """What a training set shares with an evaluation split: images, and whole examples."""
+    """Overlap of a training set with an evaluation split: images, and whole examples."""
 
     training: str
     evaluation: str
@@ -111,7 +111,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
     def split(self, source: str, split: str) -> SplitEntry:
-        """The entry of a split.
+        """Return the entry of a split.
 
         Raises:
             OutputError: the dataset does not hold it.
@@ -128,7 +128,7 @@ def content_hash(
     template_hash: str,
     mixture: Mapping[str, MixtureEntry],
 ) -> str:
-    """What a resumed run compares: shards, templates and mixture."""
+    """Return the hash that a resumed run compares: of shards, templates and mixture."""
     shards = [
         [shard.path, shard.rows, shard.sha256]
         for source in sorted(splits)
@@ -145,10 +145,10 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def read_manifest(directory: str, files: Files) -> Manifest:
-    """The manifest of the dataset in `directory`.
+    """Read the manifest of the dataset in `directory`.
 
     Raises:
-        OutputError: there is none, or it is damaged or of another version of visinstruct.
+        OutputError: it is missing or corrupt, or has a schema version that is not supported.
     """
     path = f"{directory}/{MANIFEST_NAME}"
     try:

@@ -68,7 +68,7 @@ class Image(Struct, frozen=True):
 
 
 class Video(Struct, frozen=True):
-    """A clip and the times, in seconds, of the frames that stand for it; None if it is not here."""
+    """A video and the times, in seconds, of its frames; None if it was missing when the dataset was built."""
 
     path: str
     frame_times: tuple[float, ...] | None = None
@@ -108,7 +108,7 @@ class Record(Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] | None = None
 
     def example(self) -> Example:
-        """The example that this record renders, so that other draws of it can be rendered."""
+        """Return the example that this record renders, so that other draws of it can be rendered."""
         shared = {name: getattr(self, name) for name in EXAMPLE_COLUMNS}
         return Example(
             example_id=self.record_id,
@@ -144,17 +144,17 @@ EXAMPLE_COLUMNS = (
 
 
 def file_schema(images: ImageMode) -> pa.Schema:
-    """`SCHEMA` with the metadata by which `datasets` knows that `images` are images."""
+    """Return `SCHEMA` with the metadata by which `datasets` knows that `images` are images."""
     features = {field.name: _feature(field.type) for field in SCHEMA}
-    picture: dict[str, Any] = {"_type": "Image"}
+    image: dict[str, Any] = {"_type": "Image"}
     if images == "reference":
-        picture["decode"] = False
-    features["images"] = [picture]
+        image["decode"] = False
+    features["images"] = [image]
     return SCHEMA.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """An Arrow type in the notation of `datasets.Features`."""
+    """Return an Arrow type in the notation of `datasets.Features`."""
     if pa.types.is_list(kind):
         return [_feature(kind.value_type)]
     if pa.types.is_struct(kind):

@@ -42,7 +42,7 @@ def count_reasons(rejections: Iterable[Rejection]) -> dict[str, int]:
 
 
 def add_counts(*counts: Mapping[str, int]) -> dict[str, int]:
-    """The sum, by name, in alphabetical order."""
+    """Return the sum of counts by name, in alphabetical order."""
     total: Counter[str] = Counter()
     for each in counts:
         total.update(each)

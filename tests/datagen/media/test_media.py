@@ -167,7 +167,7 @@ def test_a_large_image_cut_in_its_middle_is_truncated(inspect: Any) -> None:
             assert inspect(data[:length]) == "media_truncated"
 
 
-def test_what_follows_a_images_end_does_no_harm(inspect: Any) -> None:
+def test_what_follows_an_images_end_does_no_harm(inspect: Any) -> None:
     for name in ("JPEG", "PNG"):
         for tail in (b"\0" * 10, b"\0" * 100_000):
             assert inspect(IMAGES[name]() + tail) == ImageInfo(*SIZE, name, plain=True)
