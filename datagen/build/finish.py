@@ -32,7 +32,7 @@ from datagen.schema.manifest import (
 from datagen.schema.rejects import decode_rejections
 from datagen.sources import load_source
 from datagen.sources.shared.vocabulary import count_answers
-from templates.library import load_templates
+from templates.library import SHIPPED, load_templates, template_folder
 
 MIXTURE_SCHEMA = pa.schema(
     [
@@ -280,6 +280,11 @@ def _write_table(path: str, table: pa.Table, files: Files) -> None:
 
 
 def _notes(options: BuildOptions) -> tuple[str, ...]:
+    notes = []
     if options.images == "reference":
-        return ("images are kept by reference: their bytes are not hashed",)
-    return ()
+        notes.append("images are kept by reference: their bytes are not hashed")
+    if template_folder(options.template_dir).parent == SHIPPED:
+        notes.append(
+            "the templates are visinstruct's own text, not those of the InstructBLIP paper"
+        )
+    return tuple(notes)

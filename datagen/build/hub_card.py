@@ -79,6 +79,8 @@ def _body(manifest: Manifest) -> str:
                 f"| {source} | {split} | {entry.written:,} | {card.licence.value or 'unknown'} | "
                 f"{commercial[card.non_commercial.value]} |"
             )
+    if manifest.notes:
+        lines += ["", "Notes:", "", *(f"- {note}" for note in manifest.notes)]
     if manifest.mixture:
         lines += ["", "| trained on | records | probability |", "|---|---|---|"]
         for source, part in manifest.mixture.items():

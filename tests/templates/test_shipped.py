@@ -416,3 +416,23 @@ def test_every_shipped_file_opens_with_a_comment():
         comment = next(number for number, line in enumerate(lines) if not line.startswith("# "))
         assert comment >= (2 if path.parent.name == "instruct" else 1), path
         assert comment <= 5, path
+
+
+KINDS = {
+    "question alone": r"^{{ question }}$",
+    "question first": r"^{{ question }} .+",
+    "length cue": r"(one|few|two|short|single) (or two |or a short )?(words?|phrase)",
+    "short-answer cue": r"(brief|short) (answer|reply):$",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("task", ["vqa", "vqa_ocr", "video_qa"])
+def test_the_papers_kinds_of_template_are_all_there(task, kind):
+    prefix = re.compile(r"^{% if ocr_tokens %}.*?{% endif %}")
+    texts = [
+        prefix.sub("", template.instruction.source)
+        for template in load_templates("instruct").templates
+        if template.task == task
+    ]
+    assert [text for text in texts if re.search(KINDS[kind], text, re.IGNORECASE)]

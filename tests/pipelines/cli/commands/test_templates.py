@@ -209,3 +209,13 @@ def test_a_list_of_prompts_is_imported_and_linted(run, refused, tmp_path):
     assert f"{out}: 2 templates, 1 findings" in outcome.out.replace("\n", "")
     assert "exists already; name a new file" in refused("templates", "import", prompts, *options)
     assert "import needs FILE, --task NAME" in refused("templates", "import", prompts)
+
+
+def test_a_set_for_a_few_sources_is_clean_and_the_others_are_named(run, mine):
+    for path in mine.glob("*.yaml"):
+        if path.name != "vqa.yaml":
+            path.unlink()
+    outcome = run("templates", "lint", "--template-dir", mine)
+    assert outcome.status == 0
+    assert ": 0 findings" in outcome.out
+    assert "no template for " in outcome.out and "msvd_qa" in outcome.out
