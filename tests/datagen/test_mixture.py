@@ -214,3 +214,17 @@ def test_train_is_trained_on_unless_other_splits_are_named() -> None:
     options = MixtureOptions(splits={"vqav2": ("train", "val")})
     assert options.trained_splits("vqav2") == ("train", "val")
     assert options.trained_splits("okvqa") == ("train",)
+
+
+def test_the_published_defaults_are_pinned() -> None:
+    """A changed default changes every mixture and every stored weight."""
+    assert dict(FACTORS) == {"aokvqa": 0.5, "okvqa": 2.0}
+    assert MixtureOptions().temperature == 2.0
+    assert mix({"vqav2": 9}, MixtureOptions(rule="uniform"))["vqav2"].record_weight == 1 / 9
+
+
+def test_options_and_parts_cannot_be_changed() -> None:
+    part = mix({"vqav2": 9}, MixtureOptions())["vqav2"]
+    for frozen, name in ((MixtureOptions(), "temperature"), (part, "factor")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(frozen, name, 3.0)
