@@ -70,7 +70,7 @@ def test_no_row_is_lost_and_none_rejected(real: Any) -> None:
     problems = load("scienceqa/problems.json").values()
     for split in ("train", "val", "test"):
         without = sum(row["split"] == split and not row["image"] for row in problems)
-        assert entries[f"scienceqa/{split}"].filtered == {"no_picture": without}
+        assert entries[f"scienceqa/{split}"].filtered == {"no_image": without}
         assert entries[f"scienceqa/{split}"].rows == 50
 
 
