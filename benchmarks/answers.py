@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.answering.models import KINDS, MOST_TOKENS, NUM_CANDIDATES, PROMPT_TOKENS
 from benchmarks.answering.questions import build_sample, record_questions
-from benchmarks.measure import Case, Measured, measure
-from benchmarks.report import RESULTS, Column, Goal, Results
+from benchmarks.harness.measure import Case, Measured, measure
+from benchmarks.harness.report import RESULTS, Column, Goal, Results
 from trainer.evaluation.inference.loading import find
 from trainer.model.parts import vision_part
 from trainer.model.starts.architecture import model_config

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
-from benchmarks.generate import write_captions
-from benchmarks.inflate import inflate
-from benchmarks.measure import Case, Cost, Measured, measure_once
-from benchmarks.report import RESULTS, Column, Goal, Results
+from benchmarks.harness.generate import write_captions
+from benchmarks.harness.inflate import inflate
+from benchmarks.harness.measure import Case, Cost, Measured, measure_once
+from benchmarks.harness.report import RESULTS, Column, Goal, Results
 from datagen.build.options import make_options
 from datagen.sample.write import write_sample
 from datagen.schema.adapter import Source

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.generate import write_images
-from benchmarks.measure import Case, Cost, Measured, measure
-from benchmarks.report import RESOURCES, Column, Goal, Results, cpu, wall
-from benchmarks.settings import settings
+from benchmarks.harness.generate import write_images
+from benchmarks.harness.measure import Case, Cost, Measured, measure
+from benchmarks.harness.report import RESOURCES, Column, Goal, Results, cpu, wall
+from benchmarks.harness.settings import settings
 
 NAME = "build_images"
 QUESTION = "How fast are images embedded, beside plain pyarrow writing the same bytes?"

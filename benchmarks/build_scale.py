@@ -5,10 +5,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.generate import write_captions
-from benchmarks.measure import Case, Cost, Measured, measure_once
-from benchmarks.report import Column, Goal, Results
-from benchmarks.settings import settings
+from benchmarks.harness.generate import write_captions
+from benchmarks.harness.measure import Case, Cost, Measured, measure_once
+from benchmarks.harness.report import Column, Goal, Results
+from benchmarks.harness.settings import settings
 from datagen.build.options import parse_size
 
 NAME = "build_scale"

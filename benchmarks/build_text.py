@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.generate import write_vqav2
-from benchmarks.measure import Case, Cost, Measured, measure
-from benchmarks.report import RESOURCES, Column, Goal, Results, cpu, wall
-from benchmarks.settings import settings
+from benchmarks.harness.generate import write_vqav2
+from benchmarks.harness.measure import Case, Cost, Measured, measure
+from benchmarks.harness.report import RESOURCES, Column, Goal, Results, cpu, wall
+from benchmarks.harness.settings import settings
 from benchmarks.text.rows import write_joined
 
 NAME = "build_text"

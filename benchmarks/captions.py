@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.captioning.inputs import PER_IMAGE_FILE, REFERENCES, write_inputs
-from benchmarks.measure import Case, Measured, measure, measure_once
-from benchmarks.report import RESOURCES, Column, Goal, Results, wall
-from benchmarks.settings import settings
+from benchmarks.harness.measure import Case, Measured, measure, measure_once
+from benchmarks.harness.report import RESOURCES, Column, Goal, Results, wall
+from benchmarks.harness.settings import settings
 from trainer.evaluation.metrics.base import Floats
 from trainer.evaluation.metrics.pycoco import unavailable
 

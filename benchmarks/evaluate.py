@@ -1,9 +1,9 @@
 """Does an evaluation of 100,000 records stay in bounded memory, and what does it cost beside the model?"""
 
 from benchmarks.evaluating.inputs import write_inputs
-from benchmarks.measure import Case, Measured, measure_once
-from benchmarks.report import RESOURCES, Column, Goal, Results
-from benchmarks.settings import settings
+from benchmarks.harness.measure import Case, Measured, measure_once
+from benchmarks.harness.report import RESOURCES, Column, Goal, Results
+from benchmarks.harness.settings import settings
 
 TASKS = {"gqa": "generated", "visdial": "ranked, 100 candidates each"}
 MOST_GROWTH = 4_000

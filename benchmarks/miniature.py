@@ -29,7 +29,7 @@ from benchmarks.ablations.runs import (
     trained_model,
 )
 from benchmarks.ablations.tables import Comparison, Document, Numbers
-from benchmarks.report import RESULTS
+from benchmarks.harness.report import RESULTS
 from datagen.dataset import BuiltDataset, open_dataset
 from datagen.sample.world import World
 from datagen.sample.write import write_sample

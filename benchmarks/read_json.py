@@ -6,11 +6,11 @@
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
-from benchmarks.generate import write_capfilt, write_vqav2
-from benchmarks.measure import Case, Measured, measure
+from benchmarks.harness.generate import write_capfilt, write_vqav2
+from benchmarks.harness.measure import Case, Measured, measure
+from benchmarks.harness.report import Column, Goal, Results, cpu, wall
+from benchmarks.harness.settings import settings
 from benchmarks.readers.documents import DOCUMENTS
-from benchmarks.report import Column, Goal, Results, cpu, wall
-from benchmarks.settings import settings
 
 NAME = "read_json"
 QUESTION = "How fast, and in how much memory, are the rows of a large JSON document found?"

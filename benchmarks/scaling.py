@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from benchmarks.measure import Case, Measured, measure, measure_once
-from benchmarks.report import Column, Goal, Results
-from benchmarks.settings import settings
+from benchmarks.harness.measure import Case, Measured, measure, measure_once
+from benchmarks.harness.report import Column, Goal, Results
+from benchmarks.harness.settings import settings
 from benchmarks.step.models import has_nano, save_config
 from benchmarks.step.tokens import save_tokenizers
 from datagen.build.options import make_options

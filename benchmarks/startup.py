@@ -5,10 +5,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.generate import write_vqav2
-from benchmarks.measure import Case, Measured, measure
-from benchmarks.report import Column, Goal, Results, cpu, wall
-from benchmarks.settings import settings
+from benchmarks.harness.generate import write_vqav2
+from benchmarks.harness.measure import Case, Measured, measure
+from benchmarks.harness.report import Column, Goal, Results, cpu, wall
+from benchmarks.harness.settings import settings
 
 NAME = "startup"
 QUESTION = "How long does a user wait for `visinstruct --help`, and for a build of 100 rows?"

@@ -6,9 +6,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.measure import Case, Measured, measure, measure_once
-from benchmarks.report import RESOURCES, Column, Goal, Results, cpu
-from benchmarks.settings import settings
+from benchmarks.harness.measure import Case, Measured, measure, measure_once
+from benchmarks.harness.report import RESOURCES, Column, Goal, Results, cpu
+from benchmarks.harness.settings import settings
 from benchmarks.streaming.inputs import BATCH, SHAPE, write_inputs
 
 NAME = "stream"

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.measure import Case, Measured, measure, measure_once
-from benchmarks.report import RESULTS, Column, Goal, Results
+from benchmarks.harness.measure import Case, Measured, measure, measure_once
+from benchmarks.harness.report import RESULTS, Column, Goal, Results
 from benchmarks.step.models import NAMES, PAPER_SIZES, has_nano
 from benchmarks.step.report import CACHED_TOLERANCE, NUM_LOSSES, TOLERANCE
 from benchmarks.step.settings import COMPUTE, NUM_BATCHES, Setting, Shape

@@ -10,8 +10,8 @@ from statistics import mean, stdev
 from typing import TypeAlias
 
 from benchmarks.ablations.runs import HELD_IN, HELD_OUT
-from benchmarks.report import _machine as machine
-from benchmarks.report import _versions as versions
+from benchmarks.harness.report import _machine as machine
+from benchmarks.harness.report import _versions as versions
 
 Numbers: TypeAlias = Mapping[str, float]
 """A number for each source."""

@@ -118,7 +118,7 @@ def run(part: Part, seconds: float, folder: Path, rehearse: bool) -> dict[str, A
     output.mkdir(parents=True)
     told = folder / part.name / "told.json"
     environment = os.environ | ({"DS_ACCELERATOR": "cpu"} if rehearse else {})
-    command = [sys.executable, "-m", "benchmarks.child", str(told), part.module]
+    command = [sys.executable, "-m", "benchmarks.harness.child", str(told), part.module]
     before = time.monotonic()
     process = subprocess.Popen(
         [*command, str(source), str(output), *part.arguments],

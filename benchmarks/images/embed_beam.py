@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.harness.straight import told
 from benchmarks.images.options import image_options
-from benchmarks.straight import told
 from pipelines.build.beam_options import beam_options
 from pipelines.build.run import build
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from benchmarks.harness.straight import straight_build
 from benchmarks.images.options import image_options
-from benchmarks.straight import straight_build
 from datagen.build.staging import Staging
 from datagen.files import LocalFiles
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.straight import told
+from benchmarks.harness.straight import told
 from datagen.build.options import make_options
 from pipelines.build.beam_options import beam_options
 from pipelines.build.run import build

@@ -19,7 +19,7 @@ from tokenizers import (
     trainers,
 )
 
-from benchmarks.generate import write_images, write_vqav2
+from benchmarks.harness.generate import write_images, write_vqav2
 from datagen.build.options import make_options
 from trainer.config.data import DataOptions
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.straight import told
+from benchmarks.harness.straight import told
 from benchmarks.text.options import text_options
 from pipelines.build.beam_options import beam_options
 from pipelines.build.run import build

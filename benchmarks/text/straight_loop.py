@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.straight import MemoryFiles, straight_build
+from benchmarks.harness.straight import MemoryFiles, straight_build
 from benchmarks.text.options import text_options
 from datagen.build.staging import Staging
 from datagen.files import LocalFiles

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measure
+from benchmarks.harness import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_ARGUMENTS = ("--repetitions", "1")

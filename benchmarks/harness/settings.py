@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import RESULTS
+from benchmarks.harness.report import RESULTS
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Runs one case of a benchmark, alone in a fresh process, and tells what its work cost.
 
-`python -m benchmarks.child TOLD MODULE ARGUMENT...` imports MODULE, calls its `run(*ARGUMENTS)` and writes
+`python -m benchmarks.harness.child TOLD MODULE ARGUMENT...` imports MODULE, calls its `run(*ARGUMENTS)` and writes
 two clocks to the file TOLD: one after the imports, one after the work.
 """
 
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.memory import memory
+from benchmarks.harness.memory import memory
 
 
 def clock() -> dict[str, float]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
-from benchmarks.memory import Memory, tree_memory
+from benchmarks.harness.memory import Memory, tree_memory
 
 BUSY_LOAD = 1.25 * (os.cpu_count() or 2)
 PATIENCE_SECONDS = 600
@@ -155,7 +155,7 @@ def _run(
         told = Path(folder, "told.json")
         arguments = (f"benchmarks.{case.module}", str(source), str(output), *case.arguments)
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.child", str(told), *arguments],
+            [sys.executable, "-m", "benchmarks.harness.child", str(told), *arguments],
             stdout=printed,
             stderr=printed,
         )
