@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from datagen.errors import Reason, RowRejectedError
 from datagen.render import chance, draw, draw_by_chance, evaluation, fields_of, references_of
 from datagen.schema.example import MAX_TEXT_CHARS, Answer, Example, Turn, counted
+from templates.language import is_blank
 from templates.library import load_templates
 from templates.tasks import SOURCES, TASKS
 
@@ -421,7 +422,7 @@ def test_evaluating_only_ever_rejects(drawn_example: tuple[Example, str]) -> Non
         assert (drawn.target is None) == (drawn.references is None)
 
 
-@given(st.text(min_size=1, max_size=200))
+@given(st.text(min_size=1, max_size=200).filter(lambda text: not is_blank(text)))
 def test_a_field_stands_in_the_instruction_to_the_letter(question: str) -> None:
     example = make("vqav2", "vqa", question=question, answers=(Answer(question, 1),))
     drawn = draw(example, TEMPLATES, 0)

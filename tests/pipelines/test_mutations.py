@@ -201,7 +201,7 @@ def folders_of(source: str, raw: Path) -> list[Path]:
     return [each for each in (raw / name for name in (card.folder, *media)) if each.is_dir()]
 
 
-def run_plainly(work, _):
+def run_plainly(work, *_):
     """The work of a build in a plain loop: what the graph does, without Beam."""
     shards = defaultdict(list)
     stage = StageRanges(work)

@@ -12,7 +12,12 @@ ACTIONS = ("list", "lint", "preview", "import")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", choices=ACTIONS, help="show all, check all, render some on rows, or import")
-    add("file", nargs="?", metavar="FILE", help="import: plain list of prompts, one a line")
+    add(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="import: plain list of prompts, one a line (no default)",
+    )
     add(
         "--template-dir",
         default="instruct",
@@ -27,9 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", metavar="NAME", help="preview: rows of this split (default: train, or the first)"
     )
     add("--rows", type=int, metavar="N", help="rows of each source (default: preview 1, lint 100)")
-    add("--task", choices=tuple(TASKS), help="import: task of the prompts")
-    add("--sources", metavar="ID,ID", help="import: sources that use them")
-    add("--out", metavar="FILE.yaml", help="import: template file to write; must not exist")
+    add("--task", choices=tuple(TASKS), help="import: task of the prompts (no default)")
+    add("--sources", metavar="ID,ID", help="import: sources that use them (no default)")
+    add(
+        "--out",
+        metavar="FILE.yaml",
+        help="import: template file to write; must not exist (no default)",
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
