@@ -113,7 +113,7 @@ def test_a_run_of_two_processes_does_not_look_in_the_working_folder(work):
     program = str(work.parent / "program.py")
     done = python(work, program, "train", "no.yaml", "--processes", "2")
     assert done.returncode == 2, done.stderr
-    assert "visinstruct: no.yaml" in done.stderr  # which is missing
+    assert "no such configuration file: no.yaml" in done.stderr
     assert "foreign" not in done.stderr
     assert "Traceback" not in done.stderr
 
