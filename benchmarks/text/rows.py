@@ -50,6 +50,9 @@ class _NoMedia:
     def first_existing(self, *paths: str) -> str:
         raise AssertionError(paths)
 
+    def find_existing(self, *paths: str) -> str | None:
+        raise AssertionError(paths)
+
 
 CONTEXT = RowContext(
     source=CARD.id, split="train", hidden_answers=False, tables={}, media=_NoMedia()

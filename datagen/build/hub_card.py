@@ -1,6 +1,6 @@
 """The README.md of a dataset, as the Hugging Face Hub reads it: one configuration a source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import yaml
 
@@ -38,6 +38,7 @@ def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
     header = {
         "configs": configs,
         "language": ["en"],
+        **_licence(manifest, [source for source, held in filled.items() if held]),
         "tags": ["instruction-tuning", "vision-language", "instructblip"],
         "size_categories": [_size_category(manifest)],
     }
@@ -46,6 +47,42 @@ def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
 
 def _pattern(source: str, split: str) -> str:
     return f"data/{source}/{split}-*.parquet"
+
+
+_HUB_LICENCES = {
+    "Apache-2.0": "apache-2.0",
+    "CC BY 4.0": "cc-by-4.0",
+    "CC BY-NC 4.0": "cc-by-nc-4.0",
+    "CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0",
+}
+"""Ids of https://hf.co/docs/hub/repositories-licenses, by the licence that a source's card names."""
+
+
+def _licence(manifest: Manifest, sources: Sequence[str]) -> dict[str, object]:
+    """Return the header's licence: an id if one known licence covers all, else `other` with a list.
+
+    Embedded images and videos are part of the dataset, so their licences count too. A source whose
+    card names no licence is listed as unknown.
+    """
+    by_licence: dict[str, list[str]] = {}
+    for source in sources:
+        card = load_source(source).card
+        licences = {"": card.licence.value}
+        if manifest.images == "embed":
+            licences[" (media)"] = card.media_licence.value
+        for part, licence in licences.items():
+            by_licence.setdefault(licence or "unknown", []).append(source + part)
+    if not by_licence:
+        return {}
+    if len(by_licence) == 1 and (known := _HUB_LICENCES.get(next(iter(by_licence)))):
+        return {"license": known}
+    return {
+        "license": "other",
+        "license_name": "licences-of-the-sources",
+        "license_details": "; ".join(
+            f"{licence}: {', '.join(covered)}" for licence, covered in sorted(by_licence.items())
+        ),
+    }
 
 
 def _size_category(manifest: Manifest) -> str:

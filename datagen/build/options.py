@@ -81,6 +81,10 @@ class BuildOptions(BaseModel):
         """Return True if a split is a training set: rendered with training templates, and weighted."""
         return card.held_in and split in self.mixture.trained_splits(card.id)
 
+    def evaluates_on(self, card: SourceCard, split: str) -> bool:
+        """Return True if a split is rendered with its source's protocol, where there is one."""
+        return split != "train" and not self.trains_on(card, split)
+
     def range_bytes(self, file_bytes: int) -> int:
         """Return the bytes of a file that a worker takes at a time.
 

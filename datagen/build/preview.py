@@ -15,13 +15,19 @@ from datagen.schema.example import Example
 
 
 class _AnyMedia:
-    """Images do not matter to a template."""
+    """Stands for images and videos, which do not matter to a template: each is where it may be."""
 
     reencoded = 0
     packed_bytes = 0
 
     def prepare(self, example: Example) -> StagedMedia:
         return StagedMedia(())
+
+    def first_existing(self, *paths: str) -> str:
+        return paths[0]
+
+    def find_existing(self, *paths: str) -> str | None:
+        return paths[0]
 
 
 def examples_in(
@@ -48,6 +54,7 @@ def examples_in(
 
 def _examples(stager: SplitStager) -> Iterator[Example]:
     for planned in stager.plan.ranges:
-        work = RangeWork(stager, planned, _AnyMedia())
+        media = _AnyMedia()
+        work = RangeWork(stager, planned, media, media)
         work.run()
         yield from work.examples

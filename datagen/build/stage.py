@@ -207,7 +207,7 @@ class RangeWork:
         self.filtered: Counter[str] = Counter()
         self.protocol = None
         source, split = stager.plan.source, stager.plan.split
-        if split != "train" and not stager.options.trains_on(load_source(source).card, split):
+        if stager.options.evaluates_on(load_source(source).card, split):
             self.protocol = stager.templates.protocols.get(source)
 
     @property

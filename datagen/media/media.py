@@ -125,6 +125,16 @@ class MediaRoots:
                 return path
         return paths[0]
 
+    def find_existing(self, *paths: str) -> str | None:
+        """Return the first of the media paths that exists, or None.
+
+        An image under another suffix counts, but a file of the very name goes before it.
+        """
+        found = self.first_existing(*paths)
+        if self.files.exists(self.locate(found)):
+            return found
+        return next((path for path in paths if self.under_another_suffix(path)), None)
+
     def under_another_suffix(self, path: str) -> str | None:
         """Return the media path of the image whose name is that of `path` but for its suffix.
 

@@ -45,6 +45,9 @@ class MediaFinder(Protocol):
     def first_existing(self, *paths: str) -> str:
         """Return the first of these media paths that exists, or the first if none does."""
 
+    def find_existing(self, *paths: str) -> str | None:
+        """Return the first of these media paths that exists, under any suffix of images, or None."""
+
 
 class RowContext(Struct):
     """The context of a row: everything else that an adapter may use."""

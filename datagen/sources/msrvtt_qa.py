@@ -18,6 +18,8 @@ Videos: `RAW/videos/msrvtt/video<video_id>.mp4`.
 | video, group_id | `video_id` | `video` |
 | tags | `category_id` | `type`, 0 to 19 and the same for all questions on a video |
 
+Questions stay as published: those of `hqga` have no question mark.
+
 The answer vocabulary, over which predictions are ranked, is that of `train_qa.json`; the `hqga` layout
 has none. Ids run on over the splits. Counts: train 158,581, val 12,278, test 72,821.
 """

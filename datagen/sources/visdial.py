@@ -5,7 +5,9 @@ Das et al., "Visual Dialog", CVPR 2017. Home: https://visualdialog.org.
 Files, in `RAW/visdial/`: `visdial_1.0_{train,val,test}.json`, whose questions and answers are tables
 of strings that the dialogs point into, and, for NDCG, `visdial_1.0_val_dense_annotations.json`.
 Images: train `RAW/images/coco/{train2014,val2014}/`, val and test
-`RAW/images/visdial/VisualDialog_{val2018,test2018}/`.
+`RAW/images/visdial/VisualDialog_{val2018,test2018}/`. Rows of train do not name the folder, which is a
+part of the image's name; where the image is in neither, its rounds are rejected as `media_missing`, also
+with `--missing-images keep`, since no path is known that could be kept.
 
 One record is one round, with the rounds before it and the image's caption.
 
@@ -78,6 +80,9 @@ def examples(row: Dialog, context: RowContext) -> Iterator[Outcome]:
     history: list[Turn] = []
     broken = ""
     for number, each in enumerate(row.dialog, start=1):
+        if image is None:
+            yield Rejected(Reason.MEDIA_MISSING, f"round {number}: {_nowhere(row.image_id)}")
+            continue
         try:
             if broken:
                 raise RowRejectedError(Reason.INCONSISTENT_ROW, broken)
@@ -174,16 +179,23 @@ def _group(image_id: int, context: RowContext) -> str:
     return f"{'coco' if context.split == 'train' else 'visdial'}:{image_id}"
 
 
-def _image(image_id: int, context: RowContext) -> str:
-    """Train rows do not say which COCO folder their image is in: it is looked for in both."""
+def _image(image_id: int, context: RowContext) -> str | None:
+    """Return the image's path; None for an image of train that is in neither of COCO's folders."""
     if context.split == "train":
-        return context.media.first_existing(
-            f"coco/train2014/COCO_train2014_{image_id:012d}.jpg",
-            f"coco/val2014/COCO_val2014_{image_id:012d}.jpg",
+        return context.media.find_existing(
+            *(f"coco/{folder}/COCO_{folder}_{image_id:012d}.jpg" for folder in _COCO_FOLDERS)
         )
     folder = f"VisualDialog_{context.split}2018"
     return f"visdial/{folder}/{folder}_{image_id:012d}.jpg"
 
+
+def _nowhere(image_id: int) -> str:
+    names = [f"coco/{folder}/COCO_{folder}_{image_id:012d}.jpg" for folder in _COCO_FOLDERS]
+    return f"neither {' nor '.join(names)} exists, and the row does not say which it is"
+
+
+_COCO_FOLDERS = ("train2014", "val2014")
+"""Of the training images, whose rows give a number alone."""
 
 _STRINGS = msgspec.json.Decoder(list[str])
 

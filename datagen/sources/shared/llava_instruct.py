@@ -19,8 +19,10 @@ within a part none repeats as far as is known: not in 100 real rows, and the par
 of images only so (haotian-liu/LLaVA issue 488). The turns of an id's second dialog would be rejected
 as `duplicate_id`.
 
-Speakers must alternate, `human` first. A turn that breaks this, or is blank, is rejected with all turns
-after it, since they build on it.
+Speakers must alternate, `human` first. A turn that breaks this, is blank, or holds a marker of speakers
+(`Human:`, `ASSISTANT:`, `###`, `</s>`: what chat formats put between turns) is rejected with all turns
+after it, since they build on it. A marker inside a text may hide a further turn, so it is not cut out. 100
+real rows have none.
 """
 
 import re
@@ -45,6 +47,15 @@ from datagen.sources.shared.coco import coco_id
 from datagen.text import clean_paragraphs
 
 _IMAGE = re.compile(r"\s*<image>\s*")
+_MARKER = re.compile(
+    r"^[ \t]*(?:Human|HUMAN|User|Assistant|GPT)[ \t]*:"  # begins a line
+    r"|\b(?:USER|ASSISTANT):"
+    r"|###[ \t]*(?:Human|User|Assistant|GPT)[ \t]*:"
+    r"|###\s*\Z"  # elsewhere it may be a heading of Markdown
+    r"|</s>",
+    re.MULTILINE,
+)
+"""What the chat formats of Vicuna and LLaVA put between turns."""
 
 
 class Message(Struct, gc=False):
@@ -97,9 +108,18 @@ def _turn(messages: Sequence[Message]) -> Turn:
         )
     question, response = messages
     return Turn(
-        required_text(clean_paragraphs(_IMAGE.sub("\n", question.value)), "question"),
-        required_text(clean_paragraphs(response.value), "response"),
+        _text(_IMAGE.sub("\n", question.value), "question"), _text(response.value, "response")
     )
+
+
+def _text(value: str, part: str) -> str:
+    text = required_text(clean_paragraphs(value), part)
+    marker = _MARKER.search(text)
+    if marker is not None:
+        raise RowRejectedError(
+            Reason.INCONSISTENT_ROW, f"the {part} holds the speaker marker {marker[0].strip()!r}"
+        )
+    return text
 
 
 _REPOSITORY = "liuhaotian/LLaVA-Instruct-150K"

@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
     add("--source", metavar="ID", help="only templates of this source (default: all)")
-    add("--template", metavar="ID", help="preview: only this template (default: all)")
+    add(
+        "--template",
+        metavar="ID",
+        help="preview: only this template (default: all that fit, or the protocol)",
+    )
     add("--raw", metavar="DIR", help="preview, lint: rows of a raw folder (default: none)")
     add("--data", metavar="OUT", help="preview, lint: rows of a built dataset (default: none)")
     add(

@@ -8,16 +8,18 @@ from tempfile import TemporaryDirectory
 from rich.table import Table
 from rich.text import Text
 
+from datagen.build.options import make_options
 from datagen.build.preview import examples_in
 from datagen.dataset import open_dataset
-from datagen.errors import OptionError, nearest
-from datagen.render import chance, fields_of
+from datagen.errors import OptionError, RowRejectedError, nearest
+from datagen.render import chance, evaluation, fields_of
 from datagen.schema.example import Example
+from datagen.sources import load_source
 from pipelines.cli.views.record_view import first_records
 from pipelines.console import output, visible
 from templates.errors import RenderError, TemplateSetError
 from templates.language import is_blank
-from templates.library import Template, TemplateSet, read_templates, template_folder
+from templates.library import Protocol, Template, TemplateSet, read_templates, template_folder
 from templates.lint import lint
 from templates.prompt_list import import_prompts
 from templates.tasks import SOURCES, TASKS
@@ -71,7 +73,7 @@ def lint_templates(parsed: argparse.Namespace) -> int:
     num_rows = 0
     if parsed.raw or parsed.data:
         parsed.rows = parsed.rows or 100
-        for example in _raw_examples(parsed) if parsed.raw else _built_examples(parsed):
+        for example, _ in _raw_examples(parsed) if parsed.raw else _built_examples(parsed):
             num_rows += 1
             findings += _row_findings(report.template_set, example, parsed.template)
     for finding in findings:
@@ -132,7 +134,11 @@ def import_templates(parsed: argparse.Namespace) -> int:
 
 
 def preview(parsed: argparse.Namespace) -> int:
-    """Print every template that fits, rendered on rows of a raw folder or a built dataset."""
+    """Print every template that fits, rendered on rows of a raw folder or a built dataset.
+
+    A row of an evaluation split shows its source's protocol, as a build stores it; with `--template`,
+    that template.
+    """
     if bool(parsed.raw) == bool(parsed.data):
         raise OptionError("preview needs rows: give either --raw DIR or --data OUT")
     parsed.rows = 1 if parsed.rows is None else parsed.rows
@@ -142,12 +148,16 @@ def preview(parsed: argparse.Namespace) -> int:
     console = output()
     shown = 0
     examples = _raw_examples(parsed) if parsed.raw else _built_examples(parsed)
-    for example in examples:
-        rendered = [
-            text
-            for template in _templates(template_set, example, parsed.template)
-            if (text := _rendered(template, example)) is not None
-        ]
+    for example, evaluated in examples:
+        protocol = template_set.protocols.get(example.source) if evaluated else None
+        if protocol is not None and not parsed.template:
+            rendered = [_rendered_protocol(protocol, example)]
+        else:
+            rendered = [
+                text
+                for template in _templates(template_set, example, parsed.template)
+                if (text := _rendered(template, example)) is not None
+            ]
         if rendered:
             console.print(Text(visible(example.example_id), "bold"), *rendered, "", sep="\n")
             shown += len(rendered)
@@ -166,19 +176,23 @@ def _read(template_dir: str) -> TemplateSet:
     return template_set
 
 
-def _raw_examples(parsed: argparse.Namespace) -> Iterator[Example]:
+def _raw_examples(parsed: argparse.Namespace) -> Iterator[tuple[Example, bool]]:
+    """Yield examples, and whether a build without a mixture of your own evaluates on their split."""
     with TemporaryDirectory() as folder:
-        yield from examples_in(parsed.raw, folder, parsed.source, parsed.split, parsed.rows)
+        options = make_options(raw=parsed.raw, out=folder)
+        for each in examples_in(parsed.raw, folder, parsed.source, parsed.split, parsed.rows):
+            yield each, options.evaluates_on(load_source(each.source).card, each.split)
 
 
-def _built_examples(parsed: argparse.Namespace) -> Iterator[Example]:
+def _built_examples(parsed: argparse.Namespace) -> Iterator[tuple[Example, bool]]:
+    """Yield examples, and whether the build rendered them with a protocol."""
     dataset = open_dataset(parsed.data)
     for source, splits in dataset.manifest.splits.items():
         if parsed.source in (None, source):
             split = parsed.split or ("train" if "train" in splits else next(iter(splits)))
             if split in splits:
                 for record in first_records(dataset, source, split, parsed.rows):
-                    yield record.example()
+                    yield record.example(), record.template_id.startswith("protocol/")
 
 
 def _templates(template_set: TemplateSet, example: Example, only: str | None) -> list[Template]:
@@ -198,9 +212,23 @@ def _rendered(template: Template, example: Example) -> Text | None:
         target = template.target.render(fields)
     except RenderError:
         return None
+    return _prompt_and_target(template.template_id, instruction, target)
+
+
+def _rendered_protocol(protocol: Protocol, example: Example) -> Text:
+    """Return a protocol rendered on an example, or the reason why a build rejects the example."""
+    try:
+        draw = evaluation(example, protocol, chance(0, 0, example.example_id))
+    except RowRejectedError as error:
+        return Text(f"  protocol/{protocol.name}: {visible(error.message)}", "red")
+    target = "(hidden)" if draw.target is None else draw.target
+    return _prompt_and_target(draw.template_id, draw.instruction, target)
+
+
+def _prompt_and_target(name: str, prompt: str, target: str) -> Text:
     return Text.assemble(
-        (f"  {template.template_id}\n", "dim"),
-        (_indented(instruction) + "\n", "cyan"),
+        (f"  {name}\n", "dim"),
+        (_indented(prompt) + "\n", "cyan"),
         (_indented(f"-> {target}"), "green"),
     )
 

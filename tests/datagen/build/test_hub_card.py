@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from datagen.build.hub_card import hub_card
-from datagen.sources import load_source
+from datagen.sources import all_sources, load_source
 
 
 def header(card: str) -> dict[str, Any]:
@@ -79,6 +79,60 @@ def test_licences_counts_probabilities_and_citations_are_told(referenced: Any) -
             assert text.count(f"- {card.citation.value}\n") == 1
     for source, part in manifest.mixture.items():
         assert f"| {source} | {part.size:,} | {part.probability:.4f} |" in text
+
+
+def with_sources(building: Any, *sources: str, images: str = "reference") -> Any:
+    """The build's manifest, with one split of each of `sources` in place of its own."""
+    entry = building.manifest.splits["vqav2"]["val"]
+    splits = {source: {"val": entry} for source in sources}
+    return msgspec.structs.replace(building.manifest, splits=splits, mixture={}, images=images)
+
+
+@pytest.mark.parametrize(
+    ("sources", "licence"),
+    [
+        (("vqav2", "okvqa", "gqa"), "cc-by-4.0"),
+        (("aokvqa", "vsr"), "apache-2.0"),
+        (("llava_detail",), "cc-by-nc-4.0"),
+        (("iconqa", "scienceqa"), "cc-by-nc-sa-4.0"),
+    ],
+)
+def test_one_licence_of_all_sources_is_the_datasets(
+    referenced: Any, sources: tuple[str, ...], licence: str
+) -> None:
+    told = header(hub_card(with_sources(referenced, *sources), {}))
+    assert told["license"] == licence
+    assert "license_details" not in told
+
+
+def test_mixed_licences_are_listed_and_unknown_ones_are_not_made_up(referenced: Any) -> None:
+    told = header(hub_card(with_sources(referenced, "vqav2", "msvd_qa", "aokvqa", "gqa"), {}))
+    assert told["license"] == "other"
+    assert told["license_details"] == (
+        "Apache-2.0: aokvqa; CC BY 4.0: vqav2, gqa; unknown: msvd_qa"
+    )
+    alone = header(hub_card(with_sources(referenced, "msvd_qa"), {}))
+    assert (alone["license"], alone["license_details"]) == ("other", "unknown: msvd_qa")
+
+
+def test_a_licence_that_the_hub_does_not_know_is_named_as_the_card_names_it(
+    referenced: Any,
+) -> None:
+    for source in all_sources():
+        told = header(hub_card(with_sources(referenced, source.id), {}))
+        value = source.card.licence.value
+        if told["license"] == "other":
+            assert told["license_details"] == f"{value or 'unknown'}: {source.id}"
+        else:
+            assert value is not None
+            assert told["license"] == value.lower().replace(" ", "-")
+
+
+def test_embedded_images_bring_their_own_licences(referenced: Any) -> None:
+    told = header(hub_card(with_sources(referenced, "vqav2", images="embed"), {}))
+    assert told["license_details"] == ("CC BY 4.0: vqav2; Flickr terms, per image: vqav2 (media)")
+    same = header(hub_card(with_sources(referenced, "vizwiz", images="embed"), {}))
+    assert same["license"] == "cc-by-4.0"
 
 
 @pytest.mark.parametrize(

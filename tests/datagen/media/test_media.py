@@ -413,6 +413,17 @@ def test_the_first_image_that_exists_is_taken(collection: tuple[Path, MediaRoots
         roots.first_existing("c/../b")
 
 
+def test_what_exists_nowhere_is_not_guessed(collection: tuple[Path, MediaRoots]) -> None:
+    folder, roots = collection
+    assert roots.find_existing("c/a.jpg", "c/b.jpg") is None
+    (folder / "b.png").write_bytes(b"")
+    assert roots.find_existing("c/a.jpg", "c/b.jpg") == "c/b.jpg"
+    (folder / "a.jpg").write_bytes(b"")
+    assert roots.find_existing("c/b.jpg", "c/a.jpg") == "c/a.jpg"
+    with pytest.raises(RowRejectedError):
+        roots.find_existing("c/../b")
+
+
 def test_what_may_not_be_read_is_unreadable(collection: tuple[Path, MediaRoots]) -> None:
     folder, _ = collection
 

@@ -101,6 +101,52 @@ def test_a_turn_that_cannot_be_used_is_rejected(
     assert rejection.message.startswith(f"turn 2: {message}")
 
 
+@pytest.mark.parametrize(
+    ("text", "marker"),
+    [
+        ("Human: What is it?", "Human:"),
+        ("Assistant: A bus.", "Assistant:"),
+        ("A bus.\n Human : And then?", "Human :"),
+        ("A bus.###Human: And then?", "###Human:"),
+        ("A bus. ### Assistant: A car.", "### Assistant:"),
+        ("A bus.\r\n###\n", "###"),
+        ("A bus.</s>", "</s>"),
+        ("A bus. USER: And then? ASSISTANT: A car.", "USER:"),
+        ("GPT: A bus.", "GPT:"),
+    ],
+)
+@pytest.mark.parametrize("part", ["question", "response"])
+def test_a_marker_of_speakers_inside_a_turn_rejects_it_and_the_turns_after_it(
+    raw: Any, build: Any, text: str, marker: str, part: str
+) -> None:
+    said = (text, "d") if part == "question" else ("c", text)
+    raw.json(FILE, [dialog("a", "b", *said, "e", "f")])
+    building = build(**KEEP)
+    assert set(turns(building)) == {"000000000009#turn1"}
+    first, after = building.rejections("llava_conversation")
+    assert first.reason == "inconsistent_row"
+    assert first.message == f"turn 2: the {part} holds the speaker marker {marker!r}"
+    assert after.message.startswith("turn 3: turn 2 of this dialog")
+    entry = building.manifest.split("llava_conversation", "train")
+    assert entry.rejected == {"inconsistent_row": 2}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### The bus\nIt is red.",
+        "A human: tall, old.",
+        "The assistant: who is he?",
+        "Humans wait for the bus.",
+        "The user presses C#.",
+    ],
+)
+def test_words_and_headings_that_are_no_markers_stay(raw: Any, build: Any, text: str) -> None:
+    raw.json(FILE, [dialog("a", text)])
+    (record,) = turns(build(**KEEP)).values()
+    assert record.response == text
+
+
 def test_the_turns_after_a_bad_one_are_rejected_with_it(raw: Any, build: Any) -> None:
     bad = dialog("a", "b", "c", " ", "e", "f", "g", "h")
     raw.json(FILE, [bad, dialog("a", "b", image="000000000008.jpg")])

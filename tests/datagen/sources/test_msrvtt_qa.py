@@ -36,6 +36,16 @@ def test_the_category_may_be_absent_and_may_be_zero(raw: Any, build: Any) -> Non
     assert tags == {"1": None, "2": {"category": "0"}}
 
 
+@pytest.mark.parametrize("question", ["who runs", "who runs?", "who runs ?"])
+def test_a_question_is_neither_given_a_question_mark_nor_loses_one(
+    raw: Any, build: Any, question: str
+) -> None:
+    raw.json("msrvtt_qa/test_qa.json", [row(5, question=question)])
+    (record,) = build(**KEEP).records("msrvtt_qa", "test")
+    assert record.question == question
+    assert record.instruction == f"Question: {question} Short answer: "
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

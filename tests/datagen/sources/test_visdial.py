@@ -115,15 +115,43 @@ def test_the_answers_of_test_are_hidden(raw: Any, build: Any) -> None:
 def test_training_images_are_looked_for_in_both_folders(raw: Any, build: Any) -> None:
     raw.coco(9, folder="val2014")
     raw.coco(8)
-    write(raw, "train", dialog(9, asked(0, 1)), dialog(8, asked(0, 1)), dialog(7, asked(0, 1)))
+    write(raw, "train", dialog(9, asked(0, 1)), dialog(8, asked(0, 1)))
     found = rounds(build(**KEEP), "train")
     paths = {name: record.images[0].path for name, record in found.items()}
     assert paths == {
         "9#round1": "coco/val2014/COCO_val2014_000000000009.jpg",
         "8#round1": "coco/train2014/COCO_train2014_000000000008.jpg",
-        "7#round1": "coco/train2014/COCO_train2014_000000000007.jpg",
     }
-    assert {record.group_id for record in found.values()} == {"coco:9", "coco:8", "coco:7"}
+    assert {record.group_id for record in found.values()} == {"coco:9", "coco:8"}
+
+
+def test_a_training_image_under_another_suffix_is_found_in_either_folder(
+    raw: Any, build: Any
+) -> None:
+    raw.coco(9, folder="val2014")
+    (image,) = (raw.root / "images/coco/val2014").iterdir()
+    image.rename(image.with_suffix(".png"))
+    write(raw, "train", dialog(9, asked(0, 1)))
+    (record,) = rounds(build(), "train").values()
+    assert record.images[0].path == "coco/val2014/COCO_val2014_000000000009.png"
+
+
+@pytest.mark.parametrize("missing", ["keep", "reject"])
+def test_a_training_image_that_is_in_no_folder_is_not_guessed(
+    raw: Any, build: Any, missing: str
+) -> None:
+    raw.coco(8)
+    write(raw, "train", dialog(7, asked(0, 1), asked(2, 2)), dialog(8, asked(0, 1)))
+    building = build(missing_images=missing, max_reject_fraction=1.0, max_missing_fraction=1.0)
+    assert set(rounds(building, "train")) == {"8#round1"}
+    first, second = building.rejections("visdial")
+    assert (first.reason, second.reason) == ("media_missing", "media_missing")
+    assert first.message == (
+        "round 1: neither coco/train2014/COCO_train2014_000000000007.jpg nor "
+        "coco/val2014/COCO_val2014_000000000007.jpg exists, and the row does not say which it is"
+    )
+    entry = building.manifest.split("visdial", "train")
+    assert (entry.read, entry.written, entry.rejected) == (3, 1, {"media_missing": 2})
 
 
 @pytest.mark.parametrize(
@@ -161,6 +189,7 @@ def test_a_dialog_without_rounds_is_rejected(raw: Any, build: Any) -> None:
 
 
 def test_a_blank_caption_is_absent(raw: Any, build: Any) -> None:
+    raw.coco(9)
     write(raw, "train", dialog(9, asked(0, 1), caption=" \n"))
     record = rounds(build(**KEEP), "train")["9#round1"]
     assert record.captions is None
@@ -168,6 +197,7 @@ def test_a_blank_caption_is_absent(raw: Any, build: Any) -> None:
 
 
 def test_rounds_without_options_have_no_candidates(raw: Any, build: Any) -> None:
+    raw.coco(9)
     write(raw, "train", dialog(9, {"question": 0, "answer": 1}))
     record = rounds(build(**KEEP), "train")["9#round1"]
     assert (record.candidates, record.correct_choice, record.target) == (None, None, "no")

@@ -1,9 +1,11 @@
 """`visinstruct templates`: the templates, checked, and seen on real rows."""
 
+import re
 import shutil
 
 import pytest
 
+from datagen.dataset import open_dataset
 from templates.library import SHIPPED_SETS, load_templates, template_folder
 from templates.tasks import TASKS
 
@@ -116,6 +118,33 @@ def test_rows_of_a_built_dataset_can_be_previewed(run, built, raw, six):
     every = run("templates", "preview", "--data", built)
     shown = {line.split("/")[0] for line in every.out.splitlines() if line[:1].strip()}
     assert shown == set(six)
+
+
+@pytest.mark.parametrize("kind", ["raw", "data"])
+def test_an_evaluation_split_is_previewed_with_its_protocol_alone(run, raw, built, kind):
+    rows = ("--raw", raw) if kind == "raw" else ("--data", built)
+    for source, split in (("vqav2", "val"), ("visdial", "val"), ("msvd_qa", "test")):
+        outcome = run("templates", "preview", *rows, "--source", source, "--split", split)
+        assert outcome.status == 0
+        named = [line for line in outcome.out.splitlines() if re.match(r"  \S", line)]
+        assert named == [f"  protocol/{source}"]
+
+
+def test_the_prompt_previewed_is_the_prompt_that_a_build_stores(run, raw, built):
+    record = next(iter(open_dataset(str(built)).records("vqav2", "val")))
+    options = ("--data", built, "--source", "vqav2", "--split", "val")
+    shown = run("templates", "preview", *options).out
+    assert f"    {record.instruction.rstrip()}" in shown
+    assert f"    -> {record.target}" in shown
+
+
+def test_a_template_named_is_shown_on_an_evaluation_split_too(run, raw):
+    template = next(w for w in load_templates().templates if "vqav2" in w.sources)
+    options = ("--source", "vqav2", "--split", "val", "--template", template.template_id)
+    outcome = run("templates", "preview", "--raw", raw, *options)
+    assert outcome.status == 0
+    assert f"  {template.template_id}\n" in outcome.out
+    assert "protocol/" not in outcome.out
 
 
 def test_one_template_can_be_previewed(run, raw):
