@@ -1,7 +1,7 @@
 """The mixture: how often each held-in training set is drawn from.
 
 InstructBLIP draws from set d with probability sqrt(S_d) / sum of all sqrt(S) (section 2.4 of the
-paper), S_d being its records, and then lowers A-OKVQA and raises OKVQA by factors that it does not
+paper), S_d being its number of records, and then lowers A-OKVQA and raises OKVQA by factors that it does not
 publish: those in `FACTORS` are ours.
 """
 
@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from datagen.errors import OptionError, nearest
 
 FACTORS: Mapping[str, float] = {"aokvqa": 0.5, "okvqa": 2.0}
-"""Ours: the paper says that it changed these two weights, and in which direction, but not by how much."""
+"""Our values: the paper gives the direction of these two changes, but not their size."""
 
 
 class MixtureOptions(BaseModel):
-    """How probabilities follow from sizes.
+    """Rule that turns the sizes of sets into probabilities.
 
     `rule` gives a set of S records the weight sqrt(S), S, 1, or S ** (1 / temperature); `cap` counts
-    a larger set as `cap` records; `factors` multiply weights. `splits` says which splits of a source
-    are trained on, `train` unless named.
+    a larger set as `cap` records; `factors` multiply weights. `splits` names the splits of a source
+    to train on, by default `train`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,10 +61,11 @@ class MixturePart(BaseModel):
 
 
 def mix(sizes: Mapping[str, int], options: MixtureOptions | None = None) -> dict[str, MixturePart]:
-    """Return the mixture of sets of the given sizes (records), in their order; empty sets take no part.
+    """Return the mixture of sets of the given sizes (in records), in the order given, without empty sets.
 
     Raises:
-        OptionError: a factor is for no known set or negative, or nothing is left to draw from.
+        OptionError: a factor is negative, not finite or too large, the temperature is too low, or no
+            set is left to draw from.
 
     Examples:
         >>> parts = mix({"vqav2": 400, "coco_caption": 100})

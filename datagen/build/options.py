@@ -56,7 +56,7 @@ class BuildOptions(BaseModel):
     def _fits_together(self) -> "BuildOptions":
         if self.images == "embed" and self.missing_images == "keep":
             raise ValueError(
-                "missing_images keep needs images reference: what is absent has no bytes"
+                "missing_images keep needs images reference: a missing image has no bytes to embed"
             )
         if self.image_max_side is not None and self.images == "reference":
             raise ValueError("image_max_side needs images embed: references are not re-encoded")

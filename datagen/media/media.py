@@ -1,4 +1,4 @@
-"""Images and videos: where they are, whether they can be used, and their pixels.
+"""Media files: safe paths, states, checks of images, and decoded pixels.
 
 A media path is `<collection>/<relative path>`. Rows come from files that anybody may have edited, so
 a path is used only if it stays inside its collection's folder.
@@ -21,9 +21,9 @@ from datagen.files import Files
 
 MAX_IMAGE_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-"""What is read at all: some other formats make Pillow start programs."""
+"""Formats that are read. For some of the others Pillow starts external programs."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
-"""Under which an image is looked for, in this order and then in capitals."""
+"""Suffixes tried for an image that is missing under its own: in this order, then in upper case."""
 HEAD_BYTES = 1 << 16
 MAX_REMEMBERED_FOLDERS = 65_536
 TAIL_BYTES = 1 << 12
@@ -32,16 +32,16 @@ JPEG_QUALITY = 92
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_HEADER = struct.Struct(">II2B")
 _DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, struct.error)
-"""What Pillow raises on damaged files."""
+"""Exceptions that Pillow raises on corrupt files."""
 
 
 class UndecodableError(ValueError):
-    """Bytes that no image can be made of."""
+    """Bytes that cannot be decoded as an image."""
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What an image's header says. `plain` images are still, with 8 bits a channel, not CMYK."""
+    """Facts from an image's header. A `plain` image is still, has 8 bits a channel and is not CMYK."""
 
     width: int
     height: int
@@ -52,7 +52,7 @@ class ImageInfo:
 MISSING = "missing"
 REFUSED = "refused link"
 UNREADABLE = "unreadable"
-"""States of media that cannot be read; of others the state is size and time of last change."""
+"""States of files that cannot be read. The state of any other file is its size and modification time."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class MediaRoots:
     """The folder of each collection.
 
     A link is followed if it ends below one of the `roots`, or anywhere with `follow_links`. `states`
-    receives the state of each file before it is looked at, so that a later run can tell what changed.
+    receives the state of each file before the file is accessed, so that a later build can detect changes.
     """
 
     roots: Mapping[str, str]
@@ -70,7 +70,7 @@ class MediaRoots:
     _folders: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def recording(self, states: dict[str, str]) -> "MediaRoots":
-        """Return the same roots, which note in `states` what they look at."""
+        """Return the same roots, which record in `states` the state of each file that they access."""
         return MediaRoots(self.roots, self.files, self.follow_links, states, self._folders)
 
     def locate(self, path: str) -> str:
@@ -94,7 +94,7 @@ class MediaRoots:
         return f"{root}/{relative}"
 
     def state(self, path: str) -> str:
-        """Return what changes when the file of a media path does, or arrives, or leaves.
+        """Return a string that changes when the file of a media path is modified, added or removed.
 
         Raises:
             RowRejectedError: the path is absolute or leads out of its collection.
@@ -136,10 +136,10 @@ class MediaRoots:
         return next((path for path in paths if self.under_another_suffix(path)), None)
 
     def under_another_suffix(self, path: str) -> str | None:
-        """Return the media path of the image whose name is that of `path` but for its suffix.
+        """Return the path of an existing image that differs from `path` only in its suffix, or None.
 
-        Downloaders keep images under suffixes of their own: a GIF as `.jpg`, a JPEG as `.png`. What an image
-        is follows from its content. None if there is no such file.
+        Downloaders choose suffixes of their own: a GIF as `.jpg`, a JPEG as `.png`. The format is always
+        read from the content.
         """
         stem, dot, suffix = path.rpartition(".")
         if not dot or f".{suffix.lower()}" not in IMAGE_SUFFIXES:
@@ -179,7 +179,7 @@ class MediaRoots:
             raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error.strerror}") from None
 
     def _is_refused(self, place: str, path: str) -> bool:
-        """Return whether `place`, links resolved, lies below none of the roots; those may be links."""
+        """Return True if `place`, with links resolved, is below none of the roots, which may be links themselves."""
         if self.follow_links:
             return False
         own = self._real_folder(self.roots[path.partition("/")[0]])
@@ -213,10 +213,10 @@ def _is_below(place: str, folder: str) -> bool:
 
 
 def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
-    """Check an image by its header and its end; only what looks wrong there is decoded.
+    """Check an image by its header and its last bytes; decode it only where these do not prove it whole.
 
     Raises:
-        RowRejectedError: it is missing, empty, cut off, no image, or has more than
+        RowRejectedError: it is missing, empty, truncated, not an image, or has more than
             `MAX_IMAGE_PIXELS`.
     """
     with roots.open(path) as file:
@@ -282,8 +282,8 @@ def _ends_well(info: ImageInfo, head: bytes, file: BinaryIO) -> bool:
 def decode_image(data: bytes) -> Image.Image:
     """Return the pixels as 8-bit RGB: the first frame, 16-bit values scaled, CMYK converted.
 
-    The EXIF orientation is not applied, as in LAVIS. That is the rule everywhere: checking, embedding and
-    training take pixels as they are stored, and embedded images keep their orientation tag.
+    The EXIF orientation is not applied, as in LAVIS. This holds everywhere: checks, embedding and
+    training use the pixels as stored, and embedded images keep their orientation tag.
 
     Raises:
         UndecodableError: the data cannot be decoded.
@@ -306,8 +306,8 @@ def _sentence(error: Exception) -> str:
 def reencode(data: bytes, info: ImageInfo, max_side: int | None) -> bytes:
     """Return the image as plain RGB, with no side longer than `max_side`.
 
-    Photographs (JPEG) stay JPEG; everything else becomes PNG, so that drawings lose nothing. The EXIF
-    orientation is kept as it was, and the pixels are not turned: see `decode_image`.
+    Photographs (JPEG) stay JPEG; everything else becomes PNG, which is lossless. The EXIF
+    orientation tag is kept, and the pixels are not rotated: see `decode_image`.
 
     Raises:
         UndecodableError: the data cannot be decoded.
@@ -324,7 +324,7 @@ def reencode(data: bytes, info: ImageInfo, max_side: int | None) -> bytes:
 
 
 def _orientation(data: bytes) -> bytes:
-    """Return EXIF data with the orientation of an image alone; empty if it has none or is upright."""
+    """Return EXIF data that holds only the image's orientation; empty if it has none or is upright."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             value = image.getexif().get(ExifTags.Base.Orientation)

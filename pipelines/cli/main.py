@@ -12,7 +12,7 @@ COMMANDS = {
     "sources": "list the sources, or one in full, with the files found on disk",
     "new-source": "scaffold a new source: adapter, sample writer, test",
     "templates": "list, check and preview templates",
-    "sample": "write small drawn raw data in the publishers' formats",
+    "sample": "write small synthetic raw data in the publishers' formats",
     "build": "build the dataset from the publishers' files, with Beam",
     "mixture": "show the sampling probability and epochs of each training source",
     "show": "print records of a built dataset",
@@ -20,11 +20,11 @@ COMMANDS = {
     "configs": "list or copy the shipped training configurations",
     "train": "train the Q-Former on a built dataset, on this machine",
     "nano": "rebuild the frozen weights of the nano model",
-    "evaluate": "ask a model about evaluation splits, score it, fill the paper's table",
+    "evaluate": "run a model on evaluation splits, score it, fill the paper's table",
     "score": "score an evaluation's saved samples again, without the model",
-    "compare": "difference between two evaluations, task by task",
+    "compare": "compare two evaluations, task by task",
     "metric": "score a file of cases with one of the metrics",
-    "export": "make a Hugging Face folder of a run's checkpoint",
+    "export": "convert a run's checkpoint to a Hugging Face folder",
 }
 
 EXTRAS = {
@@ -43,7 +43,7 @@ EXTRAS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 (found something wrong), 2 (cannot run)."""
+    """Run one command; return the exit status: 0, 1 (a check failed), 2 (cannot run) or 130 (interrupted)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _run(arguments)
@@ -149,7 +149,7 @@ def _help() -> str:
 
 
 def shadowed_package() -> str | None:
-    """Return a sentence if a package of ours is hidden by another project's, else None."""
+    """Return an error message if another project's package hides one of ours, else None."""
     # By its path: the package `trainer` may be the hidden one.
     code = Path(__file__).resolve().parents[2] / "trainer" / "launch" / "shadow.py"
     found: str | None = runpy.run_path(str(code))["shadowed_package"]()

@@ -1,4 +1,4 @@
-"""The training loop: top to bottom, what happens in a step."""
+"""Training loop: steps, with logging, validation and checkpoints in between."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,11 @@ from trainer.run.validate import TaskScores, Validation, controls_table, is_bett
 
 @dataclass
 class Progress:
-    """Where the run is; `best` is the validation of the best checkpoint so far."""
+    """Progress of a run.
+
+    `replaced` counts samples that another row replaced, `best` is the validation of the best
+    checkpoint so far, and `sources` holds [sum of losses, tokens] by source since the last log.
+    """
 
     step: int = 0
     replaced: int = 0
@@ -43,7 +47,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Run:
-    """All that the loop works with. Only the first process has `metrics`."""
+    """Everything that the loop uses. `metrics` is None on all ranks but 0."""
 
     config: RunConfig
     world: World
@@ -59,7 +63,7 @@ class Run:
 
 
 def train(run: Run, progress: Progress) -> bool:
-    """Train to the last step; returns False if a signal ended it before. Always leaves a checkpoint."""
+    """Train to the last step, or until a signal; return False after a signal. Both save a checkpoint."""
     options = run.config
     while progress.step < options.optimizer.steps:
         if covers(run.skipped, progress.step + 1):
@@ -87,7 +91,7 @@ def _skip(run: Run, progress: Progress) -> None:
 
 
 def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
-    """One optimizer step: mean loss of a token and norm of the gradient over the global batch."""
+    """Run one optimizer step: mean loss per token, gradient norm, and whether a rank received a signal."""
     before = time.perf_counter()
     batches = next(run.steps)
     waited = time.perf_counter() - before
@@ -111,7 +115,7 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
     for micro, batch in enumerate(batches):
         seed_step(run.config.seed, progress.step, run.world.rank, micro)
         outputs.append(run.setup.engine.backward(_on_device(run, batch), tokens))
-    # Counted while a GPU is still at work: nothing is waited for before the next line.
+    # Here, since the GPU is still computing: nothing synchronizes with it before the next line.
     flops = sum(batch_flops(run.setup.model, batch) for batch in batches)
     norm = run.setup.engine.step(learning_rate(progress.step, run.config.optimizer))
     losses = [output.sample_loss.double().cpu() for output in outputs]
@@ -126,7 +130,7 @@ def _step(run: Run, progress: Progress) -> tuple[float, float | None, bool]:
 
 
 def _on_device(run: Run, batch: Batch) -> Batch:
-    """The batch where the model is, with the states that the feature cache lacked made and kept."""
+    """Return the batch on the model's device; compute and store features that the cache lacks."""
     batch = batch.to(run.world.device)
     if run.setup.cache is None or batch.features is None:
         return batch
@@ -141,7 +145,7 @@ def _on_device(run: Run, batch: Batch) -> Batch:
 
 
 def _log(run: Run, progress: Progress, loss: float, norm: float | None) -> None:
-    """Losses of this step, losses by source and rates since the last time; collective."""
+    """Log the loss of this step, and losses by source and rates since the last log; collective."""
     by_source: dict[str, list[float]] = {}
     for part in run.world.gather(progress.sources):
         for source, (total, tokens) in part.items():

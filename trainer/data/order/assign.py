@@ -1,4 +1,4 @@
-"""Which samples of a global batch each rank takes, and in which micro-batch."""
+"""Assignment of a global batch's samples to ranks and micro-batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which rows of a dataset are trained on, how often, and which are kept for validation."""
+"""Sources and shards of a run: probabilities, trained rows, and rows reserved for validation."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -33,7 +33,7 @@ def trained_sources(manifest: Manifest, options: DataOptions) -> tuple[str, ...]
     """The sources that may be drawn from.
 
     Raises:
-        DataError: the dataset has not got them, or none of them.
+        DataError: the dataset lacks a source that `data.sources` names, or has no held-in training set.
     """
     if options.sources is None:
         if not manifest.mixture:
@@ -45,7 +45,7 @@ def trained_sources(manifest: Manifest, options: DataOptions) -> tuple[str, ...]
     for source in options.sources:
         if source not in manifest.splits:
             raise DataError(
-                f"data.sources names {source!r}, which {options.dataset} has not got"
+                f"data.sources names {source!r}, which {options.dataset} does not hold"
                 f"{nearest(source, manifest.splits)}"
             )
     return options.sources

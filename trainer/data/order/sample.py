@@ -1,4 +1,4 @@
-"""Sample k of a run, as the stream hands it to the collator."""
+"""Types of sample k of a run: its origin, its replacements, its texts and images."""
 
 from typing import NamedTuple
 

@@ -20,9 +20,9 @@ T = TypeVar("T")
 class ModelAdapter:
     """Runs a model on batches of requests; each request gets the response that it would get alone.
 
-    The model is taken over: moved to `device`, cast to `compute_dtype`, set to evaluation. `facts` say
-    what it is, for the results. `num_cut_prompts` counts the prompts so far that the Q-Former
-    truncated.
+    The model is changed in place: moved to `device`, cast to `compute_dtype`, set to evaluation mode.
+    `facts` describe it in the results. `num_cut_prompts` counts the prompts that were truncated for the
+    Q-Former so far.
     """
 
     def __init__(
@@ -48,27 +48,27 @@ class ModelAdapter:
         return self.model.image_side
 
     def generate(self, batch: Sequence[ModelInput], decoding: Decoding) -> list[str]:
-        """Generate one text per request, without special tokens and surrounding white space.
+        """Generate one text per request, without special tokens or surrounding whitespace.
 
         Raises:
             EvaluationError: names a record whose prompt is too long, or for which the model fails.
         """
 
-        def answer(places: Sequence[int]) -> list[str]:
+        def respond(places: Sequence[int]) -> list[str]:
             some = [batch[place] for place in places]
             tokenized = self._tokenized(some)
             check_room(some, tokenized, self.model, [decoding.max_new_tokens] * len(some))
             prefix = read(some, tokenized, self.model, self.tokenizers)
             return generate(self.model, self.tokenizers, prefix, decoding)
 
-        return _by_frames(batch, answer)
+        return _by_frames(batch, respond)
 
     def rank(
         self, batch: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
     ) -> list[list[float]]:
         """Return the log-likelihoods of each request's candidates: natural logarithms, summed over tokens.
 
-        Sums are not divided by lengths. With `end_token` that of the end token is among them.
+        They are not normalized by length. With `end_token`, the end token counts as a candidate's last token.
 
         Raises:
             EvaluationError: names a record with a candidate that cannot be scored, and the candidate.
@@ -77,7 +77,7 @@ class ModelAdapter:
             raise ValueError(f"{len(batch)} requests, but {len(candidates)} lists of candidates")
         rows = tokenize_candidates(batch, candidates, self.tokenizers, end_token=end_token)
 
-        def answer(places: Sequence[int]) -> list[list[float]]:
+        def respond(places: Sequence[int]) -> list[list[float]]:
             some = [batch[place] for place in places]
             tokenized = self._tokenized(some)
             longest = [max(map(len, rows[place])) for place in places]
@@ -86,7 +86,7 @@ class ModelAdapter:
             texts = [candidates[place] for place in places]
             return rank(self.model, self.tokenizers, prefix, texts, [rows[p] for p in places])
 
-        return _by_frames(batch, answer)
+        return _by_frames(batch, respond)
 
     def check(
         self,
@@ -96,10 +96,10 @@ class ModelAdapter:
         end_token: bool,
         most_new: int,
     ) -> int:
-        """Check that `most_new` tokens fit behind each prompt, or that every candidate has tokens and fits.
+        """Check that `most_new` tokens fit after each prompt, or that every candidate has tokens and fits.
 
-        Only the number of frames of each request matters. Returns the number of prompts that the
-        Q-Former truncates.
+        Pixels are not used, only the number of frames. Returns the number of prompts that are
+        truncated for the Q-Former.
 
         Raises:
             EvaluationError: names the first record that does not fit.
@@ -122,12 +122,12 @@ class ModelAdapter:
         return tokenized
 
 
-def _by_frames(batch: Sequence[ModelInput], answer: Callable[[Sequence[int]], list[T]]) -> list[T]:
-    """Return responses in the order of `batch`; requests with equally many frames share a forward."""
+def _by_frames(batch: Sequence[ModelInput], respond: Callable[[Sequence[int]], list[T]]) -> list[T]:
+    """Return responses in the order of `batch`; requests with the same number of frames share a batch."""
     groups: dict[int, list[int]] = {}
     for place, each in enumerate(batch):
         groups.setdefault(len(each.pixels), []).append(place)
     found: dict[int, T] = {}
     for places in groups.values():
-        found.update(zip(places, answer(places), strict=True))
+        found.update(zip(places, respond(places), strict=True))
     return [found[place] for place in range(len(batch))]

@@ -1,4 +1,4 @@
-"""Beams of one prompt share a row of a decoder, where transformers gives each a row of its own.
+"""Cache for beam search: the beams of a prompt share one decoder row, where transformers gives each its own.
 
 Transformers reads a prompt once for every beam, keeps its keys and values as often, and copies all of them at
 every step to reorder the surviving beams. Here a row holds one prompt and behind it what all beams

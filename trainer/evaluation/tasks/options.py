@@ -57,7 +57,7 @@ class EvaluationOptions:
                 )
         if self.backbone is not None and self.backbone not in BACKBONES:
             raise EvaluationError(
-                f"--backbone {self.backbone!r} is none of the paper's{nearest(self.backbone, BACKBONES)}: "
+                f"unknown --backbone {self.backbone!r}{nearest(self.backbone, BACKBONES)}; the paper has "
                 f"{', '.join(BACKBONES)}"
             )
         if self.submission and self.limit is not None:

@@ -137,7 +137,7 @@ def read_vocabulary(
     except OSError as error:
         raise EvaluationError(f"{path}: {error.strerror or error}; {REMEDY}") from None
     if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise EvaluationError(f"{path} is not the vocabulary that was built; {REMEDY}")
+        raise EvaluationError(f"{path} does not match its sha256 in the manifest; {REMEDY}")
     answers = pq.read_table(pa.BufferReader(data), columns=["answer"]).column("answer").to_pylist()
     if not all(isinstance(answer, str) for answer in answers):
         raise EvaluationError(f"{path} holds answers that are no text; {REMEDY}")

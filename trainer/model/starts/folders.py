@@ -47,7 +47,7 @@ def model_folder(place: str | Path, needed: str = "config.json") -> Path:
         raise ModelError(f"no such folder: {place}") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise ModelError(
-            f"{place} is no folder here, and the Hub gave none: {str(error).splitlines()[0]}"
+            f"{place} is not a local folder, and could not be read from the Hub: {str(error).splitlines()[0]}"
         ) from error
 
 
@@ -90,7 +90,7 @@ def read_pickle(path: Path) -> State:
             raise ModelError(f"cannot read {path} as tensors: {first}") from error
     state = loaded.get("model", loaded) if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ModelError(f"{path} holds something else than tensors by name")
+        raise ModelError(f"{path} does not hold tensors by name")
     return cast(State, state)
 
 
@@ -99,8 +99,8 @@ def _check_floats(path: Path, state: State) -> None:
     for name, tensor in state.items():
         if not tensor.is_floating_point() and not name.endswith("position_ids"):
             raise ModelError(
-                f"{path} holds {name} as {str(tensor.dtype).removeprefix('torch.')}, a weight is of floats; is the "
-                "model quantised? Take one that is not"
+                f"{path} holds {name} as {str(tensor.dtype).removeprefix('torch.')}, but weights must be floating point; "
+                "is the model quantised? Use one that is not"
             )
 
 

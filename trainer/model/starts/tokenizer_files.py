@@ -44,8 +44,8 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     blank = [name for name, token in used.items() if token is not None and not token.strip()]
     if blank:
         raise ModelError(
-            f"the tokenizer of {folder} has a blank {' and '.join(blank)}: old conversions of LLaMA "
-            "do. Write the token, such as </s>, or null, into its tokenizer_config.json and special_tokens_map.json"
+            f"the tokenizer of {folder} has a blank {' and '.join(blank)}, as in old conversions of "
+            "LLaMA. Write the token, such as </s>, or null, into its tokenizer_config.json and special_tokens_map.json"
         )
     tokenizer.truncation_side = "left"
     return tokenizer
