@@ -47,6 +47,10 @@ class Reason(StrEnum):
     NO_TEMPLATE = "no_template"  # no template fits the fields that the example has
     TEMPLATE_FAILED = "template_failed"  # the drawn template fails on the example's fields
     UNKNOWN_SPLIT = "unknown_split"
+    NO_IMAGE = "no_image"  # a row that names no image or video
+    REMOTE_MEDIA = "remote_media"  # an image given by a URL
+    UNKNOWN_LABEL = "unknown_label"
+    TRUNCATED_FILE = "truncated_file"  # a file is cut off or corrupt from this place on
 
 
 class RowRejectedError(Exception):

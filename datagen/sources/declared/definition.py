@@ -1,0 +1,249 @@
+"""The language of source files: what a user may say about own data, as pydantic models.
+
+The models check what can be said of the file alone. That files exist, columns are there and texts fit
+is found when the data are read.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+TaskName: TypeAlias = Literal[
+    "caption",
+    "vqa",
+    "multiple_choice",
+    "yes_no",
+    "classification",
+    "statement",
+    "conversation",
+    "document_vqa",
+    "prompt",
+]
+Use: TypeAlias = Literal["train", "evaluate", "hidden", "ignore"]
+FormatName: TypeAlias = Literal[
+    "json",
+    "jsonl",
+    "csv",
+    "tsv",
+    "parquet",
+    "saved",
+    "class_folders",
+    "imagefolder",
+    "webdataset",
+]
+OneOrMore: TypeAlias = str | list[str]
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Format(_Strict):
+    """How rows lie in the files; `type` follows from the file's name unless given.
+
+    `encoding` is never guessed. `header` names the columns of a CSV file that has none; `quote: ""`
+    takes quotation marks as characters. `extra_cells: join` puts cells beyond the header's into the
+    last column, with the delimiter.
+    """
+
+    type: FormatName | None = None
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    quote: str = Field('"', max_length=1)
+    header: list[str] | None = None
+    extra_cells: Literal["reject", "join"] = "reject"
+
+
+class Join(_Strict):
+    """Rows of another file, found by a key: `{file: captions.json, rows: images, by: image_id}`.
+
+    `by` is a column of both, or `{left: image_id, right: id}`. The row found is the column `name` of the
+    left row, by default the file's stem or the last part of `rows`. Keys are compared as text, so that
+    7 finds "7".
+    """
+
+    file: OneOrMore
+    rows: str | None = None
+    by: str | Mapping[Literal["left", "right"], str]
+    name: str | None = None
+    many: bool = False
+    format: Format = Format()
+
+
+class Images(_Strict):
+    """Where images lie and how rows name them.
+
+    `root` is relative to the source file. `pattern` makes a path of columns:
+    `scans/XR_{image_id:012d}.png`. `replace_prefix` maps the beginnings of other machines' paths;
+    `separators: windows` takes backslashes as separators. `marker` is the text that stands for an image
+    in a prompt; it is taken out, and its number must be that of the images if `count_markers`.
+    """
+
+    root: str = "."
+    pattern: str | None = None
+    replace_prefix: Mapping[str, str] = Field(default_factory=dict)
+    separators: Literal["posix", "windows"] = "posix"
+    marker: str | None = "<image>"
+    count_markers: bool = True
+    missing_column: Literal["reject", "skip"] = "reject"
+    several: Literal["keep", "first", "reject"] = "keep"
+    member: str | None = None
+
+
+class Videos(_Strict):
+    """Where videos lie; rows name them in `columns.video`, with `start` and `end` in seconds."""
+
+    root: str = "."
+
+
+class Answers(_Strict):
+    """What an answer is: never guessed.
+
+    `is` is the answer's `text`, its `index` among the choices counted from `first`, its `letter`
+    (A for the first choice) or the `key` of choices that are an object. `separator` parts a cell of
+    choices, or of answers with `several`. `json` takes a cell that holds a JSON list as that list.
+    `true_words` and `false_words` are the words for yes and no, compared without case.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    is_: Literal["text", "index", "letter", "key"] = Field("text", alias="is")
+    first: int = Field(0, ge=0)
+    separator: str | None = None
+    several: bool = True
+    true_words: list[str] = Field(default_factory=lambda: ["yes", "true", "1"])
+    false_words: list[str] = Field(default_factory=lambda: ["no", "false", "0"])
+    missing_words: list[str] = Field(default_factory=list)
+
+
+class Roles(_Strict):
+    """Who speaks in the turns of a conversation."""
+
+    role: str = "from"
+    content: str = "value"
+    user: list[str] = Field(default_factory=lambda: ["human", "user"])
+    assistant: list[str] = Field(default_factory=lambda: ["gpt", "assistant"])
+    system: list[str] = Field(default_factory=lambda: ["system"])
+
+
+class Columns(_Strict):
+    """Which column holds what: the name of a column, or a JMESPath expression over the row.
+
+    A name that is a column of the row wins over its meaning as an expression.
+    """
+
+    image: str | None = None
+    video: str | None = None
+    start: str | None = None
+    end: str | None = None
+    question: OneOrMore | None = None
+    answers: str | None = None
+    choices: OneOrMore | None = None
+    context: str | None = None
+    caption: str | None = None
+    label: str | None = None
+    statement: str | None = None
+    text: str | None = None
+    ocr_tokens: str | None = None
+    turns: str | None = None
+    history: str | None = None
+    system: str | None = None
+    prompt: OneOrMore | None = None
+    target: str | None = None
+    id: str | None = None
+    group: str | None = None
+    split: str | None = None
+    tags: Mapping[str, str] = Field(default_factory=dict)
+
+
+class HoldOut(_Strict):
+    """A share of the rows for a split, chosen by the hash of the image (or another column)."""
+
+    split: str = "val"
+    share: float = Field(gt=0, lt=1)
+    by: str = "image"
+    seed: int = 0
+
+
+class SplitList(_Strict):
+    """A split given by a text file that lists, one a line, the values of a column."""
+
+    list: str
+    column: str = "image"
+
+
+class Hub(_Strict):
+    """A data set of the Hugging Face Hub, or a local copy of one as `repo`."""
+
+    repo: str
+    config: str | None = None
+    revision: str | None = None
+
+
+class Evaluation(_Strict):
+    """How the evaluation splits are evaluated; defaults follow from the task."""
+
+    prompt: str | None = None
+    decode: Mapping[str, Any] = Field(default_factory=dict)
+    metric: str | None = None
+    candidates: OneOrMore | None = None
+
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class Definition(_Strict):
+    """One source, as its file says; `base` is the folder of that file and no part of its identity.
+
+    See `docs/reference/source_files.md` for every key.
+    """
+
+    name: str
+    title: str | None = None
+    task: TaskName
+    preset: str | None = None
+    files: OneOrMore | Mapping[str, OneOrMore] | None = None
+    hub: Hub | None = None
+    format: Format = Format()
+    rows: str | None = None
+    join: Join | list[Join] = Field(default_factory=list)
+    json_columns: OneOrMore = Field(default_factory=list, alias="json")
+    each: OneOrMore | None = None
+    columns: Columns = Columns()
+    images: Images = Images()
+    videos: Videos = Videos()
+    answer: Answers = Answers()
+    roles: Roles = Roles()
+    question: str | None = None
+    splits: Mapping[str, OneOrMore | SplitList] = Field(default_factory=dict)
+    hold_out: HoldOut | None = None
+    use: Mapping[str, Use] = Field(default_factory=dict)
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    max_missing_images: float = Field(0.05, ge=0, le=1)
+    licence: str | None = None
+    home: str | None = None
+    citation: str | None = None
+    templates: OneOrMore | None = None
+    evaluation: Evaluation = Evaluation()
+    base: str = Field(".", exclude=True)
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("name")
+    @classmethod
+    def _is_an_id(cls, name: str) -> str:
+        if NAME.fullmatch(name) is None:
+            raise ValueError(
+                f"{name!r} is no id: lower-case letters, digits and _, beginning with a letter"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _has_data(self) -> "Definition":
+        if (self.files is None) == (self.hub is None):
+            raise ValueError("give either files or hub")
+        return self

@@ -1,0 +1,75 @@
+"""A row of a user's file: its place, and its content as plain Python values or the reason why it has none."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from datagen.errors import Reason
+from datagen.schema.adapter import Rejected
+
+Value: TypeAlias = Mapping[str, Any]
+"""Columns by name. Values are those of JSON, and bytes for binary cells and members of a tar."""
+
+
+class Place(Struct, frozen=True, omit_defaults=True):
+    """The place of a row, by which a person finds it again.
+
+    `file` is relative to the folder of the source file. `row` counts data rows from 1, without headers
+    and blank lines; `line` is the physical line on which it begins, from 1. `pointer` is a JSON pointer
+    (RFC 6901), `key` names a sample of a tar, `split` the part of a saved data set.
+    """
+
+    file: str
+    row: int | None = None
+    line: int | None = None
+    pointer: str | None = None
+    key: str | None = None
+    split: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.file]
+        for name in ("split", "row", "line", "key"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f"{name} {value}")
+        return ", ".join(parts)
+
+
+class RawRow(Struct, frozen=True):
+    """One row as a reader yields it; `text` is its content as it stands in the file, cut to a few kB."""
+
+    place: Place
+    value: Value | Rejected
+    text: str = ""
+
+
+class Problem(Struct, frozen=True):
+    """Something about the data that their owner should know.
+
+    `reject`: no record is made of it; `count`: it is left out on purpose; `warn`: a record is made.
+    """
+
+    place: Place
+    severity: Literal["reject", "count", "warn"]
+    reason: Reason | str
+    message: str
+
+
+class Mapped(Struct, kw_only=True):
+    """One example to be, made of a row by a definition; images and split are still as the row names them.
+
+    `part` tells the examples of a row apart (`turn2`, `Question 10`); `fields` are typed fields of
+    `datagen.schema.example.Example`. An item of `images` is a path or a URL, or a mapping with `bytes`,
+    `path` or both; `split` is the value of the split column.
+    """
+
+    fields: dict[str, Any]
+    images: list[Any]
+    part: str | None = None
+    video: str | None = None
+    clip: tuple[float, float] | None = None
+    native_id: str | None = None
+    group: str | None = None
+    split: str | None = None
+    tags: dict[str, str] | None = None
