@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class UnsupportedSyntaxError(ValueError):
     """A template text that the closed language does not allow.
 
-    `field` is the name at fault, if any; `remedy` says what to write instead.
+    `field` is the name at fault, if any; `remedy` is what to write instead.
     """
 
     def __init__(self, message: str, remedy: str, field: str | None = None) -> None:

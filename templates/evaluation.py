@@ -139,11 +139,11 @@ class Evaluation(_Part):
             raise ValueError("`verbalizers` goes with candidates: verbalizers")
         if (self.server is None) != (self.validation_split is None):
             raise ValueError("`server` and `validation_split` go together")
-        said = {name for name in self.model_fields_set if getattr(self, name) is not None}
-        if untold := sorted(said - {"read_in", "differences"} - set(self.read_in)):
-            raise ValueError(f"read_in does not say where {', '.join(untold)} was read")
-        if unknown := sorted(set(self.read_in) - said):
-            raise ValueError(f"read_in speaks of {', '.join(unknown)}, which is not given")
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        if missing := sorted(given - {"read_in", "differences"} - set(self.read_in)):
+            raise ValueError(f"read_in has no place for {', '.join(missing)}")
+        if unknown := sorted(set(self.read_in) - given):
+            raise ValueError(f"read_in has a place for {', '.join(unknown)}, which is not given")
         return self
 
     def ends(self, language_model: LanguageModel) -> bool:

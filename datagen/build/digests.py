@@ -68,7 +68,7 @@ def count_and_compare(
 ) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
     """The number of members of every set, and of those that each of `pairs` has in common.
 
-    Takes about `max_bytes` of memory, however large the sets: as many ranges as that asks for are
+    Takes about `max_bytes` of memory, however large the sets: as many ranges as that needs are
     counted one after the other.
     """
     counts, shared = dict.fromkeys(sets, 0), Counter(dict.fromkeys(pairs, 0))
@@ -98,7 +98,7 @@ def _distinct(digests: Digests) -> Digests:
 
 
 def _place(file: BinaryIO, part: DigestFile, number: int, num_ranges: int) -> int:
-    """Where range `number` begins in a file, and all before it end."""
+    """Return the offset in a file at which range `number` begins."""
     if number == num_ranges:
         return part.num_digests
 

@@ -149,7 +149,7 @@ def _entry(work: SplitWork, groups: int, staging: Staging) -> SplitEntry:
     plan = work.plan
     counts = load_source(plan.source).card.splits[plan.split].counts
     return SplitEntry(
-        layout=plan.spelling,
+        layout=plan.layout_name,
         rows=plan.rows,
         read=work.read,
         written=work.written,

@@ -11,7 +11,7 @@ CLOSE = 0.8
 """Likeness of two file names, from 0 to 1, from which one is named as the nearest of the other."""
 
 _LLAVA_MIX = (
-    "all three parts in one file, which does not say what belongs to which; download the parts "
+    "all three parts in one file, without the part of each row; download the parts "
     "conversation_58k.json, detail_23k.json and complex_reasoning_77k.json"
 )
 LOOKALIKES: Mapping[str, Mapping[str, str]] = {
@@ -29,13 +29,13 @@ LOOKALIKES: Mapping[str, Mapping[str, str]] = {
 
 
 def layout_sentence(source: Source, split: str, raw: str, files: Files) -> str:
-    """Return what each layout of a split lacks, in one sentence."""
+    """Name the missing files of each layout of a split, in one sentence."""
     folder = f"{raw}/{source.card.folder}"
     parts = []
     layouts = [layout for layout in source.splits if layout.split == split]
     for layout in layouts:
         absent = [name for name in layout.files() if not raw_exists(files, f"{folder}/{name}")]
-        named = f" (layout {layout.spelling})" if len(layouts) > 1 else ""
+        named = f" (layout {layout.layout_name})" if len(layouts) > 1 else ""
         parts.append(f"{', '.join(absent)}{named}")
     return f"{split} lacks {', or '.join(parts)}"
 

@@ -1,6 +1,6 @@
 """Leakage: examples and images that training and evaluation splits share.
 
-The paper keeps evaluation data of every set out of all training sets. Images shared between, say,
+The paper keeps evaluation data of every set out of all training sets. Images shared between, for example,
 a captioning test set and a question-answering training set are common in public data (both use COCO)
 and reported; a shared *example*, the same text about the same image, is contamination.
 """

@@ -1,10 +1,10 @@
-"""The state of all media that a build looked at, and which of them changed since.
+"""State of the media that a build read, and the media that changed since.
 
-A look at an image or video is valid while its size and time of last change hold. States lie beside
-each staged range, so that a resumed build repeats the looks that are no longer valid, and in
-`media_states.parquet` of the finished dataset, so that the next run of the same build can tell what
-changed. Times differ from machine to machine: like the report of a run, the file is outside the
-dataset's byte-identity.
+An image or video has changed if its size or its time of last change is another. States lie beside each
+staged range, so that a resumed build stages ranges with changed media again, and in
+`media_states.parquet` of the finished dataset, so that the next run of the same build finds changes.
+Times differ from machine to machine: like the report of a run, the file is no part of the bytes that
+are equal wherever a dataset is built.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from datagen.media.media import MISSING, MediaRoots
 
 STATES_NAME = "media_states.parquet"
 THREADS = 8
-"""A look at a remote file is mostly waiting."""
+"""Threads that read the states: on remote storage that is mostly waiting."""
 
 _SCHEMA = pa.schema(
     [
@@ -37,7 +37,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class MediaChange:
-    """An image or video of another state than when a build looked at it."""
+    """An image or video that changed since a build read it."""
 
     path: str
     before: str
@@ -90,7 +90,7 @@ def saved_states(
 ) -> Iterator[tuple[tuple[str, str], dict[str, str]]] | None:
     """Yield (source, split) and states, as often as there are staged ranges, or return None.
 
-    None means that the dataset does not say what its build looked at.
+    None: the dataset has no states of media.
     """
     if not files.exists(f"{dataset}/{STATES_NAME}"):
         return None

@@ -99,31 +99,31 @@ class BuildOptions(BaseModel):
 
 
 def make_options(**values: object) -> BuildOptions:
-    """`BuildOptions`, with all mistakes in one sentence of ours.
+    """Return `BuildOptions` of these values.
 
     Raises:
-        OptionError: some value is not allowed.
+        OptionError: some values are not allowed; names all of them.
     """
     try:
         return BuildOptions.model_validate(values)
     except ValidationError as error:
-        mistakes = [
+        errors = [
             f"--{'-'.join(map(str, e['loc'])).replace('_', '-')}: {e['msg']}"
             if e["loc"]
             else e["msg"]
             for e in error.errors()
         ]
-        raise OptionError("; ".join(mistakes).replace("Value error, ", "")) from None
+        raise OptionError("; ".join(errors).replace("Value error, ", "")) from None
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `4GB`, `512M` or `1073741824`; units are powers of 1024.
+    """Return the bytes of `4GB`, `512M` or `1073741824`; units are powers of 1024.
 
     Raises:
-        ValueError: it is no size.
+        ValueError: `text` is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no size, write for example 4GB")
+        raise ValueError(f"{text!r} is not a size; write for example 4GB")
     power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
     return int(float(match[1]) * 1024**power)

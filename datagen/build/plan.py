@@ -31,7 +31,7 @@ class RangePlan:
 
 @dataclass(frozen=True)
 class LookupPlan:
-    """A join: the file that is read and the saved index of its keys. Without file, nothing is found."""
+    """A join: the file that is read and the saved index of its keys. Without a file, nothing is found."""
 
     path: str | None
     index_path: str
@@ -48,11 +48,11 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """All that is needed to stage and write one split. `spelling` names the layout that is read."""
+    """All that is needed to stage and write one split, in the layout that its files have."""
 
     source: str
     split: str
-    spelling: str
+    layout_name: str
     path: str
     kind: Kind
     ranges: tuple[RangePlan, ...]
@@ -94,11 +94,11 @@ class BuildPlan:
 def choose_splits(
     options: BuildOptions, files: Files
 ) -> tuple[list[tuple[Source, SplitFiles]], list[MissingSplit]]:
-    """The splits whose files are complete, and the others.
+    """Return the splits whose files are complete, and the others.
 
     Raises:
         OptionError: a source or split is unknown.
-        RawDataError: a source that was asked for by name, or every source, has no complete split.
+        RawDataError: a source named in `options`, or every source, has no complete split.
     """
     sources = [load_source(source_id) for source_id in options.sources or SOURCE_IDS]
     known = {split for source in sources for split in source.split_names()}

@@ -79,7 +79,7 @@ def input_files(
 def index_files(
     options: BuildOptions, files: Files, chosen: Iterable[tuple[Source, SplitFiles]]
 ) -> dict[str, JsonIndex]:
-    """One pass over every file that the chosen splits read: path -> where its rows are.
+    """Index every file that the chosen splits read, once: path -> the places of its rows.
 
     Raises:
         RawDataError: for all files that cannot be used.
@@ -100,7 +100,7 @@ def index_files(
             rows = vocabulary.rows
             wanted[f"{folder}/{rows.file}"][rows.path] = rows
     indexes: dict[str, JsonIndex] = {}
-    mistakes: list[str] = []
+    errors: list[str] = []
     for path, parts in wanted.items():
         try:
             with open_raw(files, path) as file:
@@ -112,11 +112,11 @@ def index_files(
                     data = file.read()
                     indexes[path] = JsonIndex(len(data), hashlib.sha256(data).hexdigest(), {})
         except RawDataError as error:
-            mistakes.append(str(error))
+            errors.append(str(error))
         except OSError as error:
-            mistakes.append(f"{path} cannot be read: {error.strerror}")
-    if mistakes:
-        raise RawDataError("\n".join(mistakes))
+            errors.append(f"{path} cannot be read: {error.strerror}")
+    if errors:
+        raise RawDataError("\n".join(errors))
     return indexes
 
 
@@ -150,7 +150,7 @@ class _Planner:
         return SplitPlan(
             source=source.id,
             split=layout.split,
-            spelling=layout.spelling,
+            layout_name=layout.layout_name,
             path=path,
             kind=container.kind,
             ranges=ranges,
@@ -266,8 +266,8 @@ class _Planner:
             if lookup.orphans is not None:
                 driving = self._path(source, layout.rows.file)
                 with open_raw(self.files, driving) as rows:
-                    asked = keys_of(rows, self._container(driving, layout.rows.path), lookup.by)
-                for entry in index.without(asked):
+                    wanted = keys_of(rows, self._container(driving, layout.rows.path), lookup.by)
+                for entry in index.without(wanted):
                     message = f"no row of {layout.rows.file} has this {lookup.key!r}"
                     log.reject(lookup.file, row_at(entry), lookup.orphans, message)
 

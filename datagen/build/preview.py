@@ -1,4 +1,4 @@
-"""Examples of a raw folder without building anything: what a template author looks at."""
+"""Preview: examples of a raw folder, without building it, for authors of templates."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -15,7 +15,7 @@ from datagen.schema.example import Example
 
 
 class _AnyMedia:
-    """Stands for images and videos, which do not matter to a template: each is where it may be."""
+    """Takes every image and video for present and reads none: templates do not need them."""
 
     reencoded = 0
     packed_bytes = 0

@@ -1,9 +1,9 @@
-"""Where a build keeps its unfinished work, so that a killed build goes on where it was.
+"""The staging folder: unfinished work of a build, from which a killed build resumes.
 
 The folder lies beside the output and is named after the build's fingerprint. `output/` grows into the
-dataset; the rest is intermediate. A file is there whole or not at all, and a JSON report beside it is
-written last: what has a report is done. A staged range is not forced to the disk, so a power cut may
-shorten it, which its report's sizes show.
+dataset; the rest is intermediate. Each file is written atomically, and a JSON report beside it last:
+a range or shard with a report is done. Staged ranges are not synced to the disk; a power cut may
+truncate one, and then its size is not that of its report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ class Place(Struct, frozen=True):
 class RangeReport(Struct, frozen=True, kw_only=True):
     """Outcomes of the rows of one range.
 
-    `read` counts examples-to-be, not rows of the file; `files` has the bytes of each file staged.
+    `read` counts examples, rejected and filtered ones among them, not rows of the file; `files` has the
+    size of each staged file in bytes.
     """
 
     source: str
@@ -75,8 +76,8 @@ class Staging:
     def range(self, source: str, split: str, number: int, what: str) -> str:
         """Return the path of a staged range's file.
 
-        `what` is blocks, keys, images, rejected.jsonl, media.json (the state of all media that were
-        looked at) or report.json.
+        `what` is blocks, keys, images, rejected.jsonl, media.json (the state of the range's media) or
+        report.json.
         """
         return f"{self.root}/ranges/{source}/{split}/{number:06d}.{what}"
 
@@ -92,5 +93,8 @@ class Staging:
         return f"data/{source}/{split}-{shard:05d}-of-{num_shards:05d}.parquet"
 
     def shard(self, source: str, split: str, shard: int, what: str) -> str:
-        """`what` is rejected.jsonl, groups or texts (their digests), or report.json."""
+        """Return the path of a shard's file.
+
+        `what` is rejected.jsonl, groups or texts (their digests), or report.json.
+        """
         return f"{self.root}/shards/{source}/{split}/{shard:05d}.{what}"

@@ -65,12 +65,12 @@ def check_limits(
 ) -> None:
     """Refuse a build that rejected more than the options, or the sources' cards, allow.
 
-    `first_message` tells, by source and reason, of the first row that was rejected for it.
+    `first_message` has, by source and reason, the message of the first row that was rejected.
 
     Raises:
         RejectLimitError: for all sources that are past a limit.
     """
-    mistakes = []
+    errors = []
     roots = media_roots(options)
     for source in dict.fromkeys(each.source for each in plan.splits):
         mine = [each for each in work if each.plan.source == source]
@@ -83,7 +83,7 @@ def check_limits(
             allowed = card.max_missing_media
         if absent > allowed * read:
             folders = ", ".join(roots[media.collection] for media in card.media)
-            mistakes.append(
+            errors.append(
                 f"{source}: {absent:,} of {read:,} records lack their image or clip in {folders}, more "
                 f"than {allowed:.1%}; download them, say where they are with --image-root, or keep the "
                 f"references with --missing-images keep; first: {first_message[source, MISSING]}"
@@ -92,10 +92,10 @@ def check_limits(
         if total > options.max_reject_fraction * read:
             reason = max(rejected, key=lambda name: rejected[name])
             counts = ", ".join(f"{number:,} {name}" for name, number in rejected.items())
-            mistakes.append(
+            errors.append(
                 f"{source}: {total:,} of {read:,} rows rejected ({counts}), more than "
                 f"--max-reject-fraction {options.max_reject_fraction}; first {reason}: "
                 f"{first_message[source, reason]}"
             )
-    if mistakes:
-        raise RejectLimitError("\n".join(["nothing was published:", *mistakes]))
+    if errors:
+        raise RejectLimitError("\n".join(["nothing was published:", *errors]))

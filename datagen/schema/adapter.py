@@ -146,7 +146,7 @@ class Table:
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """The files of one split in one of its official layouts (`spelling`)."""
+    """The files of one split in one of its official layouts, `layout_name`."""
 
     split: str
     rows: Rows
@@ -154,7 +154,7 @@ class SplitFiles:
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     hidden_answers: bool = False
-    spelling: str = "official"
+    layout_name: str = "official"
 
     def files(self) -> tuple[str, ...]:
         """Names of the files that the split cannot be read without, each once."""

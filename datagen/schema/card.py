@@ -68,7 +68,7 @@ class FileCard(_Frozen):
 
     name: str
     splits: tuple[str, ...]
-    spelling: str = "official"  # which of several official layouts it belongs to
+    layout_name: str = "official"  # which of several official layouts it belongs to
     download: Fact[str] = Fact()
     required: bool = True
 

@@ -135,19 +135,19 @@ SPLITS = (
             split,
             Rows("dataset_coco.json", KarpathyImage, path=("images",), split_of=_karpathy_split),
             karpathy,
-            spelling="karpathy",
+            layout_name="karpathy",
         )
         for split in ("train", "val", "test")
     ),
     SplitFiles(
-        "train", Rows("coco_karpathy_train.json", LavisCaption), lavis_train, spelling="lavis"
+        "train", Rows("coco_karpathy_train.json", LavisCaption), lavis_train, layout_name="lavis"
     ),
     *(
         SplitFiles(
             split,
             Rows(f"coco_karpathy_{split}.json", LavisImage),
             lavis_evaluation,
-            spelling="lavis",
+            layout_name="lavis",
         )
         for split in ("val", "test")
     ),
@@ -160,7 +160,7 @@ SPLITS = (
                 "captions_train2014.json", Image, path=("images",), key="id", by="image_id"
             )
         },
-        spelling="captions_2014",
+        layout_name="captions_2014",
     ),
     SplitFiles(
         "val",
@@ -177,7 +177,7 @@ SPLITS = (
                 orphans=Reason.INCONSISTENT_ROW,
             )
         },
-        spelling="captions_2014",
+        layout_name="captions_2014",
     ),
 )
 
@@ -215,14 +215,14 @@ CARD = SourceCard(
         FileCard(
             name="dataset_coco.json",
             splits=("train", "val", "test"),
-            spelling="karpathy",
+            layout_name="karpathy",
             download=unverified(_KARPATHY),
         ),
         *(
             FileCard(
                 name=f"coco_karpathy_{split}.json",
                 splits=(split,),
-                spelling="lavis",
+                layout_name="lavis",
                 download=unverified(f"{_LAVIS}coco_karpathy_{split}.json", _LAVIS_CONFIG),
             )
             for split in ("train", "val", "test")
@@ -231,7 +231,7 @@ CARD = SourceCard(
             FileCard(
                 name=f"captions_{split}2014.json",
                 splits=(split,),
-                spelling="captions_2014",
+                layout_name="captions_2014",
                 download=unverified(_COCO),
             )
             for split in ("train", "val")

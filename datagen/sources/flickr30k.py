@@ -110,14 +110,19 @@ SPLITS = (
             split,
             Rows(_KARPATHY_FILE, KarpathyImage, path=("images",), split_of=_split_of),
             karpathy,
-            spelling="karpathy",
+            layout_name="karpathy",
         )
         for split in ("train", "val", "test")
     ),
-    SplitFiles("train", Rows("flickr30k_train.json", LavisCaption), lavis_train, spelling="lavis"),
+    SplitFiles(
+        "train", Rows("flickr30k_train.json", LavisCaption), lavis_train, layout_name="lavis"
+    ),
     *(
         SplitFiles(
-            split, Rows(f"flickr30k_{split}.json", LavisImage), lavis_evaluation, spelling="lavis"
+            split,
+            Rows(f"flickr30k_{split}.json", LavisImage),
+            lavis_evaluation,
+            layout_name="lavis",
         )
         for split in ("val", "test")
     ),
@@ -151,14 +156,14 @@ CARD = SourceCard(
         FileCard(
             name=_KARPATHY_FILE,
             splits=("train", "val", "test"),
-            spelling="karpathy",
+            layout_name="karpathy",
             download=unverified(_KARPATHY),
         ),
         *(
             FileCard(
                 name=f"flickr30k_{split}.json",
                 splits=(split,),
-                spelling="lavis",
+                layout_name="lavis",
                 download=unverified(f"{_LAVIS}flickr30k_{split}.json", _LAVIS_CONFIG),
             )
             for split in ("train", "val", "test")

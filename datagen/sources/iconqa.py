@@ -132,7 +132,7 @@ SPLITS = (
             split,
             Rows(f"iconqa_data/iconqa/{split}/{TASK}/*/data.json", ProblemFile, kind="lines"),
             folders,
-            spelling="folders",
+            layout_name="folders",
         )
         for split in SPLIT_NAMES
     ),
@@ -165,7 +165,7 @@ CARD = SourceCard(
             FileCard(
                 name=f"iconqa_data/iconqa/{split}/{TASK}/*/data.json",
                 splits=(split,),
-                spelling="folders",
+                layout_name="folders",
                 download=_DOWNLOAD,
             )
             for split in SPLIT_NAMES

@@ -70,7 +70,7 @@ SPLITS = (
         for split in SPLIT_NAMES
     ),
     *(
-        SplitFiles(split, Rows(f"{split}.csv", HqgaQuestion, kind="csv"), hqga, spelling="hqga")
+        SplitFiles(split, Rows(f"{split}.csv", HqgaQuestion, kind="csv"), hqga, layout_name="hqga")
         for split in SPLIT_NAMES
     ),
 )
@@ -101,7 +101,7 @@ CARD = SourceCard(
             FileCard(
                 name=f"{split}.csv",
                 splits=(split,),
-                spelling="hqga",
+                layout_name="hqga",
                 download=unverified(_HQGA, "the repository's file list"),
             )
             for split in SPLIT_NAMES

@@ -119,8 +119,8 @@ def _load_tokens(data: bytes) -> dict[str, str]:
 
 _ROWS = Rows("dataset.json", Cover, kind="object", split_of=_split_of)
 SPLITS = tuple(
-    SplitFiles(split, _ROWS, examples, tables=tables, spelling=spelling)
-    for spelling, tables in (
+    SplitFiles(split, _ROWS, examples, tables=tables, layout_name=layout_name)
+    for layout_name, tables in (
         ("with_ocr_tokens", {"ocr": Table("ocr_tokens.jsonl", _load_tokens)}),
         ("official", {}),
     )
@@ -158,15 +158,15 @@ CARD = SourceCard(
             FileCard(
                 name="dataset.json",
                 splits=("train", "val", "test"),
-                spelling=spelling,
+                layout_name=layout_name,
                 download=unverified(_HOME),
             )
-            for spelling in ("with_ocr_tokens", "official")
+            for layout_name in ("with_ocr_tokens", "official")
         ),
         FileCard(
             name="ocr_tokens.jsonl",
             splits=("train", "val", "test"),
-            spelling="with_ocr_tokens",
+            layout_name="with_ocr_tokens",
         ),
     ),
     media=(

@@ -47,7 +47,7 @@ from datagen.schema.card import (
 from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
-SPELLINGS = ("zeroshot", "random")
+LAYOUTS = ("zeroshot", "random")
 OFFICIAL_NAMES = {"train": "train", "val": "dev", "test": "test"}
 LINK = re.compile(r"/((?:train|val)2017)/((\d{12})\.jpg)\Z", re.ASCII)
 
@@ -110,11 +110,11 @@ def _voters(voters: list[int] | str | None) -> str:
 SPLITS = tuple(
     SplitFiles(
         split,
-        Rows(f"{spelling}/{name}.jsonl", Judgement, kind="lines"),
+        Rows(f"{layout_name}/{name}.jsonl", Judgement, kind="lines"),
         examples,
-        spelling=spelling,
+        layout_name=layout_name,
     )
-    for spelling in SPELLINGS
+    for layout_name in LAYOUTS
     for split, name in OFFICIAL_NAMES.items()
 )
 
@@ -152,12 +152,12 @@ CARD = SourceCard(
     },
     files=tuple(
         FileCard(
-            name=f"{spelling}/{name}.jsonl",
+            name=f"{layout_name}/{name}.jsonl",
             splits=(split,),
-            spelling=spelling,
-            download=unverified(f"{_HOME}/tree/master/data/splits/{spelling}", _README),
+            layout_name=layout_name,
+            download=unverified(f"{_HOME}/tree/master/data/splits/{layout_name}", _README),
         )
-        for spelling in SPELLINGS
+        for layout_name in LAYOUTS
         for split, name in OFFICIAL_NAMES.items()
     ),
     media=(

@@ -5,7 +5,7 @@ Li et al., "BLIP", ICML 2022. Home: https://github.com/salesforce/BLIP.
 Files, in `RAW/web_capfilt/`, any of these, the first that is there is read:
 
 - `lavis`: `annotation.json`, as LAVIS reads it: a path and a caption a row;
-- BLIP's own lists of an address and a caption a row, each a spelling of its own:
+- BLIP's own lists of an address and a caption a row, each a layout of its own:
   `ccs_{synthetic_filtered_large,synthetic_filtered,filtered}.json` (CC3M, CC12M and SBU), then
   `laion_{..}.json` (LAION). The size that the paper gives, 14M, fits the first family.
 
@@ -83,9 +83,9 @@ WEB_FILES = tuple(
 """BLIP's lists, less the `.json`; the one that is preferred comes first."""
 
 SPLITS = (
-    SplitFiles("train", Rows("annotation.json", LavisCaption), lavis, spelling="lavis"),
+    SplitFiles("train", Rows("annotation.json", LavisCaption), lavis, layout_name="lavis"),
     *(
-        SplitFiles("train", Rows(f"{name}.json", WebCaption), web, spelling=name)
+        SplitFiles("train", Rows(f"{name}.json", WebCaption), web, layout_name=name)
         for name in WEB_FILES
     ),
 )
@@ -112,12 +112,12 @@ CARD = SourceCard(
         ),
     },
     files=(
-        FileCard(name="annotation.json", splits=("train",), spelling="lavis"),
+        FileCard(name="annotation.json", splits=("train",), layout_name="lavis"),
         *(
             FileCard(
                 name=f"{name}.json",
                 splits=("train",),
-                spelling=name,
+                layout_name=name,
                 download=unverified(f"{_DOWNLOADS}{name}.json", _README),
             )
             for name in WEB_FILES

@@ -16,7 +16,7 @@ def check_reachable(paths: Iterable[str]) -> None:
     """Refuse paths of stores for which no file system is installed.
 
     Raises:
-        OptionError: says what to install.
+        OptionError: the package for this protocol is not installed; names it.
     """
     for path in paths:
         if "://" in path:
@@ -66,7 +66,7 @@ class BeamFiles:
         return sorted(each.path for each in FileSystems.match([pattern])[0].metadata_list)
 
     def state(self, path: str) -> str:
-        """Return the file's size and time of last change, of an object as its store tells them."""
+        """Return the file's size and time of last change, of an object as its store reports them."""
         if "://" not in path:
             return self._local.state(path)
         try:

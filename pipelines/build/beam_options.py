@@ -38,9 +38,9 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
         default for default in DEFAULTS if not _is_given(default.partition("=")[0], arguments)
     ]
     options = PipelineOptions([*defaults, *arguments])
-    mistakes = PipelineOptionsValidator(options, runner).validate()
-    if mistakes:  # Beam itself would refuse them too, but only after the files have been indexed
-        raise OptionError("; ".join(mistakes))
+    errors = PipelineOptionsValidator(options, runner).validate()
+    if errors:  # Beam itself would refuse them too, but only after the files have been indexed
+        raise OptionError("; ".join(errors))
     return options
 
 

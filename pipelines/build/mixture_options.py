@@ -95,7 +95,7 @@ def check_mixture(options: MixtureOptions) -> None:
     """Refuse sources and splits that do not exist, and factors that cannot be used.
 
     Raises:
-        OptionError: says which.
+        OptionError: one of them; names it.
     """
     check_sources(options, SOURCES)
     mix({}, options)

@@ -1,4 +1,4 @@
-"""Where a build may write, and how its result appears there: whole, or not at all."""
+"""Publishing: the folders that a build may write to, and the atomic move of its result there."""
 
 import hashlib
 import json

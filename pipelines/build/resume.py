@@ -1,8 +1,8 @@
-"""Resuming: parts of an earlier run that are still valid are kept, the others are made again.
+"""Resume: parts of an earlier run that are still valid are kept, the others are made again.
 
-A run resumes the staging folder of one that was stopped, and takes from a finished dataset the sources
-whose inputs are still the same. Both trust what they find only as far as the inputs that it was made
-of hold: raw files by their digests, images and videos by size and time of last change.
+A build resumes the staging folder of a stopped one (`forget_stale`), and reuses the sources of a finished
+dataset whose inputs did not change (`changes_since`, `reuse_sources`). Raw files are compared by digest,
+images and videos by size and time of last change.
 """
 
 import json
@@ -33,17 +33,18 @@ def changes_since(
     roots: MediaRoots,
     files: BeamFiles,
 ) -> dict[str, str]:
-    """Return what changed, by source, since the dataset at `options.out` was built.
+    """Return a description of the changes of each changed source since the dataset was built.
 
     Raises:
-        OutputError: the dataset is not the one that `options` describe, or is of other raw files.
+        OutputError: the dataset at `options.out` was built with other options, templates, versions or
+            from another raw folder, or raw files that it was built from are missing.
     """
     differences = [*_other_differences(manifest, options, identity)]
     files_changed, removed = _changed_files(manifest, identity)
     if differences or removed or (files_changed and _raw_of(options.out, files) != options.raw):
         every = [*differences, *removed, *(t for ts in files_changed.values() for t in ts)]
         raise OutputError(
-            f"{options.out} holds another build ({'; '.join(every)}); give another folder to --out, "
+            f"{options.out} holds another build ({'; '.join(every)}); pass another folder as --out, "
             "or remove this one"
         )
     found = {source: ", ".join(texts) for source, texts in files_changed.items()}
@@ -61,7 +62,7 @@ def _other_differences(
 ) -> Iterator[str]:
     yield from _changed("", manifest.options, options.identity())
     if manifest.template_hash != identity.template_hash:
-        yield "the template set was another"
+        yield "the template set differs"
     yield from _changed("version of ", manifest.versions, identity.versions)
 
 
@@ -74,7 +75,7 @@ def _changed(what: str, before: Mapping[str, object], now: Mapping[str, object])
 def _changed_files(
     manifest: Manifest, identity: Identity
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the raw files that changed or arrived, by source, and those that left."""
+    """Return descriptions of the changed and new raw files, by source, and of the missing ones."""
     changed: dict[str, list[str]] = {}
     removed = []
     for source in sorted(manifest.inputs.keys() | identity.inputs.keys()):
@@ -82,15 +83,15 @@ def _changed_files(
         now = {n: file.sha256 for n, file in identity.inputs.get(source, {}).items()}
         for name in sorted(before.keys() | now.keys()):
             if name not in now:
-                removed.append(f"{source}/{name} was there")
+                removed.append(f"{source}/{name} is missing")
             elif before.get(name) != now[name]:
-                text = "another" if name in before else "not there"
-                changed.setdefault(source, []).append(f"{source}/{name} was {text}")
+                text = "changed" if name in before else "is new"
+                changed.setdefault(source, []).append(f"{source}/{name} {text}")
     return changed, removed
 
 
 def _raw_of(out: str, files: BeamFiles) -> str | None:
-    """Return the raw folder that the dataset at `out` was built from, as its report says."""
+    """Return the raw folder that the report of the dataset at `out` names, or None."""
     try:
         with files.open_binary(f"{out}/{REPORT_NAME}") as file:
             raw = json.loads(file.read()).get("raw")
@@ -99,7 +100,7 @@ def _raw_of(out: str, files: BeamFiles) -> str | None:
     return raw if isinstance(raw, str) else None
 
 
-def take_over(
+def reuse_sources(
     manifest: Manifest | None,
     changed: Collection[str],
     plan: BuildPlan,
@@ -107,10 +108,9 @@ def take_over(
     staging: Staging,
     files: BeamFiles,
 ) -> None:
-    """Take the sources that did not change from the dataset at `out` into the staging folder.
+    """Copy the unchanged sources of the dataset at `out` to the staging folder, as if staged by this build.
 
-    They look there as if this build had made them. What an earlier run took over and has changed
-    since is dropped.
+    A source that an earlier run reused and that changed since is removed from the staging folder.
     """
     kept: list[str] = []
     for source in dict.fromkeys(each.source for each in plan.splits):
@@ -142,7 +142,7 @@ def take_over(
             entry = manifest.splits[source][split.split]
             media = states.get((source, split.split), {})
             mine = [line for line in lines if json.loads(line)["split"] == split.split]
-            _take_split(split, entry, media, mine, out, staging, files)
+            _reuse_split(split, entry, media, mine, out, staging, files)
         with files.create(f"{staging.root}/ranges/{source}/taken_over") as file:
             file.write(b"")
 
@@ -154,7 +154,7 @@ def _rejected_lines(manifest: Manifest, source: str, out: str, files: BeamFiles)
         return file.read().splitlines(keepends=True)
 
 
-def _take_split(
+def _reuse_split(
     split: SplitPlan,
     entry: SplitEntry,
     media: Mapping[str, str],
@@ -163,9 +163,9 @@ def _take_split(
     staging: Staging,
     files: BeamFiles,
 ) -> None:
-    """Stage a finished split: its first range stands for all rows, the others for none."""
+    """Stage a finished split: its first range gets all rows, the others none."""
     key = (split.source, split.split)
-    planned = sum(split.rejected.values())  # the plan has logged and counted these itself
+    planned = sum(split.rejected.values())  # the plan writes and counts these itself
     staged = {
         "rejected.jsonl": b"".join(rejected_lines[planned:]),
         "media.json": msgspec.json.encode(media),
@@ -215,7 +215,7 @@ def _take_split(
 
 
 def _link(path: str, new: str, files: BeamFiles) -> None:
-    """Give a finished file a second name; copy it where that cannot be."""
+    """Hard-link a finished file; copy it where links are not possible."""
     if "://" in new:
         files.copy(path, new)
         return
@@ -228,9 +228,10 @@ def _link(path: str, new: str, files: BeamFiles) -> None:
 
 
 def forget_stale(plan: BuildPlan, staging: Staging, roots: MediaRoots, files: BeamFiles) -> int:
-    """Forget staged ranges whose media changed, and all shards of their sources; return how many.
+    """Forget staged ranges whose media changed, and all shards of their sources.
 
-    Shards go first: a run that is stopped in between finds the ranges stale once more.
+    Returns the number of forgotten ranges. Shards go first: if the run is stopped in between, the next
+    one finds the same ranges stale.
     """
     forgotten = 0
     for source in dict.fromkeys(each.source for each in plan.splits):
@@ -257,7 +258,7 @@ def forget_stale(plan: BuildPlan, staging: Staging, roots: MediaRoots, files: Be
 
 
 def drop_leftovers(manifest: Manifest, staging: Staging, files: BeamFiles) -> None:
-    """Remove what earlier, stopped runs wrote into the output and this dataset does not have."""
+    """Remove files that stopped runs wrote into the output and that are no part of this dataset."""
     shards = [s for splits in manifest.splits.values() for e in splits.values() for s in e.shards]
     names = {
         *(shard.path for shard in shards),

@@ -44,7 +44,7 @@ from pipelines.build.publish import (
     publish,
     staging_of,
 )
-from pipelines.build.resume import changes_since, drop_leftovers, forget_stale, take_over
+from pipelines.build.resume import changes_since, drop_leftovers, forget_stale, reuse_sources
 from pipelines.build.work import Work, build_graph
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
@@ -103,7 +103,7 @@ def build(
         with reporter.stage("plan", f"template set {templates.name}"):
             plan = make_plan(options, files, staging, chosen, indexes)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))
-            take_over(held, changed, plan, options.out, staging, files)
+            reuse_sources(held, changed, plan, options.out, staging, files)
             if stale := forget_stale(plan, staging, media, files):
                 console.print(
                     f"images or videos changed since the build was stopped: {stale} of its parts are "

@@ -294,7 +294,7 @@ def test_any_row_of_the_right_types_makes_examples_or_is_rejected(
     checked = 0
     for layout in load_source(source_id).splits:
         plan = referenced.split(f"{source_id}/{layout.split}")
-        tables = referenced.stager(plan).tables if plan.spelling == layout.spelling else {}
+        tables = referenced.stager(plan).tables if plan.layout_name == layout.layout_name else {}
         if set(tables) == set(layout.tables):
             checked += 1
             check_with_any_rows(source_id, layout, tables, referenced.roots)

@@ -801,7 +801,7 @@ def test_a_template_that_fails_on_an_edge_case_is_refused_before_a_row_is_read(
         (("--splits", " ,"), "--splits names nothing; leave it out to take all"),
         (("--splits", "trian"), "unknown split 'trian', did you mean 'train'?"),
         (("--max-memory", 3), "--max-memory: "),
-        (("--max-memory", "5 apples"), "--max-memory: '5 apples' is no size"),
+        (("--max-memory", "5 apples"), "--max-memory: '5 apples' is not a size"),
         (("--max-memory", "-1GB"), "--max-memory"),
         (("--image-max-side", 5, "--images", "embed"), "--image-max-side: "),
         (("--image-max-side", 64), "image_max_side needs images embed"),

@@ -115,11 +115,11 @@ def test_a_word_cannot_stand_for_yes_and_no_or_count_double(positive, negative, 
 def test_every_key_has_a_source_and_no_other_does():
     rules = told(GENERATE)
     del rules["read_in"]["metric"]
-    with pytest.raises(ValidationError, match="read_in does not say where metric was read"):
+    with pytest.raises(ValidationError, match="read_in has no place for metric"):
         Evaluation.model_validate(rules)
     rules = told(GENERATE)
     rules["read_in"]["server"] = "nowhere"
-    with pytest.raises(ValidationError, match="read_in speaks of server, which is not given"):
+    with pytest.raises(ValidationError, match="read_in has a place for server, which is not given"):
         Evaluation.model_validate(rules)
 
 
@@ -161,7 +161,7 @@ def test_a_variant_does_not_inherit_its_bases_differences():
 
 
 def test_a_variant_gives_the_sources_of_its_own_keys():
-    with pytest.raises(ValidationError, match="read_in does not say where metric was read"):
+    with pytest.raises(ValidationError, match="read_in has no place for metric"):
         Evaluation.model_validate(merged(told(GENERATE), {"metric": "exact_match"}))
 
 

@@ -235,7 +235,7 @@ def test_all_errors_of_all_protocols_are_reported_at_once(folder):
         "protocol/gqa.yaml: evaluation.decoding.max_new_tokens: field required",
         "protocol/gqa.a.yaml: extends: extends 'gqa.b', which extends another",
         "protocol/gqa.b.yaml: extends: there is no protocol 'vqa' to extend",
-        "protocol/gqa.c.yaml: evaluation: read_in does not say where metric was read; see docs/",
+        "protocol/gqa.c.yaml: evaluation: read_in has no place for metric; see docs/",
         "protocol/gqa.d.yaml: evaluation: input should be a valid dictionary",
     ):
         assert f"\n  {line}" in str(caught.value)

@@ -1,6 +1,6 @@
 """COCO captions in Karpathy's split: `dataset_coco.json`, five captions an image.
 
-`write_lavis` and `write_plain` write the same captions in the two other official spellings.
+`write_lavis` and `write_plain` write the same captions in the two other official layouts.
 """
 
 import re
@@ -78,7 +78,7 @@ def write_plain(raw: Path, world: World) -> None:
 
 
 def coco_captions(world: World, picture: Image) -> list[str]:
-    """The image's five captions, the same in every spelling."""
+    """The image's five captions, the same in every layout."""
     random = world.random("coco_caption", picture.image_id)
     return captions(picture.scene, random, NUM_CAPTIONS)
 

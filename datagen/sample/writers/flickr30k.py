@@ -1,6 +1,6 @@
 """Flickr30K in Karpathy's split: `dataset_flickr30k.json`, five captions an image.
 
-`write_lavis` writes the same captions in LAVIS's spelling.
+`write_lavis` writes the same captions in LAVIS's layout.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Web CapFilt: `ccs_synthetic_filtered_large.json`, addresses with captions as BLIP writes them.
 
 The images lie where those who fetch them put them, by the hash of their address. `write_lavis` writes
-the same captions in LAVIS's spelling.
+the same captions in LAVIS's layout.
 """
 
 import hashlib

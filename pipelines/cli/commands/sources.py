@@ -64,8 +64,8 @@ def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:
         found = complete_layout(source, split, raw, LocalFiles())
         if isinstance(found, SplitFiles):
             states[split] = {
-                "state": f"complete ({found.spelling})",
-                "layout": found.spelling,
+                "state": f"complete ({found.layout_name})",
+                "layout": found.layout_name,
                 "lacks": [],
             }
         else:

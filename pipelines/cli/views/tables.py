@@ -191,7 +191,7 @@ def file_table(card: SourceCard, raw: str) -> Table:
         table.add_row(
             Text(file.name + ("" if file.required else " (optional)")),
             ", ".join(file.splits),
-            file.spelling,
+            file.layout_name,
             Text(address + ("" if file.download.verified else " ?"), overflow="fold"),
         )
     for media in card.media:

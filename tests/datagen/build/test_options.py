@@ -29,7 +29,7 @@ def test_sizes_are_read_in_powers_of_1024(text: str, num_bytes: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "4XB", "-1GB", "1e9", "GB", "4 G B", "1,5GB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size, write for example 4GB"):
+    with pytest.raises(ValueError, match="is not a size; write for example 4GB"):
         parse_size(text)
 
 
@@ -41,7 +41,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         ({"missing_images": "drop"}, "--missing-images: String should match"),
         ({"max_reject_fraction": 1.5}, "--max-reject-fraction: .* less than or equal to 1"),
         ({"max_memory": "100MB"}, "--max-memory: .* greater than or equal to"),
-        ({"max_memory": "much"}, "--max-memory: 'much' is no size, write for example 4GB"),
+        ({"max_memory": "much"}, "--max-memory: 'much' is not a size; write for example 4GB"),
         ({"max_reject_fracton": 0.1}, "--max-reject-fracton: Extra inputs are not permitted"),
         ({"mixture": {"rule": "square"}}, "--mixture-rule: Input should be 'sqrt'"),
         ({"images": "embed", "missing_images": "keep"}, "missing_images keep needs images refer"),

@@ -17,7 +17,7 @@ def options(raw: Any, **values: Any) -> BuildOptions:
 
 def chosen(raw: Any, **values: Any) -> list[str]:
     splits, _ = choose_splits(options(raw, **values), LocalFiles())
-    return [f"{source.id}/{layout.split}:{layout.spelling}" for source, layout in splits]
+    return [f"{source.id}/{layout.split}:{layout.layout_name}" for source, layout in splits]
 
 
 def test_the_whole_sample_is_chosen(sample_raw: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ def plan(source: str = "vqav2", split: str = "train", **rejected: int) -> SplitP
     return SplitPlan(
         source=source,
         split=split,
-        spelling="official",
+        layout_name="official",
         path="p",
         kind="array",
         ranges=(),

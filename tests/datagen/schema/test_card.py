@@ -85,25 +85,25 @@ def test_the_cards_splits_are_the_adapters(source: Source) -> None:
 @pytest.mark.parametrize("source", SOURCES_BUILT)
 def test_the_cards_files_are_those_that_the_adapter_reads(source: Source) -> None:
     named = {
-        (file.name, split, file.spelling, file.required)
+        (file.name, split, file.layout_name, file.required)
         for file in source.card.files
         for split in file.splits
     }
     read = {
-        (name, layout.split, layout.spelling, required)
+        (name, layout.split, layout.layout_name, required)
         for layout in source.splits
         for required, names in ((True, layout.files()), (False, layout.optional_files()))
         for name in names
     }
     assert named == read
-    assert len(source.card.files) == len({(f.name, f.spelling) for f in source.card.files})
+    assert len(source.card.files) == len({(f.name, f.layout_name) for f in source.card.files})
     if source.vocabulary is not None:
         assert source.vocabulary.rows.file in {file.name for file in source.card.files}
 
 
 @pytest.mark.parametrize("source", SOURCES_BUILT)
-def test_a_split_has_one_layout_of_each_spelling(source: Source) -> None:
-    layouts = [(layout.split, layout.spelling) for layout in source.splits]
+def test_a_split_has_one_layout_of_each_name(source: Source) -> None:
+    layouts = [(layout.split, layout.layout_name) for layout in source.splits]
     assert len(set(layouts)) == len(layouts)
 
 

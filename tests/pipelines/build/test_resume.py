@@ -203,7 +203,7 @@ def test_a_raw_file_that_left_is_refused_and_the_dataset_stays(raw_copy, tmp_pat
     before = digests(out)
     (raw_copy / "msvd_qa/val_qa.json").unlink()
     message = build(raw_copy, out, *SOURCES).message
-    assert "msvd_qa/val_qa.json was there" in message
+    assert "msvd_qa/val_qa.json is missing" in message
     assert digests(out) == before
 
 
@@ -214,7 +214,7 @@ def test_a_split_that_arrives_is_added(raw_copy, tmp_path, build, digests):
     assert build(raw_copy, out, *SOURCES).status == 0
     (tmp_path / "late.json").rename(late)
     outcome = build(raw_copy, out, *SOURCES)
-    assert "msvd_qa is built again: msvd_qa/val_qa.json was not there" in outcome.err
+    assert "msvd_qa is built again: msvd_qa/val_qa.json is new" in outcome.err
     assert build(raw_copy, tmp_path / "fresh", *SOURCES).status == 0
     assert digests(out) == digests(tmp_path / "fresh")
 

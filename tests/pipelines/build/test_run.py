@@ -539,7 +539,7 @@ def test_the_same_data_elsewhere_are_the_same_build(raw, raw_copy, tmp_path, bui
         (("--seed", 1), "seed was 0, is 1"),
         (("--limit", 1), "limit was None, is 1"),
         (("--images", "embed"), "images was 'reference', is 'embed'"),
-        (("--template-dir", "plain"), "the template set was another"),
+        (("--template-dir", "plain"), "the template set differs"),
         (("--splits", "val"), "splits was None, is ['val']"),
         (("--missing-images", "keep"), "missing_images was 'reject', is 'keep'"),
         (("--max-reject-fraction", 0.5), "max_reject_fraction was 0.05, is 0.5"),
@@ -551,7 +551,7 @@ def test_other_options_are_refused_with_what_differs(built_clips, raw, build, op
     assert outcome.status == 2
     assert "holds another build (" in outcome.message
     assert difference in outcome.message
-    assert "give another folder to --out, or remove this one" in outcome.message
+    assert "pass another folder as --out, or remove this one" in outcome.message
     assert sorted(built_clips.rglob("*")) == before
 
 
@@ -564,10 +564,10 @@ def test_another_mixture_is_refused_with_what_differs(built_clips, raw, tmp_path
 def test_changed_and_additional_files_are_refused_by_name(built_clips, raw_copy, build, edit_json):
     edit_json(raw_copy / "msvd_qa/val_qa.json", lambda rows: rows[:-1])
     message = build(raw_copy, built_clips, "--sources", "msvd_qa").message
-    assert "(msvd_qa/val_qa.json was another)" in message
+    assert "(msvd_qa/val_qa.json changed)" in message
     (raw_copy / "msvd_qa/val_qa.json").unlink()
     message = build(raw_copy, built_clips, "--sources", "msvd_qa").message
-    assert "(msvd_qa/val_qa.json was there)" in message
+    assert "(msvd_qa/val_qa.json is missing)" in message
 
 
 def test_another_version_of_a_library_is_refused_by_name(

@@ -41,10 +41,10 @@ def test_tokens_are_the_words_of_the_caption_in_lower_case(sample: Path, read: R
             assert sentence["tokens"] == plain.split()
 
 
-def test_all_spellings_hold_the_same_captions(tmp_path: Path, read: Read) -> None:
+def test_all_layouts_hold_the_same_captions(tmp_path: Path, read: Read) -> None:
     world = World(seed=0, num_scenes=30)
-    for write_spelling in (write, write_lavis, write_plain):
-        write_spelling(tmp_path, world)
+    for write_layout in (write, write_lavis, write_plain):
+        write_layout(tmp_path, world)
     folder = tmp_path / "coco_caption"
     karpathy = {
         role: [
@@ -71,7 +71,7 @@ def test_all_spellings_hold_the_same_captions(tmp_path: Path, read: Read) -> Non
     assert sorted(plain) == sorted(pair for pairs in karpathy.values() for pair in pairs)
 
 
-def test_other_spellings_have_the_official_keys(tmp_path: Path, real: Path, read: Read) -> None:
+def test_other_layouts_have_the_official_keys(tmp_path: Path, real: Path, read: Read) -> None:
     world = World(seed=0, num_scenes=30)
     write_lavis(tmp_path, world)
     write_plain(tmp_path, world)
