@@ -7,6 +7,7 @@ A negative status is a signal's number, as `subprocess` has it.
 """
 
 import atexit
+import faulthandler
 import gc
 import json
 import os
@@ -28,6 +29,9 @@ def become(arguments: list[str], variables: dict[str, str], printed: str) -> Non
     with open(printed, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    faulthandler.dump_traceback_later(
+        110, file=sys.stderr
+    )  # before `end` gives up, so that it shows where
     os.environ.update(variables)
     sys.argv[1:] = arguments
     status = main(arguments)
