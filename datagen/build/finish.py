@@ -12,6 +12,7 @@ from datagen.build.hub_card import hub_card
 from datagen.build.leakage import ShardDigests, find_leaks
 from datagen.build.options import BuildOptions
 from datagen.build.plan import BuildPlan, InputFile
+from datagen.build.planner import raw_path
 from datagen.build.staging import Staging
 from datagen.build.totals import SplitWork, check_limits
 from datagen.files import Files, hash_file
@@ -30,7 +31,6 @@ from datagen.schema.manifest import (
     encode_manifest,
 )
 from datagen.schema.rejects import decode_rejections
-from datagen.sources import load_source
 from datagen.sources.shared.vocabulary import count_answers
 from templates.library import SHIPPED, load_templates, template_folder
 
@@ -50,7 +50,7 @@ def trained_splits(plan: BuildPlan, options: BuildOptions) -> dict[str, tuple[st
     """The held-in splits of the plan that are trained on, by source."""
     trained: dict[str, tuple[str, ...]] = {}
     for each in plan.splits:
-        if options.trains_on(load_source(each.source).card, each.split):
+        if options.trains_on(options.source(each.source).card, each.split):
             trained[each.source] = (*trained.get(each.source, ()), each.split)
     return trained
 
@@ -109,7 +109,7 @@ def finish(
     groups, leakage = _groups_and_leakage(plan, work, options, files, staging)
     splits: dict[str, dict[str, SplitEntry]] = {}
     for each in work:
-        entry = _entry(each, groups[each.name], staging)
+        entry = _entry(each, groups[each.name], options, staging)
         splits.setdefault(each.plan.source, {})[each.plan.split] = entry
     records = {each.name: each.written for each in work}
     parts = mixture_of(plan, options, records)
@@ -138,16 +138,16 @@ def finish(
     )
     trained = trained_splits(plan, options)
     _write_table(f"{staging.output}/{MIXTURE_NAME}", mixture_table(parts, trained, records), files)
-    card = hub_card(manifest, trained)
+    card = hub_card(manifest, trained, options.source)
     for name, data in (("README.md", card.encode()), (MANIFEST_NAME, encode_manifest(manifest))):
         with files.create(f"{staging.output}/{name}") as file:
             file.write(data)
     return manifest
 
 
-def _entry(work: SplitWork, groups: int, staging: Staging) -> SplitEntry:
+def _entry(work: SplitWork, groups: int, options: BuildOptions, staging: Staging) -> SplitEntry:
     plan = work.plan
-    counts = load_source(plan.source).card.splits[plan.split].counts
+    counts = options.source(plan.source).card.splits[plan.split].counts
     return SplitEntry(
         layout=plan.layout_name,
         rows=plan.rows,
@@ -249,11 +249,12 @@ def _write_candidates(
     """`candidates/<source>.parquet`: the answer vocabulary, most frequent first."""
     entries = {}
     for source_id in dict.fromkeys(each.source for each in plan.splits):
-        source = load_source(source_id)
+        source = options.source(source_id)
         if source.vocabulary is None:
             continue
         file_name = source.vocabulary.rows.file
-        counts = count_answers(source.vocabulary, f"{options.raw}/{source.card.folder}", files)
+        path = raw_path(options, staging, source, file_name)
+        counts = count_answers(source.vocabulary, path.removesuffix(f"/{file_name}"), files)
         if counts is None:
             reason = f"{file_name} is not in {source.card.folder}; ranking needs its answers"
             entries[source_id] = CandidatesEntry(path=None, rows=0, sha256=None, reason=reason)

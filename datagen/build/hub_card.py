@@ -1,15 +1,22 @@
 """The README.md of a dataset, as the Hugging Face Hub reads it: one configuration a source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import yaml
 
+from datagen.schema.adapter import Source
+from datagen.schema.card import SourceCard
 from datagen.schema.manifest import Manifest
 from datagen.sources import load_source
 
 
-def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
-    """The card's text; `trained` are the splits of the default configuration, by source."""
+def hub_card(
+    manifest: Manifest,
+    trained: Mapping[str, tuple[str, ...]],
+    source_of: Callable[[str], Source] = load_source,
+) -> str:
+    """Return the card's text; `trained` are the splits of the default configuration, by source."""
+    cards = {source: source_of(source).card for source in manifest.splits}
     configs: list[dict[str, object]] = []
     content = f"dataset {manifest.content_hash[:16]}"  # `datasets` caches by folder name and this
     filled = {
@@ -38,11 +45,11 @@ def hub_card(manifest: Manifest, trained: Mapping[str, tuple[str, ...]]) -> str:
     header = {
         "configs": configs,
         "language": ["en"],
-        **_licence(manifest, [source for source, held in filled.items() if held]),
+        **_licence(manifest, [cards[source] for source, held in filled.items() if held]),
         "tags": ["instruction-tuning", "vision-language", "instructblip"],
         "size_categories": [_size_category(manifest)],
     }
-    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{_body(manifest)}"
+    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{_body(manifest, cards)}"
 
 
 def _pattern(source: str, split: str) -> str:
@@ -58,20 +65,19 @@ _HUB_LICENCES = {
 """Ids of https://hf.co/docs/hub/repositories-licenses, by the licence that a source's card names."""
 
 
-def _licence(manifest: Manifest, sources: Sequence[str]) -> dict[str, object]:
+def _licence(manifest: Manifest, cards: Sequence[SourceCard]) -> dict[str, object]:
     """Return the header's licence: an id if one known licence covers all, else `other` with a list.
 
     Embedded images and videos are part of the dataset, so their licences count too. A source whose
     card names no licence is listed as unknown.
     """
     by_licence: dict[str, list[str]] = {}
-    for source in sources:
-        card = load_source(source).card
+    for card in cards:
         licences = {"": card.licence.value}
         if manifest.images == "embed":
             licences[" (media)"] = card.media_licence.value
         for part, licence in licences.items():
-            by_licence.setdefault(licence or "unknown", []).append(source + part)
+            by_licence.setdefault(licence or "unknown", []).append(card.id + part)
     if not by_licence:
         return {}
     if len(by_licence) == 1 and (known := _HUB_LICENCES.get(next(iter(by_licence)))):
@@ -94,7 +100,7 @@ def _size_category(manifest: Manifest) -> str:
     return "100M<n<1B"
 
 
-def _body(manifest: Manifest) -> str:
+def _body(manifest: Manifest, cards: Mapping[str, SourceCard]) -> str:
     lines = [
         "# Instruction-tuning data in InstructBLIP's form",
         "",
@@ -109,7 +115,7 @@ def _body(manifest: Manifest) -> str:
         "|---|---|---|---|---|",
     ]
     for source, splits in manifest.splits.items():
-        card = load_source(source).card
+        card = cards[source]
         commercial = {True: "yes", False: "no", None: "unknown, take as yes"}
         for split, entry in splits.items():
             lines.append(
@@ -122,7 +128,7 @@ def _body(manifest: Manifest) -> str:
         lines += ["", "| trained on | records | probability |", "|---|---|---|"]
         for source, part in manifest.mixture.items():
             lines.append(f"| {source} | {part.size:,} | {part.probability:.4f} |")
-    citations = dict.fromkeys(load_source(s).card.citation.value for s in manifest.splits)
+    citations = dict.fromkeys(card.citation.value for card in cards.values())
     lines += ["", "Please cite the datasets:", ""]
     lines += [f"- {citation}" for citation in citations if citation]
     return "\n".join([*lines, ""])

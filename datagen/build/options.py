@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from datagen.errors import OptionError
 from datagen.mixture import MixtureOptions
+from datagen.schema.adapter import Source
 from datagen.schema.card import SourceCard
 from datagen.schema.record import ImageMode
+from datagen.sources import SOURCE_IDS, load_source
+from datagen.sources.declared.compile import compile_source, trained_splits, use_of
+from datagen.sources.declared.definition import Definition
 
 MIN_MEMORY_BYTES = 512 << 20
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -18,13 +23,16 @@ class BuildOptions(BaseModel):
     """Options of a build, checked against each other.
 
     `max_reject_fraction` and `max_missing_fraction` are shares of the rows read, per source; the
-    second is about absent images and clips only (None: what the source's card allows).
+    second is about absent images and clips only (None: what the source's card allows). `declared` holds
+    the definitions of own sources, by value, so that workers need no file of the user; without `raw`
+    there are no others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    raw: str
+    raw: str | None = None
     out: str
+    declared: tuple[Definition, ...] = ()
     sources: tuple[str, ...] | None = None
     splits: tuple[str, ...] | None = None
     limit: int | None = Field(None, ge=1)
@@ -62,9 +70,32 @@ class BuildOptions(BaseModel):
             raise ValueError("image_max_side needs images embed: references are not re-encoded")
         return self
 
+    @cached_property
+    def own_sources(self) -> Mapping[str, Source]:
+        """The declared sources by id."""
+        return {each.name: compile_source(each) for each in self.declared}
+
+    @cached_property
+    def source_ids(self) -> tuple[str, ...]:
+        """The sources to build: the 26 or those of `sources`, then the declared ones."""
+        published = self.sources or (() if self.raw is None else SOURCE_IDS)
+        return (*published, *self.own_sources)
+
+    def source(self, source_id: str) -> Source:
+        """Return a declared source, or one of the 26.
+
+        Raises:
+            OptionError: no source has this id.
+        """
+        return self.own_sources.get(source_id) or load_source(source_id)
+
+    def definition(self, source_id: str) -> Definition | None:
+        """Return the definition of a declared source; None for one of the 26."""
+        return next((each for each in self.declared if each.name == source_id), None)
+
     def identity(self) -> dict[str, object]:
         """The options that decide what is written; not where from, where to, or by what means."""
-        return self.model_dump(
+        values = self.model_dump(
             mode="json",
             exclude={
                 "raw",
@@ -75,14 +106,28 @@ class BuildOptions(BaseModel):
                 "max_memory",
                 "workers",
             },
+            by_alias=True,
         )
+        if not values["declared"]:
+            del values["declared"]
+        return values
 
     def trains_on(self, card: SourceCard, split: str) -> bool:
         """Return True if a split is a training set: rendered with training templates, and weighted."""
-        return card.held_in and split in self.mixture.trained_splits(card.id)
+        return card.held_in and split in self.trained_splits(card.id)
+
+    def trained_splits(self, source_id: str) -> tuple[str, ...]:
+        """Return the splits of a source to train on: as the mixture says, else the definition."""
+        definition = self.definition(source_id)
+        if definition is not None and source_id not in self.mixture.splits:
+            return trained_splits(definition)
+        return self.mixture.trained_splits(source_id)
 
     def evaluates_on(self, card: SourceCard, split: str) -> bool:
         """Return True if a split is rendered with its source's protocol, where there is one."""
+        definition = self.definition(card.id)
+        if definition is not None:
+            return not self.trains_on(card, split) and use_of(definition, split) != "train"
         return split != "train" and not self.trains_on(card, split)
 
     def range_bytes(self, file_bytes: int) -> int:

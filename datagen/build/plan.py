@@ -17,6 +17,7 @@ from datagen.raw.gather import raw_exists
 from datagen.raw.json_index import Window
 from datagen.schema.adapter import Kind, Source, SplitFiles
 from datagen.sources import SOURCE_IDS, load_source
+from datagen.sources.declared.compile import media_root
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def choose_splits(
         OptionError: a source or split is unknown.
         RawDataError: a source named in `options`, or every source, has no complete split.
     """
-    sources = [load_source(source_id) for source_id in options.sources or SOURCE_IDS]
+    sources = [options.source(source_id) for source_id in options.source_ids]
     known = {split for source in sources for split in source.split_names()}
     for split in options.splits or ():
         if split not in known:
@@ -112,7 +113,7 @@ def choose_splits(
     for source in sources:
         for split in source.split_names():
             if options.splits is None or split in options.splits:
-                found = complete_layout(source, split, options.raw, files)
+                found = complete_layout(source, split, options.raw or "", files)
                 if isinstance(found, SplitFiles):
                     chosen.append((source, found))
                 else:
@@ -126,8 +127,9 @@ def choose_splits(
                     f"source {source.id!r} has none of the splits {', '.join(options.splits or ())}; "
                     f"it has {', '.join(source.split_names())}"
                 )
-            lacking = [layout_sentence(source, e.split, options.raw, files) for e in absent]
-            nearly = found_instead(source, options.raw, files)
+            raw = options.raw or ""
+            lacking = [layout_sentence(source, e.split, raw, files) for e in absent]
+            nearly = found_instead(source, raw, files)
             raise RawDataError(
                 f"source {source.id!r} has no complete split in {options.raw}/{source.card.folder}: "
                 + "; ".join([*lacking, *nearly])
@@ -164,6 +166,8 @@ def complete_layout(
     lacking = []
     for layout in source.splits:
         if layout.split == split:
+            if source.in_staging:  # its files were found when the definition was read
+                return layout
             folder = f"{raw}/{source.card.folder}"
             absent = tuple(f for f in layout.files() if not raw_exists(files, f"{folder}/{f}"))
             if not absent:
@@ -178,8 +182,8 @@ def media_roots(options: BuildOptions) -> dict[str, str]:
     Raises:
         OptionError: `--image-root` names another collection.
     """
-    roots = {}
-    for source_id in SOURCE_IDS:
+    roots = {each.name: media_root(each) for each in options.declared}
+    for source_id in () if options.raw is None else SOURCE_IDS:
         card = load_source(source_id).card
         for media in card.media:
             parent = "" if media.kind == "own" else f"{media.kind}/"

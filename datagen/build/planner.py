@@ -66,6 +66,8 @@ def input_files(
     """The publishers' files that were read: source -> file name -> size and sha256."""
     inputs: dict[str, dict[str, InputFile]] = defaultdict(dict)
     for source, layout in chosen:
+        if source.in_staging:
+            continue
         names = [*layout.files(), *layout.optional_files()]
         if source.vocabulary is not None:
             names.append(source.vocabulary.rows.file)
@@ -86,6 +88,8 @@ def index_files(
     """
     wanted: dict[str, dict[JsonPath, Rows | Lookup | Table]] = defaultdict(dict)
     for source, layout in chosen:
+        if source.in_staging:
+            continue
         folder = f"{options.raw}/{source.card.folder}"
         wanted[f"{folder}/{layout.rows.file}"][layout.rows.path] = layout.rows
         for lookup in layout.lookups.values():
@@ -120,6 +124,15 @@ def index_files(
     return indexes
 
 
+def raw_path(options: BuildOptions, staging: Staging, source: Source, file: str) -> str:
+    """Return the path of a file of rows: in the raw folder, or where the build made it."""
+    return (
+        f"{staging.root}/{file}"
+        if source.in_staging
+        else f"{options.raw}/{source.card.folder}/{file}"
+    )
+
+
 class _Planner:
     """Plans split after split; what several splits and sources share is worked out once."""
 
@@ -133,6 +146,8 @@ class _Planner:
 
     def plan(self, source: Source, layout: SplitFiles) -> SplitPlan | MissingSplit:
         path = self._path(source, layout.rows.file)
+        if source.in_staging and path not in self.indexes:
+            return MissingSplit(source.id, layout.split, ("rows of this split",))
         container = self._container(path, layout.rows.path)
         log = _Log(source.id, layout.split)
         ranges = tuple(self._ranges(source, layout, path, container))
@@ -164,7 +179,7 @@ class _Planner:
         )
 
     def _path(self, source: Source, file: str) -> str:
-        return f"{self.options.raw}/{source.card.folder}/{file}"
+        return raw_path(self.options, self.staging, source, file)
 
     def _container(self, path: str, part: JsonPath) -> Container:
         return self.indexes[path].containers[part]

@@ -26,8 +26,7 @@ from datagen.raw.rows import WindowRows
 from datagen.schema.card import SourceCard
 from datagen.schema.columns import column
 from datagen.schema.record import DICTIONARY_COLUMNS, SCHEMA, file_schema
-from datagen.schema.rejects import Rejection, encode_rejections
-from datagen.sources import load_source
+from datagen.schema.rejects import Rejection, encode_rejections, rejection_at
 
 ROW_GROUP_ROWS = 4_096
 ROW_GROUP_BYTES = 4 << 20
@@ -110,7 +109,7 @@ class ShardWriter:
 
     @property
     def _card(self) -> SourceCard:
-        return load_source(self.plan.source).card
+        return self.options.source(self.plan.source).card
 
     def staged(self, number: int, what: str) -> str:
         return self.staging.range(self.plan.source, self.plan.split, number, what)
@@ -132,6 +131,9 @@ class ShardWriter:
     def _duplicates(self, repeated: pa.Table) -> Iterator[Rejection]:
         repeated = repeated.sort_by("_position")
         window: WindowRows | None = None
+        source = self.options.source(self.plan.source)
+        rows = next(each.rows for each in source.splits if each.split == self.plan.split)
+        row_type = Any if rows.origin is None else rows.row
         for record_id, position, number in zip(
             repeated["record_id"].to_pylist(),
             repeated["_position"].to_pylist(),
@@ -141,8 +143,16 @@ class ShardWriter:
             row = position // PARTS_PER_ROW
             place = self.plan.ranges[number]
             if window is None or window.window != place.window:
-                window = WindowRows(self.files, self.plan.path, self.plan.kind, place.window, Any)
+                window = WindowRows(
+                    self.files, self.plan.path, self.plan.kind, place.window, row_type
+                )
             index = row - place.first_row
+            message = f"an earlier row makes {record_id!r} too; that one is used"
+            if rows.origin is not None:
+                origin = rows.origin(window.values[index])
+                reason = Reason.DUPLICATE_ID
+                yield rejection_at(origin, self.plan.source, self.plan.split, reason, message)
+                continue
             yield Rejection(
                 source=self.plan.source,
                 split=self.plan.split,
@@ -150,7 +160,7 @@ class ShardWriter:
                 row=row,
                 byte=window.rows[index].start,
                 reason=Reason.DUPLICATE_ID,
-                message=f"an earlier row makes {record_id!r} too; that one is used",
+                message=message,
                 content=window.text(index),
             )
 

@@ -23,7 +23,7 @@ from datagen.build.options import BuildOptions
 from datagen.build.plan import RangePlan, SplitPlan
 from datagen.build.stage_media import MediaStage, PreparesMedia, StagedMedia
 from datagen.build.staging import Place, RangeReport, Staging
-from datagen.errors import RawDataError, RowFailedError, RowRejectedError, UserError
+from datagen.errors import RawDataError, Reason, RowFailedError, RowRejectedError, UserError
 from datagen.files import Files
 from datagen.media.media import MediaRoots
 from datagen.raw.gather import open_raw
@@ -33,8 +33,7 @@ from datagen.render import Draw, chance, draw_by_chance, evaluation
 from datagen.schema.adapter import Filtered, MediaFinder, Rejected, RowContext, SplitFiles
 from datagen.schema.columns import example_columns, list_column
 from datagen.schema.example import Example
-from datagen.schema.rejects import Rejection, encode_rejections
-from datagen.sources import load_source
+from datagen.schema.rejects import Rejection, encode_rejections, rejection_at
 from templates.library import TemplateSet, load_templates
 
 PARTS_PER_ROW = 1 << 20
@@ -60,7 +59,7 @@ class SplitStager:
     @cached_property
     def layout(self) -> SplitFiles:
         """The layout that the plan chose, as the adapter declares it."""
-        for layout in load_source(self.plan.source).splits:
+        for layout in self.options.source(self.plan.source).splits:
             if (layout.split, layout.layout_name) == (self.plan.split, self.plan.layout_name):
                 return layout
         raise AssertionError(f"{self.plan.source} has no layout {self.plan.layout_name}")
@@ -223,8 +222,9 @@ class RangeWork:
         self.rejections: list[Rejection] = []
         self.filtered: Counter[str] = Counter()
         self.protocol = None
+        self._keeps_missing = stager.options.missing_images == "keep"
         source, split = stager.plan.source, stager.plan.split
-        if stager.options.evaluates_on(load_source(source).card, split):
+        if stager.options.evaluates_on(stager.options.source(source).card, split):
             self.protocol = stager.templates.protocols.get(source)
 
     @property
@@ -280,6 +280,8 @@ class RangeWork:
                         self.reject(index, error.reason, error.message)
                 elif isinstance(outcome, Filtered):
                     self.filtered[outcome.reason] += 1
+                elif outcome.reason is Reason.MEDIA_MISSING and self._keeps_missing:
+                    self.filtered["media_path_unknown"] += 1  # no path that could be kept
                 else:
                     self.reject(index, outcome.reason, outcome.message)
         except RowRejectedError as error:
@@ -315,17 +317,21 @@ class RangeWork:
 
     def reject(self, index: int, reason: Any, message: str) -> None:
         """Record a rejection with the place and content of its row."""
+        plan, rows = self.stager.plan, self.stager.layout.rows
+        origin = None if rows.origin is None else rows.origin(self.rows.values[index])
         self.rejections.append(
             Rejection(
-                source=self.stager.plan.source,
-                split=self.stager.plan.split,
-                file=self.stager.layout.rows.file,
+                source=plan.source,
+                split=plan.split,
+                file=rows.file,
                 row=self.planned.first_row + index,
                 byte=self.rows.rows[index].start,
                 reason=reason,
                 message=message,
                 content=self.rows.text(index),
             )
+            if origin is None
+            else rejection_at(origin, plan.source, plan.split, reason, message)
         )
 
     def blocks(self) -> tuple[bytes, bytes, list[Place]]:

@@ -8,7 +8,6 @@ from datagen.build.plan import BuildPlan, SplitPlan, media_roots
 from datagen.build.staging import RangeReport, ShardReport
 from datagen.errors import Reason, UserError
 from datagen.schema.rejects import add_counts
-from datagen.sources import load_source
 
 MISSING = Reason.MEDIA_MISSING.value
 
@@ -77,7 +76,7 @@ def check_limits(
         read = sum(each.read for each in mine)
         rejected = add_counts(*(each.rejected for each in mine))
         absent = rejected.pop(MISSING, 0)
-        card = load_source(source).card
+        card = options.source(source).card
         allowed = options.max_missing_fraction
         if allowed is None:
             allowed = card.max_missing_media

@@ -93,6 +93,20 @@ class RowContext(Struct):
 Examples: TypeAlias = Callable[[Any, RowContext], Iterator[Outcome]]
 
 
+class Origin(Struct, frozen=True):
+    """The place of a row in its owner's file, where the rows that are read were made from that file.
+
+    `row` counts from 0, `line` from 1. `content` is the row as it stands there.
+    """
+
+    file: str
+    row: int | None
+    line: int | None
+    pointer: str | None
+    key: str | None
+    content: str
+
+
 @dataclass(frozen=True)
 class Rows:
     """The file whose rows become examples, decoded as `row` (a msgspec Struct or plain type).
@@ -100,7 +114,7 @@ class Rows:
     They are a JSON array at `path`, or, by `kind`, an "object" where each row has a name, JSON "lines",
     or the records of a "csv" file. A `*` in `file` gathers many files, each a row with its `path` and
     its content as `row`. Where one file holds several splits, `split_of` tells a row's split, None if
-    the row names none that is known.
+    the row names none that is known. `origin` tells where a row came from that is not the publisher's.
     """
 
     file: str
@@ -108,6 +122,7 @@ class Rows:
     path: JsonPath = ()
     kind: Kind = "array"
     split_of: Callable[[Any], str | None] | None = None
+    origin: Callable[[Any], Origin] | None = None
 
 
 @dataclass(frozen=True)
@@ -183,11 +198,16 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Source:
-    """One of the 26 sources. Of several layouts of a split, the first complete one is read."""
+    """A source: one of the 26, or one that a user declared.
+
+    Of several layouts of a split, the first complete one is read. The files of a declared source are
+    made by the build, `in_staging`; all others lie in the raw folder.
+    """
 
     card: SourceCard
     splits: tuple[SplitFiles, ...]
     vocabulary: Vocabulary | None = None
+    in_staging: bool = False
 
     @property
     def id(self) -> str:

@@ -1,5 +1,6 @@
 """Source cards: the facts about a source, each with its origin and whether it was verified."""
 
+from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -97,9 +98,10 @@ class HubMirror(_Frozen):
 
 
 class SourceCard(_Frozen):
-    """The card of one of the 26 sources."""
+    """The card of a source. Those of the 26 have no `name`: it is that of `templates.tasks.SOURCES`."""
 
     id: str
+    name: str | None = None
     task: str
     category: str
     held_in: bool
@@ -117,15 +119,14 @@ class SourceCard(_Frozen):
 
     @property
     def title(self) -> str:
-        return SOURCES[self.id]
+        return self.name or SOURCES[self.id]
 
     @model_validator(mode="after")
     def _uses_known_names(self) -> "SourceCard":
-        for value, known, what in (
-            (self.id, SOURCES, "source id"),
-            (self.task, TASKS, "task"),
-            (self.category, CATEGORIES, "category"),
-        ):
+        names: list[tuple[str, Collection[str], str]] = [(self.task, TASKS, "task")]
+        if self.name is None:
+            names += [(self.id, SOURCES, "source id"), (self.category, CATEGORIES, "category")]
+        for value, known, what in names:
             if value not in known:
                 raise ValueError(f"unknown {what} {value!r}, use one of {', '.join(known)}")
         return self

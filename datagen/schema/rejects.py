@@ -8,13 +8,15 @@ import msgspec
 from msgspec import Struct
 
 from datagen.errors import Reason
+from datagen.schema.adapter import Origin
 
 
-class Rejection(Struct, frozen=True, kw_only=True):
+class Rejection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     r"""One line of `rejected/<source>.jsonl`.
 
     `row` counts from 0 in the file's list of rows, `byte` is where the row begins; `content` is the
-    row as it stands there, bytes that are not UTF-8 as `\xff`.
+    row as it stands there, bytes that are not UTF-8 as `\xff`. Rows of own data have no `byte` but, where
+    the format has them, the `line` from 1, the JSON `pointer`, and the `key` of a tar's sample.
     """
 
     source: str
@@ -25,6 +27,28 @@ class Rejection(Struct, frozen=True, kw_only=True):
     reason: Reason
     message: str
     content: str
+    line: int | None = None
+    pointer: str | None = None
+    key: str | None = None
+
+
+def rejection_at(
+    origin: Origin, source: str, split: str, reason: Reason, message: str
+) -> Rejection:
+    """Return the rejection of a row of own data."""
+    return Rejection(
+        source=source,
+        split=split,
+        file=origin.file,
+        row=origin.row,
+        byte=None,
+        reason=reason,
+        message=message,
+        content=origin.content,
+        line=origin.line,
+        pointer=origin.pointer,
+        key=origin.key,
+    )
 
 
 def encode_rejections(rejections: Iterable[Rejection]) -> bytes:

@@ -6,8 +6,8 @@ Files, in `RAW/visdial/`: `visdial_1.0_{train,val,test}.json`, whose questions a
 of strings that the dialogs point into, and, for NDCG, `visdial_1.0_val_dense_annotations.json`.
 Images: train `RAW/images/coco/{train2014,val2014}/`, val and test
 `RAW/images/visdial/VisualDialog_{val2018,test2018}/`. Rows of train do not name the folder, which is a
-part of the image's name; where the image is in neither, its rounds are rejected as `media_missing`, also
-with `--missing-images keep`, since no path is known that could be kept.
+part of the image's name; where the image is in neither, its rounds are rejected as `media_missing`, or, with
+`--missing-images keep`, left out and counted as `media_path_unknown`: no path is known that could be kept.
 
 One record is one round, with the rounds before it and the image's caption.
 

@@ -71,7 +71,7 @@ def build(
     reporter = Reporter(console)
     files = BeamFiles()
     FileSystems.set_options(beam_options)
-    check_reachable([options.raw, options.out, *options.image_roots.values()])
+    check_reachable([*filter(None, [options.raw]), options.out, *options.image_roots.values()])
     templates = load_templates(options.template_dir)
     check_mixture(options.mixture)
     media_roots(options)  # refuses unknown collections
@@ -79,7 +79,7 @@ def build(
     held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
     for source_id in dict.fromkeys(each.source for each in missing):
-        for sentence in found_instead(load_source(source_id), options.raw, files):
+        for sentence in found_instead(load_source(source_id), options.raw or "", files):
             console.print(f"{source_id}: {sentence}", highlight=False)
     check_sources(templates, {card.id for card, _ in chosen})
     roots = media_roots(options)

@@ -197,7 +197,10 @@ Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
 class Definition(_Strict):
-    """One source, as its file says; `base` is the folder of that file and no part of its identity.
+    """One source, as its file says.
+
+    `base`, the folder of that file, and `split_names`, which are found in the data, are no part of what
+    users write, nor of the source's identity.
 
     See `docs/reference/source_files.md` for every key.
     """
@@ -230,6 +233,7 @@ class Definition(_Strict):
     templates: OneOrMore | None = None
     evaluation: Evaluation = Evaluation()
     base: str = Field(".", exclude=True)
+    split_names: tuple[str, ...] = Field((), exclude=True)
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

@@ -342,7 +342,7 @@ def adapted(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         splits = tuple(replace(each, examples=examples(each)) for each in source.splits)
         monkeypatch.setattr(
-            "datagen.build.stage.load_source", lambda _: replace(source, splits=splits)
+            "datagen.build.options.load_source", lambda _: replace(source, splits=splits)
         )
 
     return adapted

@@ -315,6 +315,8 @@ def test_references_to_absent_images_can_be_kept(raw_copy, tmp_path, build, veri
     assert build(raw_copy, out, *options).status == 0
     verify(out, raw_copy)
     assert all(record.images[0].path for record in records_of(out))
+    train = open_dataset(str(out)).manifest.splits["visdial"]["train"]
+    assert train.filtered == {"media_path_unknown": train.read}  # rows do not name the folder
 
 
 def test_limits_on_rejections_are_options(raw_copy, tmp_path, build, verify, edit_json):
