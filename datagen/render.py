@@ -12,9 +12,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.schema.example import Answer, Example
+from datagen.schema.answers import drawn, repeated
+from datagen.schema.example import Example
+from templates.blank import is_blank
 from templates.errors import MissingFieldError, RenderedTooLongError, RenderError
-from templates.language import TemplateText, is_blank
+from templates.language import TemplateText
 from templates.library import Form, Protocol, TemplateSet
 from templates.tasks import SOURCES, TASKS
 
@@ -192,20 +194,7 @@ def _answer(example: Example, task: str, answer_chance: int) -> str | None:
             return None
         return example.choices[example.correct_choice]
     answers = example.raw_answers or example.answers
-    return None if answers is None else _pick_answer(answers, answer_chance)
-
-
-def _pick_answer(answers: tuple[Answer, ...], answer_chance: int) -> str:
-    """One answer, each as often as annotators gave it; blank ones never."""
-    if len(answers) == 1:
-        return answers[0].text
-    place = answer_chance % sum([answer.count for answer in answers if answer.text])
-    for answer in answers:
-        if answer.text:
-            place -= answer.count
-            if place < 0:
-                return answer.text
-    raise AssertionError("answers with no text are refused when an example is made")
+    return None if answers is None else drawn(answers, answer_chance)
 
 
 def references_of(example: Example, task: str) -> tuple[str, ...] | None:
@@ -222,9 +211,7 @@ def references_of(example: Example, task: str) -> tuple[str, ...] | None:
         case "multiple_choice":
             answer = _answer(example, task, 0)
             return None if answer is None else (answer,)
-    if example.answers is None:
-        return None
-    return tuple([a.text for a in example.answers for _ in range(a.count)])
+    return None if example.answers is None else repeated(example.answers)
 
 
 def _verdict(example: Example) -> str:

@@ -1,25 +1,16 @@
-"""Text as the publishers give it, less what would break lines, terminals and tokenizers."""
+"""Cleaning of publishers' texts: characters that would break lines, terminals and tokenizers are removed."""
 
 import re
+
+from templates.blank import is_blank
 
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BREAK = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]+")
 
 
-_BLANK = (
-    "".join(map(chr, range(0x21)))
-    + "\x7f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
-    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"  # spaces and breaks
-    "\xad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062"
-    "\u2063\u2064\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff"  # of no width
-    "\u115f\u1160\u2800\u3164\uffa0"  # letters that show nothing
-)
-"""Characters that leave no mark. A text of these alone is empty; within a text they stay."""
-
-
 def _unless_blank(text: str) -> str:
-    return text if text.strip(_BLANK) else ""
+    return "" if is_blank(text) else text
 
 
 def clean_line(text: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from templates.blank import is_blank
 from templates.errors import Finding, RenderError
-from templates.language import TemplateText, is_blank
+from templates.language import TemplateText
 from templates.tasks import FieldKind, Task
 
 _LONG_LIST = 100

@@ -6,7 +6,6 @@ is refused when the template is loaded: Jinja's sandbox guards objects but not w
 `{{ 'a' * 200000000 }}` or nested ranges would run in it.
 """
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -111,11 +110,6 @@ class TemplateText:
             if isinstance(fields.get(name), list | tuple)
         ]
         return f" ({', '.join(lengths)})" if lengths else ""
-
-
-def is_blank(text: str) -> bool:
-    """Return True if `text` has no visible character: only spaces, control and zero-width ones."""
-    return not any(unicodedata.category(character)[0] not in "ZC" for character in text)
 
 
 def _too_long(length: int) -> RenderedTooLongError:

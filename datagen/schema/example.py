@@ -1,22 +1,15 @@
 """The normal form of one example, before any template."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.text import clean_line
+from datagen.schema.answers import Answer
 from templates.tasks import TASKS
 
 MAX_TEXT_CHARS = 32_768
 """Longer fields are refused: no source has them, and no template could render them."""
-
-
-class Answer(Struct, frozen=True):
-    """An answer and how many annotators gave it."""
-
-    text: str
-    count: int
 
 
 class Turn(Struct, frozen=True):
@@ -27,12 +20,12 @@ class Turn(Struct, frozen=True):
 
 
 class Example(Struct, frozen=True, kw_only=True, gc=False):
-    """One caption, question, statement, round or turn, with all that its publisher says of it.
+    """One caption, question, statement, round or turn, with all that its publisher gives for it.
 
     `example_id` is `<source>/<split>/<native id>[#suffix]`. `group_id` names the image, video or
     dialog that several examples share, by one name across sources, so that errors can be clustered
     and leaks found. Media are `<collection>/<relative path>`; a video may be clipped to `clip`
-    seconds. What is absent is None, never an empty string or list; hidden answers are None.
+    seconds. An absent field is None, never an empty string or list; hidden answers are None.
 
     Equal answers are counted in `answers`, in the order in which they first occur.
     """
@@ -75,32 +68,11 @@ class Example(Struct, frozen=True, kw_only=True, gc=False):
             )
 
 
-def counted(texts: Iterable[str]) -> tuple[Answer, ...]:
-    """Return answers as one line each, equal ones counted, in order of first occurrence.
-
-    A blank answer stays, since the official VQA score averages over all annotators; it is never drawn
-    as a target.
-
-    Raises:
-        RowRejectedError: no text is left.
-    """
-    given: dict[str, int] = {}
-    for text in texts:
-        given[text] = given.get(text, 0) + 1
-    counts: dict[str, int] = {}
-    for text, count in given.items():
-        line = clean_line(text)
-        counts[line] = counts.get(line, 0) + count
-    if not counts or counts.keys() == {""}:
-        raise RowRejectedError(Reason.NO_ANSWERS, f"none of {sum(given.values())} answers has text")
-    return tuple([Answer(text, count) for text, count in counts.items()])
-
-
 def required_text(text: str | None, name: str) -> str:
-    """Return `text` if it is not blank.
+    """Return `text`, cleaned by `datagen.text`, if it is not empty.
 
     Raises:
-        RowRejectedError: it is blank, or longer than `MAX_TEXT_CHARS`.
+        RowRejectedError: it is None or empty, as a blank text is once it is cleaned, or longer than `MAX_TEXT_CHARS`.
     """
     if not text:
         raise RowRejectedError(Reason.EMPTY_TEXT, f"{name} is empty")

@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 from msgspec import Struct
 
-from datagen.schema.example import Answer, Example, Turn
+from datagen.schema.answers import Answer
+from datagen.schema.example import Example, Turn
 
 ImageMode: TypeAlias = Literal["reference", "embed"]
 Bytes: TypeAlias = bytes

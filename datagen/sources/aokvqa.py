@@ -29,6 +29,7 @@ from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Examples, RowContext, Rows, Source, SplitFiles
+from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
     HubMirror,
@@ -38,7 +39,7 @@ from datagen.schema.card import (
     unverified,
     verified,
 )
-from datagen.schema.example import Example, counted, present, required_text
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
 

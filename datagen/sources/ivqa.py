@@ -28,8 +28,9 @@ from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles, Vocabulary
+from datagen.schema.answers import counted
 from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
-from datagen.schema.example import Example, counted, required_text
+from datagen.schema.example import Example, required_text
 from datagen.text import clean_line
 
 

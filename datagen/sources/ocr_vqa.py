@@ -31,6 +31,7 @@ from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Outcome, Rejected, RowContext, Rows, Source, SplitFiles, Table
+from datagen.schema.answers import Answer
 from datagen.schema.card import (
     Fact,
     FileCard,
@@ -40,7 +41,7 @@ from datagen.schema.card import (
     SplitCard,
     unverified,
 )
-from datagen.schema.example import Answer, Example, present, required_text
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
 SPLIT_NUMBERS = {1: "train", 2: "val", 3: "test"}

@@ -28,6 +28,7 @@ from msgspec import Struct
 
 from datagen.errors import Reason
 from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
     HubMirror,
@@ -37,7 +38,7 @@ from datagen.schema.card import (
     unverified,
     verified,
 )
-from datagen.schema.example import Example, counted
+from datagen.schema.example import Example
 from datagen.sources import vqav2
 
 

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
     HubMirror,
@@ -36,7 +37,7 @@ from datagen.schema.card import (
     unverified,
     verified,
 )
-from datagen.schema.example import Example, counted, present, required_text
+from datagen.schema.example import Example, present, required_text
 from datagen.sources.shared.rosetta import (
     image_of,
     joined_tokens,

@@ -41,8 +41,9 @@ from datagen.schema.adapter import (
     SplitFiles,
     Table,
 )
+from datagen.schema.answers import Answer
 from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
-from datagen.schema.example import Answer, Example, Turn, required_text
+from datagen.schema.example import Example, Turn, required_text
 from datagen.text import clean_line
 
 

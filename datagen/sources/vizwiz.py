@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
+from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
     HubMirror,
@@ -33,7 +34,7 @@ from datagen.schema.card import (
     unverified,
     verified,
 )
-from datagen.schema.example import Example, counted, present, required_text
+from datagen.schema.example import Example, present, required_text
 from datagen.sources.shared.coco import slashes
 from datagen.text import clean_line
 

@@ -24,8 +24,9 @@ from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
+from datagen.schema.answers import counted
 from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
-from datagen.schema.example import Example, counted, present, required_text
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
 

@@ -18,7 +18,8 @@ from datagen.sample.statements import about_objects, about_pairs
 from datagen.sample.words import captions, listed, noun, where
 from datagen.sample.writers.llava_instruct import conversation, detail, reasoning
 from datagen.sample.writers.vqav2 import annotators_answers
-from datagen.schema.example import Answer, Example, Turn, counted
+from datagen.schema.answers import Answer, counted
+from datagen.schema.example import Example, Turn
 from templates.library import TemplateSet
 
 _PROTOCOL_SHARE = 0.25

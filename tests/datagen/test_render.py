@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.render import chance, draw, draw_by_chance, evaluation, fields_of, references_of
-from datagen.schema.example import MAX_TEXT_CHARS, Answer, Example, Turn, counted
-from templates.language import is_blank
+from datagen.schema.answers import Answer, counted
+from datagen.schema.example import MAX_TEXT_CHARS, Example, Turn
+from templates.blank import is_blank
 from templates.library import load_templates
 from templates.tasks import SOURCES, TASKS
 

@@ -7,8 +7,9 @@ and Motion", ACM MM 2017, and are released as `{train,val,test}_qa.json`.
 from msgspec import Struct
 
 from datagen.schema.adapter import RowContext, Rows, Vocabulary
+from datagen.schema.answers import Answer
 from datagen.schema.card import unverified
-from datagen.schema.example import Answer, Example, present, required_text
+from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
 SPLIT_NAMES = ("train", "val", "test")

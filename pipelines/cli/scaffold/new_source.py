@@ -123,7 +123,8 @@ def _adapter(name: str, task: str, form: Form, *, held_in: bool, video: bool) ->
     media, kind, suffix = ("video", "videos", "mp4") if video else ("image", "images", "jpg")
     made = "\n".join(f"        {field.example}," for field in form.fields.values())
     texts = [word for word in ("clean_line", "clean_paragraphs") if f"{word}(" in made]
-    helpers = ["Example", *(word for word in ("counted", "required_text") if f"{word}(" in made)]
+    helpers = ["Example", *(["required_text"] if "required_text(" in made else [])]
+    answers = "from datagen.schema.answers import counted\n" if "counted(" in made else ""
     rows = "\n".join(f"    {each}: {field.kind}" for each, field in form.fields.items())
     table = "\n".join(
         f"| {field.example.partition('=')[0]} | `{each}` |" for each, field in form.fields.items()
@@ -149,7 +150,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
-from datagen.schema.card import Fact, FileCard, MediaCard, SourceCard, SplitCard
+{answers}from datagen.schema.card import Fact, FileCard, MediaCard, SourceCard, SplitCard
 from datagen.schema.example import {", ".join(helpers)}
 from datagen.text import {", ".join(texts)}
 

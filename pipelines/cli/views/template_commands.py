@@ -17,8 +17,8 @@ from datagen.schema.example import Example
 from datagen.sources import load_source
 from pipelines.cli.views.record_view import first_records
 from pipelines.console import output, visible
+from templates.blank import is_blank
 from templates.errors import RenderError, TemplateSetError
-from templates.language import is_blank
 from templates.library import Protocol, Template, TemplateSet, read_templates, template_folder
 from templates.lint import lint
 from templates.prompt_list import import_prompts

@@ -12,7 +12,7 @@ from datagen.build import planner
 from datagen.build.stage import PARTS_PER_ROW, shard_starts
 from datagen.errors import RawDataError
 from datagen.render import chance
-from datagen.schema.example import Answer
+from datagen.schema.answers import Answer
 
 ODD = {
     "no text": {"question": " \n"},

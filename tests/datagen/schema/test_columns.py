@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.schema.answers import Answer
 from datagen.schema.columns import CONSTANT_COLUMNS, column, example_columns, list_column
-from datagen.schema.example import Answer, Example, Turn
+from datagen.schema.example import Example, Turn
 from datagen.schema.record import EXAMPLE_COLUMNS, SCHEMA
 
 texts = st.text(max_size=10)

@@ -1,36 +1,9 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.schema.example import MAX_TEXT_CHARS, Answer, counted, present, required_text
-from datagen.text import clean_line
-
-
-def test_equal_answers_are_counted_in_order_of_first_occurrence() -> None:
-    answers = counted(["blue", "red", " red\n", "Red", "blue", ""])
-    assert answers == (Answer("blue", 2), Answer("red", 2), Answer("Red", 1), Answer("", 1))
-
-
-@given(st.lists(st.sampled_from(["a", "b", " a", "a\n", "", "\t"]) | st.text(max_size=3)))
-def test_counts_keep_every_annotator(texts: list[str]) -> None:
-    try:
-        answers = counted(texts)
-    except RowRejectedError as error:
-        assert error.reason is Reason.NO_ANSWERS
-        assert not any(clean_line(text) for text in texts)
-    else:
-        assert sum(answer.count for answer in answers) == len(texts)
-        assert len({answer.text for answer in answers}) == len(answers)
-        assert any(answer.text for answer in answers)
-
-
-@pytest.mark.parametrize("texts", [[], [""], ["  ", "\n", "\u2028"]])
-def test_answers_without_any_text_are_refused(texts: list[str]) -> None:
-    with pytest.raises(RowRejectedError, match=f"none of {len(texts)} answers has text"):
-        counted(texts)
+from datagen.schema.example import MAX_TEXT_CHARS, present, required_text
 
 
 def test_a_text_that_is_needed_is_there_and_not_too_long() -> None:

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from datagen.render import chance, draw, evaluation
+from datagen.schema.answers import Answer
 from datagen.schema.columns import CONSTANT_COLUMNS
-from datagen.schema.example import Answer, Example, Turn
+from datagen.schema.example import Example, Turn
 from datagen.schema.record import (
     DICTIONARY_COLUMNS,
     EXAMPLE_COLUMNS,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from datagen.render import Draw, chance, evaluation
-from datagen.schema.example import Answer
+from datagen.schema.answers import Answer
 from templates.library import load_templates
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["aokvqa"]}

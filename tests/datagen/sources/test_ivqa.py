@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from datagen.schema.example import Answer
+from datagen.schema.answers import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
 COLUMNS = ("video_id", "start", "end", "question", *(f"answer{n}" for n in range(1, 6)))

@@ -5,7 +5,7 @@ import pytest
 
 from datagen.sample.world import World
 from datagen.sample.writers import msrvtt_qa
-from datagen.schema.example import Answer
+from datagen.schema.answers import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from datagen.errors import RawDataError
-from datagen.schema.example import Answer
+from datagen.schema.answers import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["ocr_vqa"]}
 URL = "http://ecx.images-amazon.com/images/I/61Y5cOdHJbL.jpg"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from datagen.schema.example import Answer
+from datagen.schema.answers import Answer
 
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["vizwiz"]}
 

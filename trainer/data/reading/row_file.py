@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from datagen.schema.example import Answer, Turn
+from datagen.schema.answers import Answer
+from datagen.schema.example import Turn
 from datagen.schema.record import SCHEMA, Image, Record, Video
 
 FORMAT_VERSION = 1

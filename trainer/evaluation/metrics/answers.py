@@ -1,12 +1,12 @@
 """Metrics that compare an output with the annotators' answers, one prediction at a time."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from templates.blank import is_blank
 from trainer.evaluation.metrics.base import Mean, Scored
 from trainer.evaluation.metrics.log_probs import means_by_tag
 from trainer.evaluation.predictions.prediction import Prediction
@@ -87,13 +87,6 @@ class AnswerMetric:
         wanted = self.by if self.difficult_tag is None else (*self.by, self.difficult_tag)
         kept = {name: tags[name] for name in wanted if name in tags} if tags else {}
         return kept or None
-
-
-def is_blank(text: str) -> bool:
-    """Return whether a text shows nothing: blanks, and characters of no width such as U+200B or U+FEFF."""
-    return all(
-        character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in text
-    )
 
 
 def _is_true(tags: Mapping[str, str] | None, name: str | None) -> bool:
