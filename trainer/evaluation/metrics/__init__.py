@@ -1,4 +1,4 @@
 """Metrics, exact to the official scripts.
 
-Imports `trainer.evaluation.predictions` only.
+Imports `trainer.evaluation.predictions`, and of other packages `datagen.errors` and `templates.blank`.
 """
