@@ -53,7 +53,7 @@ class DigestSet:
         return sum(part.num_digests for part in self.parts)
 
     def range(self, number: int, num_ranges: int) -> Digests:
-        """The members in range `number` of `num_ranges` equal ones, sorted, each once."""
+        """Return the distinct members in range `number` of `num_ranges` equal ones, sorted."""
         found = []
         for part in self.parts:
             with self.files.open_binary(part.path) as file:
@@ -66,7 +66,7 @@ class DigestSet:
 def count_and_compare(
     sets: Mapping[str, DigestSet], pairs: Collection[tuple[str, str]], max_bytes: int
 ) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """The number of members of every set, and of those that each of `pairs` has in common.
+    """Return the number of members of every set, and the number that each of `pairs` has in common.
 
     Takes about `max_bytes` of memory, however large the sets: as many ranges as that needs are
     counted one after the other.

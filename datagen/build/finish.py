@@ -1,4 +1,4 @@
-"""Turns the reports of a build's work into a dataset: rejections, vocabularies, card, manifest."""
+"""The end of a build: its reports become rejection files, vocabularies, mixture, card and manifest."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ MIXTURE_SCHEMA = pa.schema(
 
 
 def trained_splits(plan: BuildPlan, options: BuildOptions) -> dict[str, tuple[str, ...]]:
-    """The held-in splits of the plan that are trained on, by source."""
+    """Return the held-in splits of the plan that are trained on, by source."""
     trained: dict[str, tuple[str, ...]] = {}
     for each in plan.splits:
         if options.trains_on(options.source(each.source).card, each.split):
@@ -58,7 +58,7 @@ def trained_splits(plan: BuildPlan, options: BuildOptions) -> dict[str, tuple[st
 def mixture_of(
     plan: BuildPlan, options: BuildOptions, records: Mapping[str, int]
 ) -> dict[str, MixturePart]:
-    """The mixture of the trained splits, given the records of every `<source>/<split>`."""
+    """Return the mixture of the trained splits, given the records of every `<source>/<split>`."""
     sizes = {
         source: sum(records.get(f"{source}/{split}", 0) for split in splits)
         for source, splits in trained_splits(plan, options).items()
@@ -178,7 +178,7 @@ def _groups_and_leakage(
     files: Files,
     staging: Staging,
 ) -> tuple[dict[str, int], Leakage]:
-    """The number of groups of every split, and the verdict on leakage."""
+    """Return the number of groups of every split, and the verdict on leakage."""
     trained = {
         f"{source}/{split}"
         for source, splits in trained_splits(plan, options).items()
@@ -209,7 +209,7 @@ def _digests(work: SplitWork, staging: Staging) -> list[ShardDigests]:
 def _write_rejections(
     work: Sequence[SplitWork], files: Files, staging: Staging
 ) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-    """`rejected/<source>.jsonl` of all parts, in the order of the rows.
+    """Write `rejected/<source>.jsonl` of all parts, in the order of the rows.
 
     Returns their sha256 by source, and by source and reason the first row rejected for it.
     """
@@ -246,7 +246,7 @@ def _rejection_parts(work: SplitWork, staging: Staging) -> list[str]:
 def _write_candidates(
     plan: BuildPlan, options: BuildOptions, files: Files, staging: Staging
 ) -> dict[str, CandidatesEntry]:
-    """`candidates/<source>.parquet`: the answer vocabulary, most frequent first."""
+    """Write `candidates/<source>.parquet`: the answer vocabulary, most frequent first."""
     entries = {}
     for source_id in dict.fromkeys(each.source for each in plan.splits):
         source = options.source(source_id)

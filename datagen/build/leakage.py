@@ -27,7 +27,7 @@ class ShardDigests:
     texts_path: str
 
     def texts(self, files: Files) -> DigestFile:
-        """The texts of the shard with their groups, case and spaces put aside."""
+        """Return digests of the shard's texts, each with its group; case and spaces do not count."""
         return write_digests(_grouped_texts(files, self.path), self.texts_path, files)
 
 

@@ -94,7 +94,7 @@ class BuildOptions(BaseModel):
         return next((each for each in self.declared if each.name == source_id), None)
 
     def identity(self) -> dict[str, object]:
-        """The options that decide what is written; not where from, where to, or by what means."""
+        """Return the options that the dataset's content depends on: not its paths, nor how it is built."""
         values = self.model_dump(
             mode="json",
             exclude={

@@ -162,7 +162,7 @@ def check_image_roots(options: BuildOptions) -> None:
 def complete_layout(
     source: Source, split: str, raw: str, files: Files
 ) -> SplitFiles | tuple[str, ...]:
-    """The first layout of a split whose files are all there, or what the nearest one lacks."""
+    """Return the first layout of a split whose files are all present, or what the nearest one lacks."""
     lacking = []
     for layout in source.splits:
         if layout.split == split:
@@ -177,7 +177,7 @@ def complete_layout(
 
 
 def media_roots(options: BuildOptions) -> dict[str, str]:
-    """The folder of every collection that some source uses.
+    """Return the folder of every collection that some source uses.
 
     Raises:
         OptionError: `--image-root` names another collection.

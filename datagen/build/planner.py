@@ -1,4 +1,4 @@
-"""Makes the plan: indexes the publishers' files, cuts them into ranges, prepares the joins."""
+"""Planning: the publishers' files are indexed and cut into ranges, and joins are prepared."""
 
 import hashlib
 import io
@@ -63,7 +63,7 @@ def input_files(
     chosen: Iterable[tuple[Source, SplitFiles]],
     indexes: Mapping[str, JsonIndex],
 ) -> dict[str, dict[str, InputFile]]:
-    """The publishers' files that were read: source -> file name -> size and sha256."""
+    """Return the publishers' files that were read: source -> file name -> size and sha256."""
     inputs: dict[str, dict[str, InputFile]] = defaultdict(dict)
     for source, layout in chosen:
         if source.in_staging:
@@ -134,7 +134,7 @@ def raw_path(options: BuildOptions, staging: Staging, source: Source, file: str)
 
 
 class _Planner:
-    """Plans split after split; what several splits and sources share is worked out once."""
+    """Plans split after split; indexes and splits of rows that several share are computed once."""
 
     def __init__(
         self, options: BuildOptions, files: Files, staging: Staging, indexes: dict[str, JsonIndex]
@@ -203,7 +203,7 @@ class _Planner:
     def _members(
         self, source: Source, layout: SplitFiles, path: str, container: Container
     ) -> list[list[str | None]] | None:
-        """Of a file that holds several splits: the split of every row, by window.
+        """Return the split of every row, by window, of a file that holds several splits; else None.
 
         Rows that name no known split are rejected, once, with the first split that has rows.
         """
@@ -264,7 +264,7 @@ class _Planner:
         keyless: Sequence[Row],
         log: "_Log",
     ) -> None:
-        """Reject what no row will be joined to: rows without key, repeated keys, orphans."""
+        """Reject rows that are joined to no other: rows without a key, repeated keys, orphans."""
         for row in keyless:
             message = f"no {lookup.key!r}, an integer or text"
             log.reject(lookup.file, row, Reason.MALFORMED_ROW, message)
@@ -299,7 +299,7 @@ class _Planner:
         ranges: Sequence[RangePlan],
         container: Container,
     ) -> int:
-        """From the bytes read, never from the machine, so that the output is the same everywhere."""
+        """Return the number of shards, from the bytes read alone, so that it is the same on every machine."""
         rows = sum(each.rows for each in ranges)
         joined = [
             self._container(path, lookup.path).num_bytes
@@ -321,7 +321,7 @@ class _Log:
         self.rejections: list[Rejection] = []
 
     def adopt(self, rejections: Iterable[Rejection]) -> None:
-        """Take over rejections that no split has counted yet."""
+        """Add rejections of rows of no known split, which no split has counted yet."""
         self.rejections += [structs.replace(each, split=self.split) for each in rejections]
 
     def reject(

@@ -33,7 +33,7 @@ class _AnyMedia:
 def examples_in(
     raw: str, scratch: str, source: str | None, split: str | None, rows: int
 ) -> Iterator[Example]:
-    """The first `rows` examples of each source (or of `source`), of `split` or its first split."""
+    """Yield the first `rows` examples of each source (or of `source`), of `split` or its first split."""
     options = BuildOptions(
         raw=raw,
         out=scratch,

@@ -1,4 +1,4 @@
-"""The second half of a build's work: staged records become the Parquet files of a split."""
+"""Shards, the second half of a build: staged records become the Parquet files of a split."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +68,7 @@ class ShardWriter:
         return int(np.count_nonzero(_first_of_id(self._sorted_table(places))))
 
     def write(self, shard: int, places: Sequence[StagedPlace], weight: float | None) -> ShardReport:
-        """Write one shard, or find that it is done. Equal places give equal bytes, in any order."""
+        """Write one shard, unless it is written already. Deterministic: the order of `places` does not count."""
         written_before = self._written(shard)
         if written_before is not None:
             return written_before
@@ -115,7 +115,7 @@ class ShardWriter:
         return self.staging.range(self.plan.source, self.plan.split, number, what)
 
     def _sorted_table(self, places: Sequence[StagedPlace]) -> pa.Table:
-        """The shard's staged rows by key, then by their place in the publisher's file."""
+        """Return the shard's staged rows by key, then by their place in the publisher's file."""
         tables = []
         for number, place in sorted(places):
             with self.files.open_binary(self.staged(number, "blocks")) as file:
@@ -285,7 +285,7 @@ class _Images:
 
 
 def _references(table: pa.Table) -> pa.Array:
-    """The images column without bytes."""
+    """Return the images column without bytes."""
     if table["_paths"].null_count == table.num_rows:
         return pa.nulls(table.num_rows, SCHEMA.field("images").type)
     paths = table["_paths"].combine_chunks()
@@ -305,7 +305,7 @@ def _videos(table: pa.Table) -> pa.Array:
 
 
 def _leaves(name: str, kind: pa.DataType) -> Iterator[str]:
-    """The names of a column's leaves in Parquet."""
+    """Yield the names of a column's leaves in Parquet."""
     if pa.types.is_list(kind):
         yield from _leaves(f"{name}.list.element", kind.value_type)
     elif pa.types.is_struct(kind):
@@ -324,7 +324,7 @@ _COMPRESSIONS = {
 
 
 def _first_of_id(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """True for the first row of each id, in a table sorted by key."""
+    """Return a mask [rows], true for the first row of each id, of a table sorted by key."""
     keys = table["_key"].to_numpy()
     first = np.ones(len(keys), dtype=bool)
     repeats = np.flatnonzero(keys[1:] == keys[:-1]) + 1

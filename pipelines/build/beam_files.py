@@ -91,5 +91,5 @@ class BeamFiles:
             FileSystems.delete(remote)
 
     def below(self, folder: str) -> list[str]:
-        """All files below a folder of an object store."""
+        """Return all files below a folder of an object store."""
         return [m.path for m in FileSystems.match([f"{folder}/**"])[0].metadata_list]

@@ -17,7 +17,7 @@ DEFAULTS = (
 
 
 def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> PipelineOptions:
-    """The options for Beam in `arguments`; `own_options` are ours, for the nearest name.
+    """Return the options for Beam in `arguments`; `own_options` are ours, for the nearest name.
 
     Raises:
         OptionError: an argument is neither, or its value or the runner cannot be used.
@@ -45,7 +45,7 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
 
 
 def _runner(arguments: Sequence[str]) -> PipelineRunner:
-    """The runner that the arguments name, its module imported."""
+    """Return the runner that the arguments name; imports its module."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--runner", default=DEFAULT_RUNNER)
     try:

@@ -79,6 +79,6 @@ class Identity:
 
 
 def identify(options: BuildOptions, inputs: Mapping[str, Mapping[str, InputFile]]) -> Identity:
-    """The identity of a build; equal for two builds that must give equal bytes."""
+    """Return the identity of a build; equal for two builds that must give equal bytes."""
     templates = load_templates(options.template_dir)
     return Identity(options.identity(), templates.hash, inputs, versions())

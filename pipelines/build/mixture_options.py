@@ -22,7 +22,7 @@ def read_mixture_options(
     base: Mapping[str, Any] | None = None,
     built: Collection[str] | None = None,
 ) -> MixtureOptions:
-    """The options of `file`, changed by `sets` such as `rule=uniform` or `factors.okvqa=3`.
+    """Return the options of `file`, changed by `sets` such as `rule=uniform` or `factors.okvqa=3`.
 
     Factors that are not named keep our defaults. `base` stands for the file where none is given. Sources that
     the file or `sets` name must be trained on: held-in, and in `built` where that is given.

@@ -20,7 +20,7 @@ DIGITS = 12  # of the hash in a staging folder's name
 
 
 def held_by(out: str, files: Files) -> Manifest | None:
-    """The manifest of the dataset that is at `out` already; None if a build may be written there.
+    """Return the manifest of the dataset that is at `out` already; None if a build may be written there.
 
     Raises:
         OutputError: the folder holds something else, or a dataset of another version.
@@ -63,7 +63,7 @@ def locked(staging: Staging) -> Iterator[None]:
 
 
 def staging_of(out: str, work: object) -> Staging:
-    """The staging folder beside `out`, links resolved; one for each `work`, which must be JSON."""
+    """Return the staging folder beside `out`, links resolved; one for each `work`, which must be JSON."""
     digest = hashlib.sha256(json.dumps(work).encode()).hexdigest()[:DIGITS]
     return Staging(f"{_real(out)}.staging-{digest}")
 

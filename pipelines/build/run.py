@@ -65,7 +65,7 @@ def build(
     or raw files changed since the dataset was built, the sources that they belong to are built again.
 
     Raises:
-        UserError: of the raw files, options or output; nothing is published then.
+        UserError: raw files, options or output are not usable; nothing is published.
     """
     console = console or messages()
     reporter = Reporter(console)
@@ -197,7 +197,7 @@ _WHERE = re.compile(r" \[while running '[^']*'\]")
 
 
 def user_error(error: BaseException) -> UserError | None:
-    """The error of ours, or of the system, that a worker raised; runners hand on its text only.
+    """Return the error of ours, or of the system, that a worker raised; runners pass on only its text.
 
     Also a runner's own sentence, where it could not even begin.
     """
@@ -229,7 +229,7 @@ def _finish(
 
 
 def _read_reports(plan: BuildPlan, staging: Staging, files: Files) -> list[SplitWork]:
-    """The reports that the workers left, in order."""
+    """Return the reports that the workers wrote, in order."""
     work = []
     for each in plan.splits:
         key = (each.source, each.split)
