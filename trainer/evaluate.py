@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.launch.arguments import ShowDefaults
+from trainer.launch.imports import importing
 from trainer.launch.shadow import shadowed_package
 
 if (
@@ -159,8 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (shadow := shadowed_package()) is not None:
         print(f"visinstruct: {shadow}", file=sys.stderr)
         return 2
-    from trainer.launch.process import Plan, run_process
-    from trainer.launch.stop import StopSignal
+    with importing():
+        from trainer.launch.process import Plan, run_process
+        from trainer.launch.stop import StopSignal
 
     stop = StopSignal()
 
@@ -176,8 +178,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(options: "EvaluationOptions", world: "World") -> int:
-    from trainer.evaluation.report.output import report_results
-    from trainer.evaluation.run import run_evaluation
+    with importing():
+        from trainer.evaluation.report.output import report_results
+        from trainer.evaluation.run import run_evaluation
 
     results = run_evaluation(options, world)
     if results is None:
@@ -187,7 +190,8 @@ def _work(options: "EvaluationOptions", world: "World") -> int:
 
 
 def _connect(world: "World") -> Callable[[], None]:
-    from trainer.run.engine import connect  # imports deepspeed
+    with importing():
+        from trainer.run.engine import connect  # imports deepspeed
 
     return connect(world)
 

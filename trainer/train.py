@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from trainer.launch.arguments import ShowDefaults
+from trainer.launch.imports import importing
 from trainer.launch.shadow import shadowed_package
 
 if (
@@ -60,9 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (shadow := shadowed_package()) is not None:
         print(f"visinstruct: {shadow}", file=sys.stderr)
         return 2
-    from trainer.config.load import load_config
-    from trainer.launch.process import Plan, run_process
-    from trainer.launch.stop import StopSignal
+    with importing():
+        from trainer.config.load import load_config
+        from trainer.launch.process import Plan, run_process
+        from trainer.launch.stop import StopSignal
 
     stop = StopSignal()
 
@@ -85,14 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _work(
     config: "RunConfig", world: "World", parsed: argparse.Namespace, stop: "StopSignal"
 ) -> int:
-    if parsed.dry_run:
+    with importing():
+        from trainer.evaluation.validation import ScoredValidation
         from trainer.run.plan import dry_run
+        from trainer.run.session import run_training
+        from trainer.run.skipped import parse_steps
 
+    if parsed.dry_run:
         return dry_run(config, world)
-    from trainer.evaluation.validation import ScoredValidation
-    from trainer.run.session import run_training
-    from trainer.run.skipped import parse_steps
-
     return run_training(
         config,
         world,
@@ -104,7 +106,8 @@ def _work(
 
 
 def _connect(world: "World") -> Callable[[], None]:
-    from trainer.run.engine import connect  # imports deepspeed
+    with importing():
+        from trainer.run.engine import connect  # imports deepspeed
 
     return connect(world)
 
