@@ -185,12 +185,16 @@ class Hub(_Strict):
 
 
 class Evaluation(_Strict):
-    """How the evaluation splits are evaluated; defaults follow from the task."""
+    """How the evaluation splits are evaluated; defaults follow from the task.
+
+    `prompt` is a template over the task's fields, `decode` gives options of generation, `metric` is one
+    of `visinstruct metric --list`. `candidates: generate` generates where the task would rank.
+    """
 
     prompt: str | None = None
     decode: Mapping[str, Any] = Field(default_factory=dict)
     metric: str | None = None
-    candidates: OneOrMore | None = None
+    candidates: Literal["generate"] | None = None
 
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]

@@ -1,0 +1,42 @@
+"""Reads the rows of a data file, whatever its format."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from datagen.files import Files
+from datagen.sources.declared.definition import Definition, Format, FormatName
+from datagen.sources.declared.readers import folders, json_rows, tables, tars
+from datagen.sources.declared.readers.columnar import parquet_rows, saved_rows
+from datagen.sources.declared.readers.files import DataFile
+from datagen.sources.declared.row import Problem, RawRow
+
+Report: TypeAlias = Callable[[Problem], None]
+Reader: TypeAlias = Callable[[Files, DataFile, Definition, Report], Iterator[RawRow]]
+
+_READERS: Mapping[FormatName, Reader] = {
+    "json": json_rows.document_rows,
+    "jsonl": json_rows.line_rows,
+    "csv": tables.table_rows,
+    "tsv": tables.table_rows,
+    "parquet": parquet_rows,
+    "saved": saved_rows,
+    "class_folders": folders.class_folder_rows,
+    "imagefolder": folders.image_folder_rows,
+    "webdataset": tars.sample_rows,
+}
+
+
+def read_rows(
+    files: Files, definition: Definition, data_file: DataFile, report: Report
+) -> Iterator[RawRow]:
+    """Yield the rows of a data file in their order; `report` gets what concerns no row.
+
+    Raises:
+        RawDataError: nothing of the file can be used, and why.
+    """
+    return _READERS[data_file.format](files, data_file, definition, report)
+
+
+def with_format(definition: Definition, format_: Format, rows: str | None) -> Definition:
+    """Return a definition whose files have another format, such as that of a joined file."""
+    return definition.model_copy(update={"format": format_, "rows": rows})
