@@ -17,11 +17,11 @@ from datagen.build.digests import write_digests
 from datagen.build.options import BuildOptions
 from datagen.build.plan import SplitPlan
 from datagen.build.stage import PARTS_PER_ROW
-from datagen.build.stage_media import AS_IT_IS
+from datagen.build.stage_media import AS_IT_IS, BY_REFERENCE
 from datagen.build.staging import Place, ShardReport, Staging
 from datagen.errors import RawDataError, Reason, RowRejectedError
 from datagen.files import Files, HashingWriter
-from datagen.media.media import MediaRoots
+from datagen.media.media import PACKED, MediaRoots
 from datagen.raw.rows import WindowRows
 from datagen.schema.card import SourceCard
 from datagen.schema.columns import column
@@ -165,7 +165,7 @@ class ShardWriter:
             )
 
     def _write_parquet(self, file: HashingWriter, table: pa.Table, weight: float | None) -> None:
-        embed = self.options.images == "embed"
+        embed = self.options.images == "embed" or "_packed" in table.column_names
         with pq.ParquetWriter(
             file,
             file_schema(self.options.images),
@@ -233,7 +233,12 @@ class _Images:
             pack.close()
 
     def row_groups(self, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Array]]:
-        """Runs of rows of at most `ROW_GROUP_BYTES` of images (or one row), and their images."""
+        """Runs of rows of at most `ROW_GROUP_BYTES` of images (or one row), and their images.
+
+        Rows of images by reference weigh nothing: of these, there are at most `ROW_GROUP_ROWS` to a run.
+        """
+        all_embedded = self.writer.options.images == "embed"
+        record_path = self.writer.roots.record_path
         staged = zip(
             table["_range"].to_pylist(),
             table["_paths"].to_pylist(),
@@ -241,21 +246,26 @@ class _Images:
             strict=True,
         )
         start = size = 0
-        images: list[list[tuple[bytes, str]] | None] = []
+        images: list[list[tuple[bytes | None, str]] | None] = []
         for row, (number, paths, packed) in enumerate(staged):
+            paths = paths or ()
+            places = [(p["offset"], p["length"]) for p in packed or ()]
             read = [
-                (self._read(number, path, place["offset"], place["length"]), path)
-                for path, place in zip(paths or (), packed or (), strict=True)
+                (self._read(number, path, *place), record_path(path))
+                for path, place in zip(paths, places or [BY_REFERENCE] * len(paths), strict=True)
             ]
-            more = sum(len(data) for data, _ in read)
-            if images and size + more > ROW_GROUP_BYTES:
+            more = sum(len(data or b"") for data, _ in read)
+            full = not all_embedded and len(images) == ROW_GROUP_ROWS
+            if images and (full or size + more > ROW_GROUP_BYTES):
                 yield table.slice(start, len(images)), column("images", images)
                 start, size, images = row, 0, []
             images.append(read or None)
             size += more
         yield table.slice(start), column("images", images)
 
-    def _read(self, number: int, path: str, offset: int, length: int) -> bytes:
+    def _read(self, number: int, path: str, offset: int, length: int) -> bytes | None:
+        if (offset, length) == BY_REFERENCE:
+            return None
         if (offset, length) == AS_IT_IS:
             return self._read_original(number, path)
         if number not in self.packs:
@@ -273,7 +283,8 @@ class _Images:
         try:
             with roots.open(path) as file:
                 data = file.read()
-            changed = "" if roots.state(path) == self.states[number][path] else f"{path} changed"
+            before = self.states[number].get(path, PACKED)
+            changed = "" if roots.state(path) == before else f"{path} changed"
         except RowRejectedError as error:
             changed = error.message
         if changed:

@@ -369,7 +369,7 @@ class RangeWork:
             columns["_frame_times"] = list_column(
                 [each.frame_times for each in media], lambda times: pa.array(times, pa.float32())
             )
-        if self.stager.options.images == "embed":
+        if self.stager.options.images == "embed" or any(each.packed for each in media):
             columns["_packed"] = list_column([each.packed for each in media], _place_array)
         return pa.RecordBatch.from_pydict(columns)
 

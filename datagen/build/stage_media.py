@@ -24,13 +24,15 @@ from datagen.schema.example import Example
 
 MAX_REMEMBERED = 8_192
 AS_IT_IS = (-1, 0)
+BY_REFERENCE = (-2, 0)
 FRAME_QUALITY = 92
 
 
 class StagedMedia(Struct, frozen=True):
-    """Paths of images, or times of a video's frames; in embedding, where their bytes are.
+    """Paths of images, or times of a video's frames; of what is embedded, where the bytes are.
 
-    `packed` holds (offset, length) in the range's images, or `AS_IT_IS` for the file itself.
+    `packed` holds (offset, length) in the range's images, `AS_IT_IS` for the file itself, or `BY_REFERENCE`
+    beside images that are embedded although the others are not: those of a pack file always are.
     """
 
     paths: tuple[str, ...]
@@ -79,8 +81,10 @@ class MediaStage:
             return self._once(example.images[0], example)
         parts = [self._once(path, example) for path in example.images]
         paths = tuple(path for part in parts for path in part.paths)
-        packed = tuple(place for part in parts for place in part.packed or ())
-        return StagedMedia(paths, packed=packed or None)
+        if all(part.packed is None for part in parts):
+            return StagedMedia(paths)
+        packed = [part.packed or (BY_REFERENCE,) * len(part.paths) for part in parts]
+        return StagedMedia(paths, packed=tuple(place for places in packed for place in places))
 
     def _once(self, name: str, example: Example) -> StagedMedia:
         known = self._remembered.get(name)
@@ -109,7 +113,8 @@ class MediaStage:
                 return StagedMedia((path,))
             raise
         if self.pack is None:
-            return StagedMedia((path,))
+            is_file = self.roots.packed(path) is None
+            return StagedMedia((path,), packed=None if is_file else (AS_IT_IS,))
         if not needs_reencoding(info, self.max_side):
             return StagedMedia((path,), packed=(AS_IT_IS,))
         with self.roots.open(path) as file:

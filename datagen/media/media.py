@@ -1,15 +1,17 @@
 """Media files: safe paths, states, checks of images, and decoded pixels.
 
 A media path is `<collection>/<relative path>`. Rows come from files that anybody may have edited, so
-a path is used only if it stays inside its collection's folder.
+a path is used only if it stays inside its collection's folder. Where a collection has a pack file, a path
+may name a slice of it: see `datagen.media.pack`.
 """
 
 import io
 import os
+import re
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +20,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
+from datagen.media.foreign import foreign_kind
+from datagen.media.pack import Slice, slice_of
 
 MAX_IMAGE_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
@@ -29,10 +33,16 @@ MAX_REMEMBERED_FOLDERS = 65_536
 TAIL_BYTES = 1 << 12
 JPEG_QUALITY = 92
 
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""No media path has these. Other characters that do not print occur: macOS puts U+202F into screenshots' names."""
+
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_HEADER = struct.Struct(">II2B")
-_DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, struct.error)
+DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, struct.error)
 """Exceptions that Pillow raises on corrupt files."""
+
+
+NO_IMAGE = "no image"
 
 
 class UndecodableError(ValueError):
@@ -53,6 +63,8 @@ MISSING = "missing"
 REFUSED = "refused link"
 UNREADABLE = "unreadable"
 """States of files that cannot be read. The state of any other file is its size and modification time."""
+PACKED = "packed"
+"""The state of every slice of a pack file, which does not change."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,7 @@ class MediaRoots:
 
     A link is followed if it ends below one of the `roots`, or anywhere with `follow_links`. `states`
     receives the state of each file before the file is accessed, so that a later build can detect changes.
+    `packs` are the pack files of the collections that have one.
     """
 
     roots: Mapping[str, str]
@@ -68,18 +81,31 @@ class MediaRoots:
     follow_links: bool = False
     states: dict[str, str] | None = field(default=None, compare=False, repr=False)
     _folders: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    packs: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def recording(self, states: dict[str, str]) -> "MediaRoots":
         """Return the same roots, which record in `states` the state of each file that they access."""
-        return MediaRoots(self.roots, self.files, self.follow_links, states, self._folders)
+        return replace(self, states=states)
+
+    def packed(self, path: str) -> Slice | None:
+        """Return the slice of a pack file that a media path names, or None if it names a file."""
+        collection, _, relative = path.partition("/")
+        return slice_of(relative) if collection in self.packs else None
+
+    def record_path(self, path: str) -> str:
+        """Return the path under which a record holds an image: that of a slice has no place in it."""
+        packed = self.packed(path)
+        return path if packed is None else f"{path.partition('/')[0]}/{packed.name}"
 
     def locate(self, path: str) -> str:
-        """Return the place of a media file, which need not exist.
+        """Return the place of a media file, which need not exist; of a slice, that of its pack.
 
         Raises:
             RowRejectedError: the path is absolute or leads out of its collection.
         """
         collection, _, relative = path.partition("/")
+        if self.packed(path) is not None:
+            return self.packs[collection]
         root = self.roots.get(collection)
         if root is None:
             raise RowRejectedError(Reason.UNSAFE_PATH, f"{path!r} names no known collection")
@@ -87,7 +113,7 @@ class MediaRoots:
             not relative
             or relative[0] == "/"
             or "\\" in relative
-            or not relative.isprintable()
+            or CONTROL_CHARACTERS.search(relative)
             or (".." in relative and ".." in relative.split("/"))
         ):
             raise RowRejectedError(Reason.UNSAFE_PATH, f"{path!r} leads out of its collection")
@@ -99,6 +125,8 @@ class MediaRoots:
         Raises:
             RowRejectedError: the path is absolute or leads out of its collection.
         """
+        if self.packed(path) is not None:
+            return PACKED
         place = self.locate(path)
         local = "://" not in place
         try:
@@ -113,7 +141,7 @@ class MediaRoots:
             return UNREADABLE
 
     def _note(self, path: str) -> None:
-        if self.states is not None and path not in self.states:
+        if self.states is not None and path not in self.states and self.packed(path) is None:
             self.states[path] = self.state(path)
 
     def first_existing(self, *paths: str) -> str:
@@ -142,6 +170,8 @@ class MediaRoots:
         read from the content.
         """
         stem, dot, suffix = path.rpartition(".")
+        if self.packed(path) is not None:
+            return None
         if not dot or f".{suffix.lower()}" not in IMAGE_SUFFIXES:
             return None
         place = self.locate(path)
@@ -151,12 +181,15 @@ class MediaRoots:
         return next((each for each in others if self.files.exists(self.locate(each))), None)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a media file.
+        """Open a media file, or a slice of a pack.
 
         Raises:
             RowRejectedError: it is missing, or a link that leads out of its collection.
         """
         place = self.locate(path)
+        packed = self.packed(path)
+        if packed is not None:
+            return self._open_slice(place, packed, path)
         self._note(path)
         if "://" not in place and self._is_refused(place, path):
             raise RowRejectedError(
@@ -177,6 +210,17 @@ class MediaRoots:
             if self.states is not None:
                 self.states[path] = UNREADABLE
             raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error.strerror}") from None
+
+    def _open_slice(self, pack: str, packed: Slice, path: str) -> BinaryIO:
+        try:
+            with self.files.open_binary(pack) as file:
+                file.seek(packed.offset)
+                data = file.read(packed.length)
+        except OSError as error:
+            raise RowRejectedError(Reason.MEDIA_MISSING, f"{path}: {error}") from None
+        if len(data) < packed.length:
+            raise RowRejectedError(Reason.MEDIA_TRUNCATED, f"{path}: its pack ends before it")
+        return io.BytesIO(data)
 
     def _is_refused(self, place: str, path: str) -> bool:
         """Return True if `place`, with links resolved, is below none of the roots, which may be links themselves."""
@@ -236,8 +280,10 @@ def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
             ) from None
         except UndecodableError as error:
             cut_off = "truncated" in str(error)
+            kind = foreign_kind(head) if str(error) == NO_IMAGE else None
             raise RowRejectedError(
-                Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE, f"{path}: {error}"
+                Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
+                f"{path}: {error}" if kind is None else f"{path}: {error} but {kind}",
             ) from None
     return info
 
@@ -260,7 +306,7 @@ def _read_header(head: bytes, file: BinaryIO) -> ImageInfo:
             still = getattr(image, "n_frames", 1) == 1
             plain = still and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
             return ImageInfo(image.width, image.height, str(image.format), plain)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise UndecodableError(_sentence(error)) from None
 
 
@@ -283,7 +329,8 @@ def decode_image(data: bytes) -> Image.Image:
     """Return the pixels as 8-bit RGB: the first frame, 16-bit values scaled, CMYK converted.
 
     The EXIF orientation is not applied, as in LAVIS. This holds everywhere: checks, embedding and
-    training use the pixels as stored, and embedded images keep their orientation tag.
+    training use the pixels as stored, and embedded images keep their orientation tag. Transparency is
+    dropped, also as in LAVIS: the colour stored in a transparent pixel is seen, with nothing behind it.
 
     Raises:
         UndecodableError: the data cannot be decoded.
@@ -295,12 +342,12 @@ def decode_image(data: bytes) -> Image.Image:
                 scaled = np.asarray(image).astype(np.uint32) // 257
                 return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
             return image.convert("RGB")
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise UndecodableError(_sentence(error)) from None
 
 
 def _sentence(error: Exception) -> str:
-    return "no image" if isinstance(error, UnidentifiedImageError) else str(error)
+    return NO_IMAGE if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def reencode(data: bytes, info: ImageInfo, max_side: int | None) -> bytes:
@@ -328,7 +375,7 @@ def _orientation(data: bytes) -> bytes:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             value = image.getexif().get(ExifTags.Base.Orientation)
-    except _DECODING_ERRORS:
+    except DECODING_ERRORS:
         return b""
     if value not in range(2, 9):
         return b""

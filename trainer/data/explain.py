@@ -35,11 +35,14 @@ def explain(stream: Stream, k: int, look_at_images: bool = True) -> Explanation:
     paths = [image.path for image in record.images or ()]
     if record.video is not None and not paths:
         paths = [record.video.path]
-    embedded = stream.manifest.images == "embed" and bool(record.images)
+    held = stream.embedded_images(sample.place) if record.images else [None] * len(paths)
     return Explanation(
         sample=sample,
         record=record,
         part=stream.mixture[sample.place.source],
-        images=tuple((path, None if embedded else stream.image_file(path)) for path in paths),
+        images=tuple(
+            (path, stream.image_file(path) if data is None else None)
+            for path, data in zip(paths, held, strict=True)
+        ),
         looked_at=look_at_images,
     )

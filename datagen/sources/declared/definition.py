@@ -6,9 +6,10 @@ is found when the data are read.
 
 import re
 from collections.abc import Mapping
+from string import Formatter
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 TaskName: TypeAlias = Literal[
     "caption",
@@ -74,30 +75,65 @@ class Join(_Strict):
     format: Format = Format()
 
 
-class Images(_Strict):
-    """Where images lie and how rows name them.
+def _check_pattern(pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
+    try:
+        fields = [
+            (name, spec, conversion) for _, name, spec, conversion in Formatter().parse(pattern)
+        ]
+    except ValueError as error:
+        raise ValueError(f"{pattern!r} is no pattern: {error}") from None
+    for name, spec, conversion in fields:
+        if name is None:
+            continue
+        if not name or re.search(r"[.\[\]]", name) or conversion or "{" in (spec or ""):
+            raise ValueError(
+                f"{pattern!r} is no pattern: write columns by their bare names, as in "
+                "'scans/XR_{image_id:012d}.png'"
+            )
+    return pattern
+
+
+Pattern: TypeAlias = Annotated[str | None, AfterValidator(_check_pattern)]
+"""A text with columns in it, `XR_{image_id:05d}.png`; `{image}` is what `columns.image` gives."""
+
+
+class MediaPaths(_Strict):
+    """Where files of images or videos lie and how rows name them.
 
     `root` is relative to the source file. `pattern` makes a path of columns:
-    `scans/XR_{image_id:012d}.png`. `replace_prefix` maps the beginnings of other machines' paths;
-    `separators: windows` takes backslashes as separators. `marker` is the text that stands for an image
-    in a prompt; it is taken out, and its number must be that of the images if `count_markers`.
+    `scans/XR_{image_id:012d}.png`. `replace_prefix` maps the beginnings of other machines' paths, and of
+    URLs that were downloaded, to folders below `root`: a prefix ends where a folder ends, and the longest
+    counts. `separators: windows` takes backslashes as separators.
     """
 
     root: str = "."
-    pattern: str | None = None
+    pattern: Pattern = None
     replace_prefix: Mapping[str, str] = Field(default_factory=dict)
     separators: Literal["posix", "windows"] = "posix"
+
+
+class Images(MediaPaths):
+    """Where images lie and how rows name them; for paths see `MediaPaths`.
+
+    `marker` is the text that stands for an image in a prompt; it is taken out, and its number must be
+    that of the images if `count_markers`. `missing_column` says what becomes of a row without an image,
+    `several` of one with more. `member` is the tar or zip archive, below `root` and with columns in it
+    like a pattern (`shards/{shard}.tar`), of which the images are members by name. `same_as` is the column
+    that identifies rows: an image that is the id of an earlier row means that row's image.
+    """
+
     marker: str | None = "<image>"
     count_markers: bool = True
     missing_column: Literal["reject", "skip"] = "reject"
     several: Literal["keep", "first", "reject"] = "keep"
-    member: str | None = None
+    member: Pattern = None
+    same_as: str | None = None
 
 
-class Videos(_Strict):
-    """Where videos lie; rows name them in `columns.video`, with `start` and `end` in seconds."""
-
-    root: str = "."
+class Videos(MediaPaths):
+    """Where videos lie and how rows name them; rows may give `start` and `end` in seconds or hh:mm:ss."""
 
 
 class Answers(_Strict):

@@ -45,7 +45,7 @@ class ChecksRoom(Protocol):
 class Preflight:
     """Checks the records of one task's split; the first `limit` of them.
 
-    `images` are given where they are kept by reference: then each must have a folder.
+    `images` are given where they are kept by reference: then each must have a folder, or be embedded.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Preflight:
                 yield f"{record.record_id} is a duplicate (rows {before:,} and {number:,})"
             elif fault := self._fault(number, record):
                 yield fault
-            elif not skip_unreadable and (fault := self._image_fault(record)):
+            elif not skip_unreadable and (fault := self._image_fault(number, record)):
                 yield f"{record.record_id}: {fault}"
 
     def _fault(self, number: int, record: Record) -> str | None:
@@ -144,7 +144,7 @@ class Preflight:
             return f"{record.record_id}: {lacking}"
         return None
 
-    def _image_fault(self, record: Record) -> str | None:
+    def _image_fault(self, number: int, record: Record) -> str | None:
         images = record.images or ()
         if record.video is not None:
             if images and len(images) != NUM_FRAMES:
@@ -152,13 +152,22 @@ class Preflight:
             return None
         if len(images) != 1:
             return f"it has {len(images) or 'no'} images, one is needed"
-        if self.images is not None and self.images.locate(images[0].path) is None:
+        if (
+            self.images is not None
+            and self.images.locate(images[0].path) is None
+            and not self._is_embedded(number)
+        ):
             collection = images[0].path.partition("/")[0]
             return (
                 f"{images[0].path} is kept by reference; say where that is with --image-root "
                 f"{collection}=DIR"
             )
         return None
+
+    def _is_embedded(self, number: int) -> bool:
+        """Return True if a record holds its image, as it may among others by reference."""
+        [record] = self.records.rows([number])
+        return all(image.bytes is not None for image in record.images or ())
 
 
 def _frames(request: Request) -> int:
