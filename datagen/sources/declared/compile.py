@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from datagen.schema.adapter import Rows, Source, SplitFiles, Vocabulary
 from datagen.schema.card import Fact, MediaCard, SourceCard, SplitCard, unverified
-from datagen.sources.declared.definition import Definition, TaskName, Use
+from datagen.sources.declared.definition import Definition, TaskName, Use, media_folder
 from datagen.sources.declared.normal import NormalRow, answers_of, origin, outcomes
 
 TASK_OF: Mapping[TaskName, str] = {
@@ -80,6 +80,6 @@ def compile_source(definition: Definition) -> Source:
 
 
 def media_root(definition: Definition) -> str:
-    """Return the folder of a source's images or videos."""
-    root = definition.videos.root if definition.columns.video else definition.images.root
-    return definition.base if root == "." else f"{definition.base}/{root}"
+    """Return the folder or URL of a source's images or videos."""
+    paths = definition.videos if definition.columns.video else definition.images
+    return media_folder(definition, paths)

@@ -4,6 +4,7 @@ The models check what can be said of the file alone. That files exist, columns a
 is found when the data are read.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from string import Formatter
@@ -291,3 +292,11 @@ class Definition(_Strict):
         if (self.files is None) == (self.hub is None):
             raise ValueError("give either files or hub")
         return self
+
+
+def media_folder(definition: Definition, paths: MediaPaths) -> str:
+    """Return the folder or URL that a source's images, or videos, are below."""
+    if "://" in paths.root or os.path.isabs(paths.root):
+        return paths.root.rstrip("/") or "/"
+    folder = f"{definition.base}/{paths.root}"
+    return folder if "://" in folder else os.path.normpath(folder)

@@ -15,7 +15,7 @@ from datagen.media.media import MediaRoots
 from datagen.media.pack import ImagePack
 from datagen.schema.adapter import Filtered
 from datagen.sources.declared.archives import Archives
-from datagen.sources.declared.definition import Definition, MediaPaths
+from datagen.sources.declared.definition import Definition, MediaPaths, media_folder
 from datagen.sources.declared.encoded import decode_image_text
 from datagen.sources.declared.paths import Names, PathRules, fill_pattern, is_blank, shown
 from datagen.sources.declared.row import Place, Problem, Value
@@ -28,13 +28,6 @@ NAME_DIFFERS = "name_differs"
 """The reason of a warning: the file that is used has a name in another case or normal form."""
 
 Report = Callable[[Problem], None]
-
-
-def media_folder(definition: Definition, paths: MediaPaths) -> str:
-    """Return the folder or URL that a source's images, or videos, are below."""
-    if "://" in paths.root or os.path.isabs(paths.root):
-        return paths.root.rstrip("/") or "/"
-    return os.path.normpath(f"{definition.base}/{paths.root}")
 
 
 class ImageFinder:

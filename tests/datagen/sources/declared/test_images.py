@@ -19,8 +19,8 @@ from datagen.files import LocalFiles
 from datagen.media.content import content_digest
 from datagen.media.media import MediaRoots, inspect_image
 from datagen.schema.adapter import Filtered
-from datagen.sources.declared.definition import Definition
-from datagen.sources.declared.images import ImageFinder, media_folder
+from datagen.sources.declared.definition import Definition, media_folder
+from datagen.sources.declared.images import ImageFinder
 from datagen.sources.declared.row import Place, Problem
 
 OWN = Path(__file__).parents[4].parent / "shared" / "own_data"
