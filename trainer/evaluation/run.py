@@ -204,12 +204,12 @@ def _ask(
 ) -> None:
     """Run one task on all processes; collective. Windows that an earlier run finished are kept."""
     window = inference.batch_size * WINDOW_BATCHES
-    parts = Parts(output, facts.task, facts.num_asked, window)
+    parts = Parts(output, facts.task, facts.num_requests, window)
     done: set[int] = world.broadcast(parts.gather() if world.is_first else None)
     left = [w for w in range(parts.num_windows) if w not in done]
     mine = left[(world.rank + number) % world.size :: world.size]
     num_mine = sum(len(parts.rows(w)) for w in mine)
-    with progress.task(facts.task, facts.num_asked, num_mine):
+    with progress.task(facts.task, facts.num_requests, num_mine):
         inference.run(parts, mine, world.rank, progress.add)
         world.wait()
         if world.is_first:

@@ -29,7 +29,7 @@ def test_every_record_is_predicted_once_and_saved_in_order(
     assert (
         len(model.asked)
         == len(set(model.asked))
-        == sum(t.num_asked for t in results.tasks.values())
+        == sum(t.num_requests for t in results.tasks.values())
     )
     assert not (options().output / "parts" / "gqa").exists()
 
@@ -74,7 +74,7 @@ def test_a_limit_is_a_difference_and_cider_under_it_is_not_comparable(
     results = run_evaluation(options(tasks=("nocaps",), limit=5), world)
     assert results is not None
     task = results.tasks["nocaps"]
-    assert task.num_asked == 5 and not task.comparable
+    assert task.num_requests == 5 and not task.comparable
     assert any("weights of CIDEr come from fewer captions" in each for each in task.differences)
 
 
@@ -221,7 +221,7 @@ def test_tasks_that_differ_in_scoring_only_share_one_inference(
 def test_another_prompt_is_another_inference(model: Any, options: Options, world: World) -> None:
     results = run_evaluation(options(tasks=("gqa", "gqa.lmms_eval")), world)
     assert results is not None
-    assert len(model.asked) == sum(task.num_asked for task in results.tasks.values())
+    assert len(model.asked) == sum(task.num_requests for task in results.tasks.values())
 
 
 @pytest.mark.parametrize("source", ["vqav2", "visdial"])

@@ -23,7 +23,7 @@ from transformers import (
 
 from templates.evaluation import Decoding
 from trainer.errors import EvaluationError
-from trainer.evaluation.inference.beams import beams_in_one_row
+from trainer.evaluation.inference.beam_cache import beams_in_one_row
 from trainer.evaluation.inference.prompts import Prefix
 from trainer.model.model import Model
 from trainer.model.quiet import quiet
