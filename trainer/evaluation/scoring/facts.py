@@ -21,6 +21,7 @@ class TaskFacts(Struct, frozen=True, kw_only=True, rename={"num_requests": "num_
     num_records    in the split
     num_requests   `num_asked` in the file: fewer than records under a limit
     num_cut        prompts that the Q-Former truncates
+    num_answers    of the vocabulary that is ranked; 0 where none is
     hidden         a server scores the split
     stands_in_for  the split of the protocol that this one stands in for
     """
@@ -36,6 +37,7 @@ class TaskFacts(Struct, frozen=True, kw_only=True, rename={"num_requests": "num_
     num_records: int
     num_requests: int
     num_cut: int = 0
+    num_answers: int = 0
     hidden: bool = False
     stands_in_for: str | None = None
 

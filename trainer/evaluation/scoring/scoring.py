@@ -269,8 +269,14 @@ def _result(
         stands_in_for=task.stands_in_for,
         server=rules.server,
         differences=(*remarks, *rules.differences),
-        notes=() if scored is None else (*_cut(task), *scored.notes),
+        notes=() if scored is None else (*_vocabulary(task), *_cut(task), *scored.notes),
         paper={model: paper_number(model, facts.backbone, task.source) for model in MODELS},
+    )
+
+
+def _vocabulary(task: TaskFacts) -> tuple[str, ...]:
+    return (
+        (f"ranked over a vocabulary of {task.num_answers:,} answers",) if task.num_answers else ()
     )
 
 
