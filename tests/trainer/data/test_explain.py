@@ -22,6 +22,17 @@ def test_what_is_explained_is_what_training_sees(embedded: Path, open_stream: Op
     assert {file for _, file in found.images} == {None}
 
 
+def test_no_file_is_named_for_an_image_that_the_record_holds(
+    damaged: Path, scenes: Path, open_stream: Open, roots
+) -> None:
+    manifest = damaged / "manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace('"images": "embed"', '"images": "reference"', 1)
+    )
+    found = explain(open_stream(damaged, image_roots=roots(scenes)), 33)
+    assert found.images and {file for _, file in found.images} == {None}
+
+
 def test_a_replaced_sample_is_explained_with_what_it_stands_in_for(
     scenes_copy: Path, referenced: Path, open_stream: Open, roots
 ) -> None:

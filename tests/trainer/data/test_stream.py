@@ -39,6 +39,20 @@ def test_a_sample_is_the_same_however_it_is_asked_for(embedded: Path, open_strea
     assert stream.texts([0])[0].images is None
 
 
+def test_a_record_that_holds_its_images_is_read_whatever_the_manifest_says(
+    embedded: Path, damaged: Path, open_stream: Open
+) -> None:
+    manifest = damaged / "manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace('"images": "embed"', '"images": "reference"', 1)
+    )
+    stream = open_stream(damaged)
+    assert stream.manifest.images == "reference"
+    expected = open_stream(embedded)
+    for k in range(20):
+        assert _facts(stream.sample(k)) == _facts(expected.sample(k))
+
+
 def test_images_by_reference_and_embedded_ones_are_the_same(
     scenes: Path, embedded: Path, referenced: Path, open_stream: Open, roots
 ) -> None:

@@ -160,3 +160,22 @@ def test_missing_tasks_are_reported(
 ) -> None:
     with pytest.raises(EvaluationError, match=sentence):
         run_evaluation(options(tasks=tasks), world)
+
+
+def test_only_records_that_hold_no_image_need_a_folder(
+    model: Any, options: Options, world: World, damaged: Path, rewrite: Any, tmp_path: Path
+) -> None:
+    def by_reference(rows: Rows) -> Rows:
+        for row in rows[:2]:
+            row["images"][0]["bytes"] = None
+        return rows
+
+    manifest = damaged / "manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace('"images": "embed"', '"images": "reference"', 1)
+    )
+    held = run_evaluation(options(data=str(damaged), tasks=("gqa",)), world)
+    assert held is not None and held.tasks["gqa"].num_records == len(model.asked)
+    rewrite(damaged, "gqa", "test_dev", by_reference)
+    with pytest.raises(EvaluationError, match=r"2 records of gqa/test_dev.* is kept by reference"):
+        run_evaluation(options(data=str(damaged), tasks=("gqa",), output=tmp_path / "b"), world)
