@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
 from datagen.media.foreign import foreign_kind
-from datagen.media.pack import Slice, slice_of
+from datagen.media.pack import Slice, clean_path, slice_of
 
 MAX_IMAGE_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
@@ -94,8 +94,7 @@ class MediaRoots:
 
     def record_path(self, path: str) -> str:
         """Return the path under which a record holds an image: that of a slice has no place in it."""
-        packed = self.packed(path)
-        return path if packed is None else f"{path.partition('/')[0]}/{packed.name}"
+        return path if self.packed(path) is None else clean_path(path)
 
     def locate(self, path: str) -> str:
         """Return the place of a media file, which need not exist; of a slice, that of its pack.

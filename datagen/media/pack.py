@@ -42,6 +42,18 @@ def slice_of(relative: str) -> Slice | None:
     return None if match is None else Slice(int(match[1]), int(match[2]), match[3])
 
 
+def clean_path(path: str) -> str:
+    """Return a media path without the place of a slice, as records have it.
+
+    Examples:
+        >>> clean_path("charts/@120-64/chart.png")
+        'charts/chart.png'
+    """
+    collection, _, relative = path.partition("/")
+    packed = slice_of(relative)
+    return path if packed is None else f"{collection}/{packed.name}"
+
+
 class ImagePack:
     """Appends images to a pack file, each content once.
 

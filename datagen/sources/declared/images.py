@@ -6,7 +6,6 @@ source's pack. Whether an image can be decoded is looked at later, where the bui
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from datagen.errors import Reason, RowRejectedError
@@ -102,7 +101,7 @@ class ImageFinder:
             RowRejectedError: it cannot be used; the message says why, and what to do.
         """
         if isinstance(value, bytes | bytearray | memoryview):
-            return self._packed(bytes(value), _name_of(columns))
+            return self._packed(bytes(value), None)
         if isinstance(value, Mapping):
             return self._of_mapping(value, columns, place)
         rules = self.definition.images
@@ -113,7 +112,7 @@ class ImageFinder:
         if isinstance(value, str):
             data = decode_image_text(value)
             if data is not None:
-                return self._packed(data, _name_of(columns))
+                return self._packed(data, None)
         if rules.pattern is not None:
             value = fill_pattern(rules.pattern, {**columns, **_as_image(value)})
         text = self._text(value)
@@ -292,9 +291,3 @@ def _key(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()[: MAX_REFERENCE_CHARS + 1]
-
-
-def _name_of(columns: Value) -> str | None:
-    """Return a name for an image without one, where its row has one: a sample of a tar."""
-    key = columns.get("__key__")
-    return f"{PurePosixPath(key).name}" if isinstance(key, str) and key else None

@@ -270,8 +270,8 @@ def test_bytes_go_into_the_pack_each_content_once(photos: Finding) -> None:
     assert first == f"pumps/@0-{len(red)}/chart.png"
     assert finder.find(red, {}) == first
     assert finder.find({"bytes": red, "path": None}, {}) == first
-    second = finder.find(blue, {"__key__": "shard/0001"})
-    assert second == f"pumps/@{len(red)}-{len(blue)}/0001"
+    second = finder.find({"bytes": blue, "path": "shard/0001.jpg"}, {})
+    assert second == f"pumps/@{len(red)}-{len(blue)}/0001.jpg"
     assert photos.bytes_of(first) == red and photos.bytes_of(second) == blue
     assert photos.refusal(b"")[0] == "no_image"
 
