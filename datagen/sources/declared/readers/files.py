@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from glob import glob
 
 import yaml
@@ -12,6 +11,8 @@ from datagen.errors import OptionError, RawDataError, nearest
 from datagen.files import Files, hash_file
 from datagen.media.media import IMAGE_SUFFIXES
 from datagen.sources.declared.definition import Definition, FormatName, OneOrMore
+from datagen.sources.declared.readers.data_file import DataFile as DataFile
+from datagen.sources.declared.readers.hub import hub_files
 
 _FORMATS: Mapping[str, FormatName] = {
     ".json": "json",
@@ -31,16 +32,6 @@ SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".gitattrib
 _HUB_SPLITS = {"train": "train", "validation": "val", "valid": "val", "dev": "val", "test": "test"}
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A file, or a folder that is read as one; `name` is relative to the source file."""
-
-    path: str
-    name: str
-    split: str | None
-    format: FormatName
-
-
 def find_files(definition: Definition, files: Files) -> list[DataFile]:
     """Return the data files of a source, each once, in the order of their splits and names.
 
@@ -49,8 +40,6 @@ def find_files(definition: Definition, files: Files) -> list[DataFile]:
         OptionError: one file is in two splits.
     """
     if definition.hub is not None:
-        from datagen.sources.declared.readers.hub import hub_files
-
         return hub_files(definition, files)
     named = definition.files
     assert named is not None

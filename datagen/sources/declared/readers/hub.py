@@ -10,7 +10,7 @@ import yaml
 from datagen.errors import RawDataError, nearest
 from datagen.files import Files
 from datagen.sources.declared.definition import Definition
-from datagen.sources.declared.readers.files import DataFile
+from datagen.sources.declared.readers.data_file import DataFile
 
 _SPLITS = {"validation": "val", "valid": "val", "dev": "val"}
 _SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
