@@ -30,3 +30,19 @@ def clean_paragraphs(text: str) -> str:
     if text.isprintable():
         return _unless_blank(text.strip())
     return _unless_blank(_CONTROL.sub(" ", _BREAK.sub("\n", text)).strip())
+
+
+_SPEAKER = re.compile(
+    r"^[ \t]*(?:Human|HUMAN|User|Assistant|GPT)[ \t]*:"  # begins a line
+    r"|\b(?:USER|ASSISTANT):"
+    r"|###[ \t]*(?:Human|User|Assistant|GPT)[ \t]*:"
+    r"|###\s*\Z"  # elsewhere it may be a heading of Markdown
+    r"|</s>",
+    re.MULTILINE,
+)
+
+
+def speaker_marker(text: str) -> str | None:
+    """Return what the chat formats of Vicuna and LLaVA put between turns, if it stands in a text."""
+    found = _SPEAKER.search(text)
+    return None if found is None else found[0].strip()

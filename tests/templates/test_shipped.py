@@ -92,8 +92,7 @@ VARIANTS = {
             "scienceqa",
         ]
     ),
-    "lavis": ["coco_caption", "nocaps", "okvqa", "msvd_qa", "msrvtt_qa"],
-    "all_splits": ["msvd_qa"],
+    "lavis": ["nocaps", "okvqa", "msvd_qa", "msrvtt_qa"],
     "image_caption": ["flickr30k"],
     "letters": ["iconqa", "scienceqa", "aokvqa"],
     "exact": ["gqa"],

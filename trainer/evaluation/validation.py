@@ -112,8 +112,7 @@ class ScoredValidation:
         records = SplitRecords(data, stream.manifest, task.source, task.split, files, "size")
         vocabulary = None
         if task.rules.candidates == "vocabulary":
-            splits = task.rules.vocabulary_splits
-            vocabulary = read_vocabulary(data, stream.manifest, task.source, files, splits)
+            vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
         metric = metric_named(task.rules.metric, captions="own")
         Preflight(task, records, metric, vocabulary, options.rows).check()
         images = RecordImages(stream.options.image_roots, files)

@@ -41,7 +41,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True
+    )
 
 
 class Format(_Strict):
@@ -64,11 +66,11 @@ class Join(_Strict):
     """Rows of another file, found by a key: `{file: captions.json, rows: images, by: image_id}`.
 
     `by` is a column of both, or `{left: image_id, right: id}`. The row found is the column `name` of the
-    left row, by default the file's stem or the last part of `rows`. Keys are compared as text, so that
-    7 finds "7".
+    left row, by default the last part of `rows`, else the file's stem. Keys are compared as text, so that
+    7 finds "7". Without `file`, the rows are those of the left row's own file, at another place in it.
     """
 
-    file: OneOrMore
+    file: OneOrMore | None = None
     rows: str | None = None
     by: str | Mapping[Literal["left", "right"], str]
     name: str | None = None
@@ -142,11 +144,12 @@ class Answers(_Strict):
 
     `is` is the answer's `text`, its `index` among the choices counted from `first`, its `letter`
     (A for the first choice) or the `key` of choices that are an object. `separator` parts a cell of
-    choices, or of answers with `several`. `json` takes a cell that holds a JSON list as that list.
-    `true_words` and `false_words` are the words for yes and no, compared without case.
+    choices, or of answers with `several`; without `several`, a list of answers is refused.
+    `true_words` and `false_words` are the words for yes and no, compared without case. A truth value as an
+    answer in words is refused unless they are given. `missing_words` stand for no answer.
+    `lower` takes labels in lower case, so that OK and ok are one; `names` are what labels are called, such as
+    `{0: cat, 1: dog}`, and a label without a name is refused.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     is_: Literal["text", "index", "letter", "key"] = Field("text", alias="is")
     first: int = Field(0, ge=0)
@@ -155,6 +158,8 @@ class Answers(_Strict):
     true_words: list[str] = Field(default_factory=lambda: ["yes", "true", "1"])
     false_words: list[str] = Field(default_factory=lambda: ["no", "false", "0"])
     missing_words: list[str] = Field(default_factory=list)
+    lower: bool = False
+    names: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Roles(_Strict):
@@ -170,7 +175,8 @@ class Roles(_Strict):
 class Columns(_Strict):
     """Which column holds what: the name of a column, or a JMESPath expression over the row.
 
-    A name that is a column of the row wins over its meaning as an expression.
+    A name that is a column of the row wins over its meaning as an expression. Beside the functions of
+    JMESPath there are `split(text, separator)`, `replace(text, old, new)`, `trim`, `lower` and `upper`.
     """
 
     image: str | None = None
@@ -275,8 +281,6 @@ class Definition(_Strict):
     evaluation: Evaluation = Evaluation()
     base: str = Field(".", exclude=True)
     split_names: tuple[str, ...] = Field((), exclude=True)
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     @field_validator("name")
     @classmethod

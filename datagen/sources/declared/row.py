@@ -57,11 +57,12 @@ class Problem(Struct, frozen=True):
 
 
 class Mapped(Struct, kw_only=True):
-    """One example to be, made of a row by a definition; images and split are still as the row names them.
+    """One example to be, made of a row by a definition; images are still as the row names them.
 
-    `part` tells the examples of a row apart (`turn2`, `Question 10`); `fields` are typed fields of
+    `part` tells the examples of a row apart (`turn2`, `3`, `Question 10`); `fields` are typed fields of
     `datagen.schema.example.Example`. An item of `images` is a path or a URL, or a mapping with `bytes`,
-    `path` or both; `split` is the value of the split column.
+    `path` or both. `split` is the definition's split, of which a hold-out may still take a
+    share, by `hold_out_key` if it does not go by the image.
     """
 
     fields: dict[str, Any]
@@ -71,5 +72,6 @@ class Mapped(Struct, kw_only=True):
     clip: tuple[float, float] | None = None
     native_id: str | None = None
     group: str | None = None
-    split: str | None = None
+    split: str = "train"
+    hold_out_key: str | None = None
     tags: dict[str, str] | None = None

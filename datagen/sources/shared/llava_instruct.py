@@ -44,18 +44,9 @@ from datagen.schema.card import (
 )
 from datagen.schema.example import Example, Turn, required_text
 from datagen.sources.shared.coco import coco_id
-from datagen.text import clean_paragraphs
+from datagen.text import clean_paragraphs, speaker_marker
 
 _IMAGE = re.compile(r"\s*<image>\s*")
-_MARKER = re.compile(
-    r"^[ \t]*(?:Human|HUMAN|User|Assistant|GPT)[ \t]*:"  # begins a line
-    r"|\b(?:USER|ASSISTANT):"
-    r"|###[ \t]*(?:Human|User|Assistant|GPT)[ \t]*:"
-    r"|###\s*\Z"  # elsewhere it may be a heading of Markdown
-    r"|</s>",
-    re.MULTILINE,
-)
-"""What the chat formats of Vicuna and LLaVA put between turns."""
 
 
 class Message(Struct, gc=False):
@@ -114,10 +105,10 @@ def _turn(messages: Sequence[Message]) -> Turn:
 
 def _text(value: str, part: str) -> str:
     text = required_text(clean_paragraphs(value), part)
-    marker = _MARKER.search(text)
+    marker = speaker_marker(text)
     if marker is not None:
         raise RowRejectedError(
-            Reason.INCONSISTENT_ROW, f"the {part} holds the speaker marker {marker[0].strip()!r}"
+            Reason.INCONSISTENT_ROW, f"the {part} holds the speaker marker {marker!r}"
         )
     return text
 

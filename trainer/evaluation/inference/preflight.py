@@ -101,8 +101,9 @@ class Preflight:
             ]
             try:
                 if rules.decoding is not None:
-                    most_new = rules.decoding.most_new_tokens(adapter.language_model)
-                    num_cut += adapter.check(batch, None, end_token=False, most_new=most_new)
+                    num_cut += adapter.check(
+                        batch, None, end_token=False, most_new=rules.decoding.max_new_tokens
+                    )
                 else:
                     candidates = [each.candidates or () for each in some]
                     ends = rules.ends(adapter.language_model)

@@ -15,13 +15,12 @@ RUN_FILE = "evaluation.json"
 VERSION = 1
 
 
-class TaskFacts(Struct, frozen=True, kw_only=True, rename={"num_requests": "num_asked"}):
+class TaskFacts(Struct, frozen=True, kw_only=True):
     """One task: its prompt, records and rules.
 
     num_records    in the split
-    num_requests   `num_asked` in the file: fewer than records under a limit
+    num_asked      fewer under a limit
     num_cut        prompts that the Q-Former truncates
-    num_answers    of the vocabulary that is ranked; 0 where none is
     hidden         a server scores the split
     stands_in_for  the split of the protocol that this one stands in for
     """
@@ -35,9 +34,8 @@ class TaskFacts(Struct, frozen=True, kw_only=True, rename={"num_requests": "num_
     rules: Mapping[str, Any]
     split_sha256: str
     num_records: int
-    num_requests: int
+    num_asked: int
     num_cut: int = 0
-    num_answers: int = 0
     hidden: bool = False
     stands_in_for: str | None = None
 

@@ -1,0 +1,334 @@
+"""From a row of a user's file to examples-to-be, by a definition."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from datagen.errors import Reason, RowRejectedError
+from datagen.files import Files
+from datagen.schema.adapter import Filtered, Rejected
+from datagen.sources.declared.answers import texts_of
+from datagen.sources.declared.columns import Column, decode_json, unknown_column
+from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.fields import FieldReader, joined_text, one, several
+from datagen.sources.declared.markers import Markers
+from datagen.sources.declared.parts import Parts, parts_by
+from datagen.sources.declared.raw_images import RawImages
+from datagen.sources.declared.row import Mapped, Place, Problem, RawRow, Value
+from datagen.sources.declared.split import SplitRule
+from datagen.sources.declared.task_columns import ANSWER_COLUMNS, MAY_BE_ABSENT, given_columns
+from datagen.sources.declared.turns import Message, TurnExample, TurnReader
+from datagen.sources.declared.values import is_missing, key_of, line_of, paragraphs_of, shown
+
+Report: TypeAlias = Callable[[Problem], None]
+Outcome: TypeAlias = Mapped | Rejected | Filtered
+
+NO_IMAGE = "no image"
+_TURN_TASKS = ("conversation", "prompt")
+
+
+class RowJoiner(Protocol):
+    """Adds to a row what belongs to it in other files."""
+
+    def joined(self, row: Value, place: Place) -> Value:
+        """Return the row with the rows that it is joined with.
+
+        Raises:
+            RowRejectedError: one is missing.
+        """
+
+
+class RowMapping:
+    """Maps the rows of one source. `report` receives warnings about rows that are used all the same.
+
+    Raises:
+        ColumnError: a column or pattern of the definition cannot be read.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        joins: RowJoiner | None = None,
+        report: Report = lambda problem: None,
+        files: Files | None = None,
+    ) -> None:
+        columns = definition.columns
+        self.definition = definition
+        self._report = report
+        self._joins = joins if definition.join else None
+        self._split = SplitRule(definition, files, report)
+        self._hidden = {split for split, use in definition.use.items() if use == "hidden"}
+        self._json = several(definition.json_columns or None)
+        self._parts: Parts | None = parts_by(definition.each) if definition.each else None
+        self._images = RawImages(definition)
+        self._markers = Markers.of(definition.images)
+        self._video, self._start, self._end = map(one, (columns.video, columns.start, columns.end))
+        self._id, self._group = one(columns.id), one(columns.group)
+        self._tags = {name: Column(expression) for name, expression in columns.tags.items()}
+        self._fields = FieldReader(definition, self._warn)
+        self._turns = TurnReader(definition.roles, self._markers)
+        self._messages = one(columns.turns)
+        self._prompt = several(columns.prompt or columns.question)
+        self._target = one(columns.target or columns.answers)
+        self._history, self._system = one(columns.history), one(columns.system)
+        self._has_turns = definition.task in _TURN_TASKS
+        self._place = Place("")
+        self._part: str | None = None
+
+    def examples(self, row: RawRow, split: str | None) -> Iterator[Outcome]:
+        """Yield what becomes of a row; `split` is that of its file, where files tell splits apart."""
+        value = row.value
+        if isinstance(value, Rejected):
+            yield value
+            return
+        self._place, self._part = row.place, None
+        try:
+            yield from self._examples(value, split or row.place.split)
+        except RowRejectedError as error:
+            yield self._rejected(value, error)
+
+    def missing_columns(self, rows: Iterable[Value], *, hidden: bool = False) -> list[str]:
+        """Return an error for each column that none of `rows` has, the first rows of a file.
+
+        Columns that rows may lack are no errors, nor are answers where they are `hidden`.
+        """
+        rows = [self._decoded(row) for row in rows]
+        if not rows or self._parts is not None or self._joins is not None:
+            return []
+        errors = []
+        for name, expressions in given_columns(self.definition).items():
+            if name in MAY_BE_ABSENT or (hidden and name in ANSWER_COLUMNS):
+                continue
+            columns = [Column(each) for each in expressions]
+            absent = [each for each in columns if not any(each.is_in(row) for row in rows)]
+            if len(absent) == len(columns):
+                errors += [f"columns.{name}: {unknown_column(absent[0].expression, rows)}"]
+        return errors
+
+    def _examples(self, value: Value, file_split: str | None) -> Iterator[Outcome]:
+        if self._json:
+            value = self._decoded(value)
+        if self._joins is not None:
+            left, value = value, self._joins.joined(value, self._place)
+            self._compare_images(left, value)
+        split = self._split.named(value, file_split)
+        if self._parts is None:
+            yield from self._part_examples(value, split)
+            return
+        images = self._row_images(value)
+        first = True
+        for part, content in self._parts(value):
+            if first and not images and not self._row_images(content):
+                yield self._without_image(value)
+                return
+            first = False
+            self._part = part
+            try:
+                yield from self._part_examples(content, split)
+            except RowRejectedError as error:
+                yield self._rejected(content, error)
+
+    def _part_examples(self, row: Value, split: str) -> Iterator[Outcome]:
+        images = self._images.of(row)
+        video = (
+            None if self._video is None else key_of(self._video.get(row), self._video.expression)
+        )
+        if not images and video is None and not self._images.by_pattern:
+            yield self._without_image(row)
+            return
+        hidden = split in self._hidden
+        if self._has_turns:
+            yield from self._turn_examples(row, split, images, video, hidden)
+            return
+        reader = self._fields
+        reader.num_markers = 0
+        fields = reader.read(row, hidden)
+        if reader.num_markers and not self._images.by_pattern:
+            self._markers.check(reader.num_markers, len(images) or 1)
+        yield self._mapped(row, split, fields, images, video, self._part)
+
+    def _turn_examples(
+        self, row: Value, split: str, images: list[Any], video: str | None, hidden: bool
+    ) -> Iterator[Outcome]:
+        known = None if video is not None or self._images.by_pattern else images
+        for each in self._turns.examples(self._messages_of(row, hidden), known, hidden, self._warn):
+            if not isinstance(each, TurnExample):
+                number, outcome = each
+                if isinstance(outcome, Filtered):
+                    yield outcome
+                else:
+                    error = RowRejectedError(outcome.reason, f"turn {number}: {outcome.message}")
+                    yield self._rejected(row, error)
+                continue
+            number, fields, shown_images = each
+            part = f"turn{number}"
+            if self.definition.task == "prompt":
+                part = self._part or ""
+            elif self._part:
+                part = f"{self._part}.{part}"
+            yield self._mapped(row, split, fields, shown_images, video, part or None)
+
+    def _messages_of(self, row: Value, hidden: bool) -> list[Message | RowRejectedError]:
+        """Return the messages of a row: its turns, or its history, its prompt and its target.
+
+        Raises:
+            RowRejectedError: there are none, or the prompt is blank.
+        """
+        turns = self._turns
+        found: list[Message | RowRejectedError] = []
+        if self._system is not None:
+            value = self._system.get(row)
+            found.append(turns.message("system", value, self._system.expression))
+        if self._messages is not None:
+            column = self._messages
+            value = column.get(row)
+            if is_missing(value) and (error := column.why_missing(row)) is not None:
+                raise error
+            return found + turns.messages(value, column.expression)
+        if self._history is not None:
+            value = self._history.get(row)
+            if not is_missing(value) and value not in ([], ""):
+                found += turns.messages(value, self._history.expression)
+        if self.definition.question is not None and not self._prompt:
+            text = self.definition.question
+        else:
+            text = joined_text(self._prompt, row, paragraphs_of)
+        names = ", ".join(column.expression for column in self._prompt) or "question"
+        found.append(turns.message("user", text, names))
+        if self._target is not None and not hidden:
+            value = self._target.get(row)
+            if is_missing(value) and (error := self._target.why_missing(row)) is not None:
+                raise error
+            value = self._fields.answers.single(value)
+            found.append(turns.message("assistant", value, self._target.expression))
+        return found
+
+    def _mapped(
+        self,
+        row: Value,
+        split: str,
+        fields: dict[str, Any],
+        images: list[Any],
+        video: str | None,
+        part: str | None,
+    ) -> Mapped:
+        return Mapped(
+            fields=fields,
+            images=images,
+            part=part,
+            video=video,
+            clip=None if video is None else self._clip(row),
+            native_id=None if self._id is None else key_of(self._id.get(row), self._id.expression),
+            group=None
+            if self._group is None
+            else key_of(self._group.get(row), self._group.expression),
+            split=split,
+            hold_out_key=self._split.hold_out_key(row),
+            tags=self._tags_of(row) if self._tags else None,
+        )
+
+    def _tags_of(self, row: Value) -> dict[str, str] | None:
+        found = {}
+        for name, column in self._tags.items():
+            value = column.get(row)
+            if isinstance(value, bool):
+                value = "true" if value else "false"
+            text = ", ".join(texts_of(value, column.expression))
+            if text:
+                found[name] = text
+        return found or None
+
+    def _clip(self, row: Value) -> tuple[float, float] | None:
+        """Return the part of a video that a row means, in seconds.
+
+        Raises:
+            RowRejectedError: it has no end, or ends before it begins.
+        """
+        start = 0.0 if self._start is None else _seconds(self._start, row)
+        end = None if self._end is None else _seconds(self._end, row)
+        if end is None:
+            if start:
+                raise RowRejectedError(Reason.MALFORMED_ROW, f"the clip from {start} s has no end")
+            return None
+        if not 0 <= (start or 0.0) < end:
+            message = f"the clip from {start} s to {end} s does not end after it begins"
+            raise RowRejectedError(Reason.MALFORMED_ROW, message)
+        return (start or 0.0, end)
+
+    def _decoded(self, row: Value) -> Value:
+        if not self._json:
+            return row
+        changed = {}
+        for column in self._json:
+            value = column.get(row)
+            if isinstance(value, str | bytes):
+                changed[column.expression] = decode_json(value, column.expression)
+        return {**row, **changed}
+
+    def _row_images(self, row: Value) -> bool:
+        if self._images.by_pattern or self._images.of(row):
+            return True
+        return self._video is not None and not is_missing(self._video.get(row))
+
+    def _without_image(self, row: Value) -> Outcome:
+        """Return what becomes of a row without an image: an error if a text has a marker for one."""
+        column = self._images.column or self._video
+        name = "" if column is None else f" in {column.expression}"
+        marker = self._markers.text
+        if marker is not None and marker in repr(row):
+            message = f"no image{name}, but the marker {marker} for one in its text"
+            return self._rejected(row, RowRejectedError(Reason.NO_IMAGE, message))
+        if self.definition.images.missing_column == "skip":
+            return Filtered(NO_IMAGE)
+        hint = "images: {missing_column: skip} leaves such rows out"
+        return self._rejected(row, RowRejectedError(Reason.NO_IMAGE, f"no image{name}; {hint}"))
+
+    def _compare_images(self, left: Value, joined: Value) -> None:
+        """Check that joined rows agree on the columns that name the image.
+
+        Raises:
+            RowRejectedError: they do not.
+        """
+        for column in self._images.columns:
+            name = column.expression
+            own = left.get(name)
+            for other_name, other in joined.items():
+                if other_name in left or not isinstance(other, Mapping) or other.get(name) is None:
+                    continue
+                if own is not None and key_of(own, name) != key_of(other[name], name):
+                    message = f"{name} is {shown(own)}, but {shown(other[name])} in {other_name}"
+                    raise RowRejectedError(Reason.INCONSISTENT_ROW, message)
+
+    def _warn(self, reason: str, message: str) -> None:
+        part = f"{_named(self._part)}: " if self._part else ""
+        self._report(Problem(self._place, "warn", reason, f"{part}{message}"))
+
+    def _rejected(self, row: Value, error: RowRejectedError) -> Rejected:
+        """Return the rejection of a row or part, with the part's name and the row's id."""
+        part = f"{_named(self._part)}: " if self._part else ""
+        return Rejected(error.reason, f"{part}{error.message}{self._id_text(row)}")
+
+    def _id_text(self, row: Value) -> str:
+        try:
+            value = None if self._id is None else key_of(self._id.get(row), self._id.expression)
+        except RowRejectedError:
+            return ""
+        return "" if value is None else f" (id {value})"
+
+
+def _named(part: str) -> str:
+    return f"entry {part}" if part.isdecimal() else part
+
+
+def _seconds(column: Column, row: Value) -> float | None:
+    value = column.get(row)
+    if is_missing(value) or value == "":
+        return None
+    text = line_of(value, column.expression)
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or any(part != part or part < 0 for part in parts):
+        message = f"{column.expression} is {shown(value)}, no time in seconds or hh:mm:ss"
+        raise RowRejectedError(Reason.MALFORMED_ROW, message)
+    return sum(part * float(60**place) for place, part in enumerate(reversed(parts)))
