@@ -28,7 +28,7 @@ def steps(folder: Path) -> list[list[str]]:
         ["build", "--raw", raw, "--out", out, *embed, "--brief"],
         ["mixture", out],
         ["show", out, "--source", SHOWN, "--split", "train", "--rows", "1"],
-        ["explain", out, "--draw", "1000"],
+        ["explain", out, "--sample", "1000"],
         ["train", nano, *PROCESSES, f"data.dataset={out}", f"output={run}", "logging.every=60"],
         ["evaluate", *evaluated, *PROCESSES, "--brief"],
     ]

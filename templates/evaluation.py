@@ -18,14 +18,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from sys import float_info
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 LanguageModel: TypeAlias = Literal["t5", "llama"]
 Candidates: TypeAlias = Literal[
     "choices", "letters", "capitals", "record", "vocabulary", "verbalizers"
 ]
+ImagePreparation: TypeAlias = Literal["square", "center_crop"]
+"""`square`: the whole image becomes a square (LAVIS's `blip_image_eval`). `center_crop`: its shorter side
+becomes the model's, and the central square is cut out (LAVIS's `clip_image_eval`)."""
 Count: TypeAlias = Annotated[int, Field(strict=True)]  # true and "3" are no counts
 
 
@@ -40,16 +44,24 @@ class PerModel(_Part):
     llama: FiniteFloat
 
 
+class CountPerModel(_Part):
+    """A number of tokens that differs between encoder-decoders (FlanT5) and decoders (Vicuna)."""
+
+    t5: Count = Field(ge=1)
+    llama: Count = Field(ge=1)
+
+
 class Decoding(_Part):
     """Options of generation, named as in transformers' `generate`; there is no sampling.
 
     `length_penalty` is the exponent of the length that a beam's log-probability is divided by.
-    `min_new_tokens` and `max_new_tokens` do not count the start token.
+    `min_new_tokens` and `max_new_tokens` do not count the start token; LAVIS's `max_length` of Vicuna does,
+    so that its variants have one token less for it.
     """
 
     beams: Count = Field(default=5, ge=1)
     min_new_tokens: Count = Field(default=1, ge=0)
-    max_new_tokens: Count = Field(ge=1)
+    max_new_tokens: Count | CountPerModel
     length_penalty: FiniteFloat | PerModel = 1.0
     repetition_penalty: FiniteFloat = Field(default=1.0, gt=0, strict=True)
 
@@ -57,20 +69,42 @@ class Decoding(_Part):
     @classmethod
     def _one_number_or_two(cls, value: Any) -> Any:
         """Refuse with one sentence, where pydantic has one for each type of the union."""
-        numbers = [value]
-        if isinstance(value, Mapping) and set(value) == {"t5", "llama"}:
-            numbers = list(value.values())
+        numbers = _one_or_two(value)
         if all(map(_is_number, numbers)) or isinstance(value, PerModel):
             return value
         raise ValueError(f"{value!r} is neither a finite number nor {{t5: number, llama: number}}")
 
+    @field_validator("max_new_tokens", mode="before")
+    @classmethod
+    def _one_count_or_two(cls, value: Any) -> Any:
+        """Refuse with one sentence, as above."""
+        if isinstance(value, CountPerModel):
+            return value
+        for each in _one_or_two(value):
+            if isinstance(each, Mapping):
+                raise ValueError(
+                    f"{value!r} is neither a whole number nor {{t5: number, llama: number}}"
+                )
+            if isinstance(each, bool) or not isinstance(each, int):
+                raise PydanticKnownError("int_type")
+            if each < 1:
+                raise PydanticKnownError("greater_than_equal", {"ge": 1})
+        return value
+
     @model_validator(mode="after")
     def _lengths_fit(self) -> "Decoding":
-        if self.min_new_tokens > self.max_new_tokens:
+        fewest = min(map(self.most_new_tokens, get_args(LanguageModel)))
+        if self.min_new_tokens > fewest:
             raise ValueError(
-                f"min_new_tokens is {self.min_new_tokens}, more than max_new_tokens, {self.max_new_tokens}"
+                f"min_new_tokens is {self.min_new_tokens}, more than max_new_tokens, {fewest}"
             )
         return self
+
+    def most_new_tokens(self, language_model: LanguageModel) -> int:
+        """Return `max_new_tokens` for a kind of language model."""
+        if isinstance(self.max_new_tokens, CountPerModel):
+            return self.max_new_tokens.t5 if language_model == "t5" else self.max_new_tokens.llama
+        return self.max_new_tokens
 
     def penalty(self, language_model: LanguageModel) -> float:
         """Return the length penalty for a kind of language model."""
@@ -103,10 +137,12 @@ class Evaluation(_Part):
     server             server that scores `split`, where its answers are hidden
     validation_split   split that is scored instead, and marked as another split
     method             free generation, or ranking of a closed list of candidates
+    image              how an image becomes the model's square: `square` (default) or `center_crop`
     decoding           of generation
     candidates         ranked candidates: `choices` (their texts), their `letters` ("(a)") or `capitals`
                        ("A"), `record` (the record's own list), `vocabulary` (the source's),
                        `verbalizers`
+    vocabulary_splits  splits whose answers make the vocabulary, if not the training file's alone
     end_token          whether a candidate's log-probability includes that of the end token
     metric             a name in `trainer.evaluation.metrics.table`, whose first number is the headline
     normaliser         the metric's normalisation of predictions and references, stated for the reader
@@ -119,8 +155,10 @@ class Evaluation(_Part):
     server: str | None = None
     validation_split: str | None = None
     method: Literal["generate", "rank"]
+    image: ImagePreparation = "square"
     decoding: Decoding | None = None
     candidates: Candidates | None = None
+    vocabulary_splits: tuple[str, ...] | None = Field(default=None, min_length=1)
     verbalizers: Verbalizers | None = None
     end_token: PerModel | None = None
     metric: str
@@ -135,6 +173,8 @@ class Evaluation(_Part):
             raise ValueError("`decoding` goes with method generate, and is needed there")
         if generates == (self.candidates is not None):
             raise ValueError("`candidates` goes with method rank, and is needed there")
+        if self.vocabulary_splits is not None and self.candidates != "vocabulary":
+            raise ValueError("`vocabulary_splits` goes with candidates: vocabulary")
         if (self.candidates == "verbalizers") != (self.verbalizers is not None):
             raise ValueError("`verbalizers` goes with candidates: verbalizers")
         if (self.server is None) != (self.validation_split is None):
@@ -156,6 +196,12 @@ class Evaluation(_Part):
         return bool(self.end_token.t5 if language_model == "t5" else self.end_token.llama)
 
 
+def _one_or_two(value: Any) -> list[Any]:
+    """Return the numbers of `{t5: number, llama: number}`, or the value itself."""
+    both = isinstance(value, Mapping) and set(value) == {"t5", "llama"}
+    return list(value.values()) if both else [value]
+
+
 def _is_number(value: Any) -> bool:
     """Return True for a finite number; False for `true` and for integers beyond float's range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -163,9 +209,16 @@ def _is_number(value: Any) -> bool:
     return abs(value) <= float_info.max
 
 
+_LATER: Mapping[str, Any] = {"image": "square", "vocabulary_splits": None}
+"""Keys that protocols of earlier releases did not have: at their defaults, hashes stay as they were."""
+
+
 def protocol_hash(prompt: str, task: str, evaluation: Evaluation) -> str:
     """Return the sha256 of all that decides a score; sources and differences do not count."""
     rules = evaluation.model_dump(mode="json", exclude={"read_in", "differences"})
+    for name, default in _LATER.items():
+        if rules[name] == default:
+            del rules[name]
     content = json.dumps([prompt, task, rules], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -180,12 +233,14 @@ def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     result = {**base, **own}
     if "differences" not in own:
         result.pop("differences", None)
-    unfit = ("candidates", "verbalizers", "end_token")
+    unfit = ("candidates", "vocabulary_splits", "verbalizers", "end_token")
     for name in unfit if result.get("method") == "generate" else ("decoding",):
         if name not in own:
             result.pop(name, None)
     if result.get("candidates") != "verbalizers" and "verbalizers" not in own:
         result.pop("verbalizers", None)
+    if result.get("candidates") != "vocabulary" and "vocabulary_splits" not in own:
+        result.pop("vocabulary_splits", None)
     return {**result, "read_in": _read_in(base, own, result)}
 
 

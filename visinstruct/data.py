@@ -8,7 +8,7 @@ from datagen.render import draw as draw_example
 from datagen.schema.record import Record
 from templates.library import TemplateSet, load_protocols, load_templates
 from trainer.config.data import DataOptions
-from trainer.data.order import mixing
+from trainer.data.order import sources
 from trainer.data.stream import Stream
 
 
@@ -91,7 +91,7 @@ def mixture(dataset: BuiltDataset, options: MixtureOptions | None = None) -> dic
     manifest = dataset.manifest
     options = options or MixtureOptions.model_validate(manifest.options["mixture"])
     sizes = {
-        source: sum(shard.rows for shard in mixing.trained_shards(manifest, options, source))
+        source: sum(shard.rows for shard in sources.trained_shards(manifest, options, source))
         for source in manifest.mixture
     }
     return mix(sizes, options)

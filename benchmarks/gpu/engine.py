@@ -41,7 +41,7 @@ def run(source: str, output: str, device: str, model_name: str) -> dict[str, Any
     before = time.perf_counter()
     state = engine.read_state()
     assert state is not None
-    saved = checkpoint.RunState(step=1, next_sample=2, replaced=0, made_of={}, files={})
+    saved = checkpoint.RunState(step=1, next_sample=2, replaced=0, fingerprint={}, files={})
     path = checkpoint.save(Path(output, "checkpoints"), state, saved)
     written = time.perf_counter()
     engine.write_state(checkpoint.read_tensors(path), 1)

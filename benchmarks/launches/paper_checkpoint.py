@@ -33,7 +33,7 @@ def run(source: str, output: str, model_name: str) -> dict[str, Any]:
     state = engine.read_state()
     assert state is not None
     gathered = time.perf_counter()
-    saved = checkpoint.RunState(step=1, next_sample=1, replaced=0, made_of={}, files={})
+    saved = checkpoint.RunState(step=1, next_sample=1, replaced=0, fingerprint={}, files={})
     path = checkpoint.save(Path(output, "checkpoints"), state, saved)
     written = time.perf_counter()
     del state

@@ -115,7 +115,7 @@ def train_on(
     """The last step, in which the clock has stopped already, ends with what a run's end brings."""
     absent: Any = None  # no dataset: batches come from the clock
     setup = Setup(
-        model, engine, stream=absent, collator=absent, data=absent, cache=None, made_of={}
+        model, engine, stream=absent, collator=absent, data=absent, cache=None, fingerprint={}
     )
     run = Run(
         config=config,

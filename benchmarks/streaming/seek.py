@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.data.order.order import Order, SourceRows
+from trainer.data.order.place import Order, SourceRows
 
 SIZES = {
     "coco_caption": 566_747,

@@ -35,6 +35,12 @@ def test_a_length_penalty_may_differ_between_language_models():
     assert Decoding(max_new_tokens=3, length_penalty=2).penalty("llama") == 2
 
 
+def test_the_most_new_tokens_may_differ_between_language_models():
+    decoding = Decoding(max_new_tokens={"t5": 10, "llama": 9})
+    assert (decoding.most_new_tokens("t5"), decoding.most_new_tokens("llama")) == (10, 9)
+    assert Decoding(max_new_tokens=3).most_new_tokens("llama") == 3
+
+
 def test_an_end_token_is_ranked_for_t5_only_unless_the_protocol_differs():
     rules = evaluation(RANK)
     assert (rules.ends("t5"), rules.ends("llama")) == (True, False)
@@ -55,6 +61,8 @@ def test_an_end_token_is_ranked_for_t5_only_unless_the_protocol_differs():
         (RANK, {"records": 0}, "greater than or equal to 1"),
         (GENERATE, {"decoding": {"max_new_tokens": 0}}, "greater than or equal to 1"),
         (GENERATE, {"decoding": {"max_new_tokens": 3, "top_p": 0.9}}, "decoding.top_p\n  Extra"),
+        (RANK, {"vocabulary_splits": ["val"]}, "`vocabulary_splits` goes with candidates: vocab"),
+        (GENERATE, {"image": "crop"}, "image\n  Input should be 'square' or 'center_crop'"),
         (GENERATE, {"metrics": "cider"}, "metrics\n  Extra inputs are not permitted"),
     ],
 )
@@ -80,6 +88,13 @@ def test_rules_that_do_not_fit_together_are_refused(rules, changes, message):
         ({"beams": True}, "should be a valid integer"),
         ({"beams": "3"}, "should be a valid integer"),
         ({"max_new_tokens": 9.0}, "should be a valid integer"),
+        ({"max_new_tokens": {"t5": 9}}, "{'t5': 9} is neither a whole number nor {t5: number"),
+        ({"max_new_tokens": {"t5": 9, "llama": 0}}, "should be greater than or equal to 1"),
+        ({"max_new_tokens": {"t5": 9, "llama": "8"}}, "should be a valid integer"),
+        (
+            {"max_new_tokens": {"t5": 9, "llama": 4}, "min_new_tokens": 5},
+            "min_new_tokens is 5, more than max_new_tokens, 4",
+        ),
         ({"min_new_tokens": False}, "should be a valid integer"),
         ({"min_new_tokens": 10}, "min_new_tokens is 10, more than max_new_tokens, 9"),
     ],
@@ -138,6 +153,16 @@ def test_the_hash_covers_prompt_task_and_rules_but_not_where_they_were_read():
 def test_a_default_that_is_written_out_does_not_change_the_hash():
     spelled = evaluation(GENERATE, decoding={**GENERATE["decoding"], "beams": 5})
     assert protocol_hash("p", "vqa", spelled) == protocol_hash("p", "vqa", evaluation(GENERATE))
+
+
+def test_rules_that_came_later_change_the_hash_only_where_they_are_used():
+    plain = protocol_hash("p", "vqa", evaluation(GENERATE))
+    assert plain == "f2f1fe44771b03a2bf27d52417921fc77c6bc48a265786c8fdb401f1e8d14cff"
+    assert protocol_hash("p", "vqa", evaluation(GENERATE, image="square")) == plain
+    assert protocol_hash("p", "vqa", evaluation(GENERATE, image="center_crop")) != plain
+    ranked = {**RANK, "candidates": "vocabulary"}
+    more = evaluation(ranked, vocabulary_splits=["train", "val"])
+    assert protocol_hash("p", "vqa", more) != protocol_hash("p", "vqa", evaluation(ranked))
 
 
 def test_rules_survive_json():

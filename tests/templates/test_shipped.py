@@ -92,7 +92,8 @@ VARIANTS = {
             "scienceqa",
         ]
     ),
-    "lavis": ["nocaps", "okvqa", "msvd_qa", "msrvtt_qa"],
+    "lavis": ["coco_caption", "nocaps", "okvqa", "msvd_qa", "msrvtt_qa"],
+    "all_splits": ["msvd_qa"],
     "image_caption": ["flickr30k"],
     "letters": ["iconqa", "scienceqa", "aokvqa"],
     "exact": ["gqa"],

@@ -1,10 +1,10 @@
-"""Origin and texts of sample k of a run, to look up a line of a log."""
+"""Explanation of sample k of a run: its origin, texts and images, to look up a line of a log."""
 
 from dataclasses import dataclass
 
 from datagen.schema.record import Record
-from trainer.data.order.mixing import Part
 from trainer.data.order.sample import Sample
+from trainer.data.order.sources import Part
 from trainer.data.stream import Stream
 
 
@@ -12,25 +12,25 @@ from trainer.data.stream import Stream
 class Explanation:
     """Sample k: its place and texts, its record, its source's part in the mixture, its images' files.
 
-    `looked_at` says whether the images were decoded, as in training: only then `sample.replaced`
-    lists the rows that it stands in for. A file is None if the image is embedded, or kept by
-    reference and nothing says where.
+    `images_decoded` is True if the images were decoded, as in training: only then `sample.replaced`
+    lists the rows that it stands in for. A file is None if the image is embedded, or if the folder of
+    its collection is not known.
     """
 
     sample: Sample
     record: Record
     part: Part
     images: tuple[tuple[str, str | None], ...]
-    looked_at: bool
+    images_decoded: bool
 
 
-def explain(stream: Stream, k: int, look_at_images: bool = True) -> Explanation:
+def explain(stream: Stream, k: int, decode_images: bool = True) -> Explanation:
     """Explain sample `k`.
 
     Raises:
-        DataError: it cannot be made in training either.
+        DataError: it cannot be made; training would fail on it too.
     """
-    sample = stream.sample(k) if look_at_images else stream.texts([k])[0]
+    sample = stream.sample(k) if decode_images else stream.texts([k])[0]
     record = stream.record(sample.place)
     paths = [image.path for image in record.images or ()]
     if record.video is not None and not paths:
@@ -44,5 +44,5 @@ def explain(stream: Stream, k: int, look_at_images: bool = True) -> Explanation:
             (path, stream.image_file(path) if data is None else None)
             for path, data in zip(paths, held, strict=True)
         ),
-        looked_at=look_at_images,
+        images_decoded=decode_images,
     )

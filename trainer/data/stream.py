@@ -13,10 +13,10 @@ from datagen.dataset import open_dataset
 from datagen.schema.record import Record
 from datagen.shards import RowGroups
 from trainer.config.data import DataOptions
-from trainer.data.order import mixing
-from trainer.data.order.mixing import Part
-from trainer.data.order.order import Order, SourceRows
+from trainer.data.order import sources
+from trainer.data.order.place import Order, SourceRows
 from trainer.data.order.sample import Place, Replacement, Sample
+from trainer.data.order.sources import Part
 from trainer.data.order.split_tree import Drift
 from trainer.data.order.tree_search import Tree
 from trainer.data.reading.images import Augmentation
@@ -69,19 +69,19 @@ class Stream:
         cache = NodeCache(options.cache_dir or default_folder(), options.cache_bytes)
         self._rows = RowReader(directory, self._files, cache, options.verify)
         self._images = RecordImages(options.image_roots, self._files)
-        self._mixture_options = mixing.mixture_options(self.manifest, options)
-        self.mixture: Mapping[str, Part] = mixing.parts(self.manifest, options)
+        self._mixture_options = sources.mixture_options(self.manifest, options)
+        self.mixture: Mapping[str, Part] = sources.parts(self.manifest, options)
         splits = {
-            source: mixing.trained_splits(self.manifest, self._mixture_options, source)
+            source: sources.trained_splits(self.manifest, self._mixture_options, source)
             for source in self.mixture
         }
         refuse_untrained(self.manifest, splits, options)
         self._blocks = {source: self._layout(source) for source in self.mixture}
-        sources = {
+        drawn = {
             source: SourceRows(part.probability, self._blocks[source].group_rows, part.reserved)
             for source, part in self.mixture.items()
         }
-        self.order = Order(sources, seed, options.render, sent and sent.tree)
+        self.order = Order(drawn, seed, options.render, sent and sent.tree)
 
     @classmethod
     def open(
@@ -191,7 +191,7 @@ class Stream:
         """
         if source not in self.mixture:
             raise DataError(f"{source!r} is not trained on, but only {', '.join(self.mixture)}")
-        shards = mixing.validation_shards(self.manifest, self._mixture_options, source)
+        shards = sources.validation_shards(self.manifest, self._mixture_options, source)
         if any(shard.rows for shard in shards):
             blocks = self._rows.layout(shards)
             rows = range(blocks.num_rows)
@@ -219,7 +219,7 @@ class Stream:
 
     def _layout(self, source: str) -> RowGroups:
         return self._rows.layout(
-            mixing.trained_shards(self.manifest, self._mixture_options, source)
+            sources.trained_shards(self.manifest, self._mixture_options, source)
         )
 
     def _find(self, place: Place) -> tuple[RowFile, int]:

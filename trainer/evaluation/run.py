@@ -98,8 +98,13 @@ def _evaluate(
     )
     cut = [look.check_fits(adapter) if world.is_first else 0 for look in looks]
     facts = make_facts(options, manifest, chosen, splits, adapter.facts, world)
-    tasks = zip(facts.tasks.items(), cut, strict=True)
-    facts = replace(facts, tasks={name: replace(each, num_cut=n) for (name, each), n in tasks})
+    tasks = {
+        look.task.name: replace(
+            facts.tasks[look.task.name], num_cut=n, num_answers=len(look.vocabulary or ())
+        )
+        for look, n in zip(looks, cut, strict=True)
+    }
+    facts = replace(facts, tasks=tasks)
     begin(options, facts, world)
     progress = Progress(world.is_first)
     finished = [task.name for task in chosen.tasks if _is_finished(options.output, task)]
@@ -120,7 +125,7 @@ def _evaluate(
             adapter=adapter,
             records=splits[task.name],
             images=RecordImages(options.image_roots, files),
-            vocabulary=_vocabulary(options, manifest, files, task),
+            vocabulary=looks[number].vocabulary,
             batch_size=options.batch_size,
             skip_unreadable=options.skip_unreadable,
             num_threads=options.workers,
@@ -185,7 +190,8 @@ def _vocabulary(
 ) -> tuple[str, ...] | None:
     if task.rules.candidates != "vocabulary":
         return None
-    return read_vocabulary(options.data, manifest, task.source, files)
+    splits = task.rules.vocabulary_splits
+    return read_vocabulary(options.data, manifest, task.source, files, splits)
 
 
 def _dtype(options: EvaluationOptions, world: World) -> Literal["float32", "bfloat16"]:
@@ -204,12 +210,12 @@ def _ask(
 ) -> None:
     """Run one task on all processes; collective. Windows that an earlier run finished are kept."""
     window = inference.batch_size * WINDOW_BATCHES
-    parts = Parts(output, facts.task, facts.num_asked, window)
+    parts = Parts(output, facts.task, facts.num_requests, window)
     done: set[int] = world.broadcast(parts.gather() if world.is_first else None)
     left = [w for w in range(parts.num_windows) if w not in done]
     mine = left[(world.rank + number) % world.size :: world.size]
     num_mine = sum(len(parts.rows(w)) for w in mine)
-    with progress.task(facts.task, facts.num_asked, num_mine):
+    with progress.task(facts.task, facts.num_requests, num_mine):
         inference.run(parts, mine, world.rank, progress.add)
         world.wait()
         if world.is_first:

@@ -64,7 +64,7 @@ def _task_facts(task: Task, records: SplitRecords, limit: int | None) -> TaskFac
         rules=task.rules.model_dump(mode="json", exclude_unset=True),
         split_sha256=records.sha256,
         num_records=len(records),
-        num_asked=min(limit or len(records), len(records)),
+        num_requests=min(limit or len(records), len(records)),
         hidden=task.hidden,
         stands_in_for=task.rules.split if task.split != task.rules.split else None,
     )

@@ -112,7 +112,8 @@ class ScoredValidation:
         records = SplitRecords(data, stream.manifest, task.source, task.split, files, "size")
         vocabulary = None
         if task.rules.candidates == "vocabulary":
-            vocabulary = read_vocabulary(data, stream.manifest, task.source, files)
+            splits = task.rules.vocabulary_splits
+            vocabulary = read_vocabulary(data, stream.manifest, task.source, files, splits)
         metric = metric_named(task.rules.metric, captions="own")
         Preflight(task, records, metric, vocabulary, options.rows).check()
         images = RecordImages(stream.options.image_roots, files)

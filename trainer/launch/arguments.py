@@ -47,6 +47,7 @@ class _Renamed(argparse.Action):
         )
         print(f"visinstruct: {warning}", file=sys.stderr)
         self._option(parser, namespace, values, new)
+        self._option.required = False  # argparse checks this last: the old name counts as well
 
 
 def keep_old_name(parser: argparse.ArgumentParser, old: str, option: argparse.Action) -> None:

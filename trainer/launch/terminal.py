@@ -40,7 +40,7 @@ class Terminal:
         else:
             self._bar.update(self._task, completed=step, numbers=text)
 
-    def say(self, sentence: str) -> None:
+    def log(self, sentence: str) -> None:
         if self._bar is None:
             log(sentence)
         else:

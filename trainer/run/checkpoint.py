@@ -3,12 +3,11 @@
     RUN/checkpoints/step-00003000/
         trained.safetensors      fp32 weight of every trained parameter, by name
         optimizer.safetensors    both Adam moments: `<name>/exp_avg`, `<name>/exp_avg_sq`
-        state.json               written last: step, sample number, what the run was made of, digests
+        state.json               written last: step, sample number, fingerprint of the run, digests
 
-Nothing is pickled. A folder appears under its name whole or not at all, and every byte of it has a digest, so that a
-disk that changes one later is noticed. The data's whole state is the
-number of the next sample, and random numbers are a function of (seed, step, process), so there is no
-other state.
+Nothing is pickled. A folder is written under a temporary name and renamed when it is complete. Digests cover every
+byte, so that later corruption is noticed. The state of the data is the number of the next sample, and random
+numbers are a function of (seed, step, rank): there is no other state.
 """
 
 import errno
@@ -38,8 +37,8 @@ State = Mapping[str, Mapping[str, Tensor]]
 """By parameter: `weight`, `exp_avg` and `exp_avg_sq`, all fp32."""
 
 
-class RunState(Struct, frozen=True, kw_only=True):
-    """A run's state. `next_sample` is k; `made_of` names what must be the same to resume.
+class RunState(Struct, frozen=True, kw_only=True, rename={"fingerprint": "made_of"}):
+    """A run's state. `next_sample` is k; `fingerprint` (`made_of` in the file) must be the same to resume.
 
     `best` is the validation of the best checkpoint so far, `validation` what was measured at this step.
     `files` are the sizes in bytes of the two tensor files, `digests` the sha256 of all three; that of the state
@@ -51,7 +50,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     step: int
     next_sample: int
     replaced: int
-    made_of: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     files: Mapping[str, int]
     validation: dict[str, float] | None = None
     best: dict[str, float] | None = None

@@ -1,4 +1,4 @@
-"""A non-finite loss or gradient: the run stops, and the samples of the step are kept."""
+"""Non-finite losses and gradients: the run stops and saves the samples of the step, which can be replayed."""
 
 import json
 import math
@@ -8,9 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from trainer.errors import DivergedError
+from trainer.config.run import RunConfig
+from trainer.errors import ConfigError, DivergedError
 from trainer.launch.distributed import World
 from trainer.model.batch import Batch
+from trainer.run.setup import Setup
 
 
 def check_finite(
@@ -56,3 +58,36 @@ def check_finite(
 
 def _plain(value: float) -> Any:
     return value if math.isfinite(value) else None
+
+
+def replay(file: str, setup: Setup, config: RunConfig, world: World) -> int:
+    """Print record, loss and texts of every sample in a `diverged-step-N.json`, to find the non-finite one; collective.
+
+    The weights are those of the checkpoint that the run resumes from, not of the step itself.
+
+    Raises:
+        ConfigError: `file` cannot be read, or is not such a file.
+    """
+    try:
+        found = json.loads(Path(file).read_text(encoding="utf-8"))
+        numbers = [int(row["k"]) for row in found["samples"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"--replay {file}: not a file of a diverged step: {error}") from None
+    size = config.batch.micro_size
+    with setup.engine.evaluating() as module:
+        for first in range(0, len(numbers), size):
+            samples = setup.stream.samples(numbers[first : first + size])
+            output = module(setup.collator(samples).to(world.device))
+            if not world.is_first:
+                continue
+            rows = zip(
+                samples, output.sample_loss.tolist(), output.sample_tokens.tolist(), strict=True
+            )
+            for sample, loss, tokens in rows:
+                mark = " " if math.isfinite(loss) else "!"
+                print(
+                    f"{mark} k={sample.place.k} {sample.record_id} loss {loss / tokens:.4f} of {tokens} tokens: "
+                    f"{sample.instruction!r} -> {sample.target!r}",
+                    flush=True,
+                )
+    return 0

@@ -17,8 +17,7 @@ from trainer.model.flops import batch_flops
 from trainer.run import checkpoint
 from trainer.run.diverged import check_finite
 from trainer.run.metrics import Metrics
-from trainer.run.schedule import learning_rate
-from trainer.run.seeds import seed_step
+from trainer.run.schedule import learning_rate, seed_step
 from trainer.run.setup import Setup
 from trainer.run.skipped import Skipped, covers
 from trainer.run.throughput import Meter, peak_memory_bytes
@@ -188,7 +187,7 @@ def _validate(run: Run, progress: Progress) -> dict[str, float]:
             {f"val {n}": numbers[n] for n in ("loss", "exact", "score") if n in numbers},
         )
         if run.validation.options.controls:
-            run.metrics.say(controls_table(numbers))
+            run.metrics.log(controls_table(numbers))
     return numbers
 
 
@@ -208,7 +207,7 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
             step=progress.step,
             next_sample=progress.step * run.config.batch.global_size,
             replaced=progress.replaced,
-            made_of=run.setup.made_of,
+            fingerprint=run.setup.fingerprint,
             files={},
             validation=validated,
             best=progress.best,

@@ -53,8 +53,8 @@ class Metrics:
     def show(self, step: int, numbers: Mapping[str, float]) -> None:
         self._terminal.show(step, numbers)
 
-    def say(self, sentence: str) -> None:
-        self._terminal.say(sentence)
+    def log(self, sentence: str) -> None:
+        self._terminal.log(sentence)
 
     def close(self) -> None:
         self._terminal.close()

@@ -48,7 +48,7 @@ class Findings:
     prints: bool
     problems: list[str] = field(default_factory=list)
 
-    def say(self, name: str, text: str) -> None:
+    def add(self, name: str, text: str) -> None:
         if self.prints:
             print(f"{name:<14} {text}", flush=True)
 
@@ -88,7 +88,7 @@ def dry_run(config: RunConfig, world: World) -> int:
 def _describe_model(config: RunConfig, world: World, found: Findings) -> None:
     model = outline(config.model)
     for name, text in describe_model(config, model, world.size):
-        found.say(name, text)
+        found.add(name, text)
     _describe_disk(config, count_parameters(model).trained, found)
 
 
@@ -104,14 +104,14 @@ def _find_weights(config: RunConfig) -> None:
 
 def _describe_start(config: RunConfig, world: World, found: Findings) -> None:
     launch = world.launch
-    found.say("run", f"{config.name}, written to {config.output}")
-    found.say(
+    found.add("run", f"{config.name}, written to {config.output}")
+    found.add(
         "launch",
         f"{launch.world_size} processes, {launch.local_world_size} on this host ({launch.launcher}), "
         f"{'gloo' if world.device.type == 'cpu' else 'nccl'}, {_device_name(world.device)}",
     )
     versions = [f"{name} {_version(name)}" for name in LIBRARIES]
-    found.say("versions", ", ".join(versions))
+    found.add("versions", ", ".join(versions))
     folder = Path(config.output)
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not os.access(existing, os.W_OK):
@@ -119,9 +119,9 @@ def _describe_start(config: RunConfig, world: World, found: Findings) -> None:
     report: list[str] = []
     newest = checkpoint.newest(folder / "checkpoints", report)
     for sentence in report:
-        found.say("", f"skipped: {sentence}")
+        found.add("", f"skipped: {sentence}")
     if newest:
-        found.say("resume", f"from {newest}")
+        found.add("resume", f"from {newest}")
 
 
 def _version(name: str) -> str:
@@ -138,19 +138,19 @@ def _device_name(device: torch.device) -> str:
 def _describe_data(config: RunConfig, stream: Stream, found: Findings) -> None:
     samples = config.optimizer.steps * config.batch.global_size
     drift = stream.worst_drift()
-    found.say(
+    found.add(
         "mixture",
         f"{len(stream.mixture)} sets; each within {drift.bound:.2f} samples of its share at every step "
         f"(seen in the first {drift.prefix:,}: {drift.observed:.2f})",
     )
-    found.say(
+    found.add(
         "", f"{'source':<20} {'records':>12} {'probability':>12} {'epochs':>8} {'validation':>10}"
     )
     if others := untaught(stream):
-        found.say("", held_out_warning(others))
+        found.add("", held_out_warning(others))
     for source, part in stream.mixture.items():
         trained = part.size - part.reserved
-        found.say(
+        found.add(
             "",
             f"{source:<20} {part.size:>12,} {part.probability:>12.4f} "
             f"{part.probability * samples / max(trained, 1):>8.2f} {part.reserved:>10,}",
@@ -161,7 +161,7 @@ def _describe_disk(config: RunConfig, num_trained: int, found: Findings) -> None
     size = 12 * num_trained
     free = shutil.disk_usage(_existing(Path(config.output))).free
     kept = config.checkpoint.keep + 2
-    found.say(
+    found.add(
         "disk",
         f"{size / GIB:.2f} GiB a checkpoint, {kept} at the most: {kept * size / GIB:.2f} GiB of "
         f"{free / GIB:.1f} GiB that are free",
@@ -178,19 +178,19 @@ def _existing(folder: Path) -> Path:
 
 def _describe_batches(config: RunConfig, shape: BatchShape, found: Findings) -> None:
     steps = config.optimizer.steps
-    found.say(
+    found.add(
         "batch",
         f"{shape.num_samples} samples = {shape.world_size} processes x {shape.micro_batch} x "
         f"{shape.accumulation} accumulated",
     )
-    found.say("steps", f"{steps:,}, {steps * shape.num_samples:,} samples")
+    found.add("steps", f"{steps:,}, {steps * shape.num_samples:,} samples")
 
 
 def _measure(config: RunConfig, world: World, found: Findings) -> None:
     """Make two steps with a rate of 0, the second one timed."""
     setup = prepare(config, world)
     if path := checkpoint.newest(Path(config.output) / "checkpoints", []):
-        checkpoint.check_same(checkpoint.read_run_state(path).made_of, setup.made_of, path)
+        checkpoint.check_same(checkpoint.read_run_state(path).fingerprint, setup.fingerprint, path)
     warm_up(setup, world)
     world.wait()
     start = time.perf_counter()
@@ -198,12 +198,12 @@ def _measure(config: RunConfig, world: World, found: Findings) -> None:
     world.wait()
     seconds = time.perf_counter() - start
     hours = seconds * config.optimizer.steps / 3600
-    found.say(
+    found.add(
         "time",
         f"{seconds:.2f} s a step, measured here: {_duration(hours)} for "
         f"{config.optimizer.steps:,} steps, validation and checkpoints apart",
     )
-    found.say("peak", f"{peak_memory_bytes(world.device) / GIB:.2f} GiB of memory in that step")
+    found.add("peak", f"{peak_memory_bytes(world.device) / GIB:.2f} GiB of memory in that step")
 
 
 def _duration(hours: float) -> str:

@@ -1,6 +1,9 @@
-"""The learning rate of a step, and how a global batch is divided."""
+"""Functions of the step: its learning rate, its division into micro-batches, and the seed of its dropout."""
 
+import hashlib
 import math
+
+import torch
 
 from trainer.config.run import BatchOptions, OptimizerOptions
 from trainer.data.order.assign import BatchShape
@@ -53,3 +56,14 @@ def batch_shape(options: BatchOptions, world_size: int) -> BatchShape:
         micro_batch=options.micro_size,
         accumulation=options.global_size // together,
     )
+
+
+def seed_for(*names: object) -> int:
+    """Return a 63-bit seed for these names, equal in every process and on every machine."""
+    digest = hashlib.blake2b("/".join(map(str, names)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def seed_step(seed: int, step: int, rank: int, micro: int) -> None:
+    """Seed torch before a forward, so that dropout depends on no earlier one: no generator's state is saved."""
+    torch.manual_seed(seed_for("dropout", seed, step, rank, micro))

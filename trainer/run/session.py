@@ -1,4 +1,4 @@
-"""One run from a joined world to its last step: it is set up and resumed, then `trainer.run.loop` trains."""
+"""Session of a run: it is set up or resumed, and `trainer.run.loop` trains it to the last step."""
 
 import time
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from trainer.launch.folder_lock import locked_folder
 from trainer.launch.stop import EXIT_STOPPED, StopSignal
 from trainer.launch.terminal import log
 from trainer.run import checkpoint
+from trainer.run.diverged import replay as replay_step
 from trainer.run.loop import Progress, Run, train
 from trainer.run.metrics import Metrics
-from trainer.run.replay import replay as look_again
 from trainer.run.setup import Setup, prepare, resume
 from trainer.run.skipped import Skipped, covers, resumed, shown
 from trainer.run.throughput import Meter, measured_matmul_rate
@@ -37,10 +37,11 @@ def run_training(
 ) -> int:
     """Train, or replay a diverged step; returns the exit status. Collective.
 
-    `skip` are steps that are not to be trained. `score_tasks` opens the tasks of `validation.tasks`; needed where a configuration has some.
+    `replay` is the path of a `diverged-step-N.json`. The steps of `skip` are not trained. `score_tasks` opens the
+    tasks of `validation.tasks`; a configuration with such tasks needs it.
 
     Raises:
-        TrainingError: whatever the user has to mend.
+        TrainingError: an error of configuration, data, model or checkpoint; the message has the remedy.
     """
     started = time.perf_counter()
     folder = Path(config.output)
@@ -49,10 +50,10 @@ def run_training(
         progress, skipped = _resume(setup, folder, skip, world)
         if covers(skipped, config.optimizer.steps):
             raise ConfigError(
-                f"--skip-steps {shown(skipped)} has the last step in it; lower optimizer.steps instead"
+                f"--skip-steps {shown(skipped)} includes the last step; lower optimizer.steps instead"
             )
         if replay:
-            return look_again(replay, setup, config, world)
+            return replay_step(replay, setup, config, world)
         validation = _validation(setup, config, world)
         metrics = _metrics(setup.stream, config, folder, progress, skipped, world)
         dtype = torch.bfloat16 if config.precision.compute == "bf16" else torch.float32
@@ -85,7 +86,7 @@ def run_training(
             if metrics is not None:
                 metrics.write("end", progress.step, seconds=time.perf_counter() - started)
                 if not done:
-                    metrics.say(
+                    metrics.log(
                         f"stopped after step {progress.step:,}; start the same command again to resume"
                     )
                 metrics.close()
@@ -93,7 +94,7 @@ def run_training(
 
 
 def _resume(setup: Setup, folder: Path, skip: Skipped, world: World) -> tuple[Progress, Skipped]:
-    """The progress of the newest whole checkpoint, or of a new run, and the steps to be skipped."""
+    """Return the progress of the newest intact checkpoint, or of a new run, and the steps to skip."""
     found = world.broadcast(_find(folder, world))
     if found is None:
         return Progress(), skip
@@ -102,7 +103,9 @@ def _resume(setup: Setup, folder: Path, skip: Skipped, world: World) -> tuple[Pr
     skipped = resumed(saved.skipped, skip, saved.step)
     if world.is_first:
         if saved.best is not None and saved.best == saved.validation:
-            checkpoint.mark_best(path.parent, path)  # a kill may have come between saving and this
+            checkpoint.mark_best(
+                path.parent, path
+            )  # if a kill came after it was saved and before it was marked
         log(f"resuming from {path}")
         if changed:
             log(f"visinstruct: {changed}")
@@ -161,14 +164,14 @@ def _metrics(
         mixture={source: part.probability for source, part in stream.mixture.items()},
         worst_drift=drift._asdict(),
     )
-    metrics.say(
+    metrics.log(
         f"{config.name}: steps {progress.step:,} to {steps:,}, {world.size} processes, each source within "
         f"{drift.bound:.2f} samples of its share"
     )
     if skipped:
-        metrics.say(f"steps {shown(skipped)} are skipped")
+        metrics.log(f"steps {shown(skipped)} are skipped")
     if others := untaught(stream):
-        metrics.say(held_out_warning(others))
+        metrics.log(held_out_warning(others))
     return metrics
 
 

@@ -17,7 +17,7 @@ from trainer.model.trained import parameter_groups, trained_parameters
 from trainer.run import checkpoint
 from trainer.run.checkpoint import RunState
 from trainer.run.engine import Engine, zero_stage
-from trainer.run.identity import made_of
+from trainer.run.fingerprint import run_fingerprint
 from trainer.run.schedule import batch_shape
 from trainer.run.skipped import count
 
@@ -34,7 +34,7 @@ class Setup:
     collator: Collator
     data: StepData
     cache: FeatureCache | None
-    made_of: dict[str, object]
+    fingerprint: dict[str, object]
 
 
 def prepare(config: RunConfig, world: World) -> Setup:
@@ -53,7 +53,7 @@ def prepare(config: RunConfig, world: World) -> Setup:
     reads = config.model.qformer_instruction
     collator = Collator(tokenizers, instruction_in_qformer=reads)
     cached = Collator(tokenizers, instruction_in_qformer=reads, feature_cache=cache)
-    now = made_of(config, stream, model, tokenizers)
+    now = run_fingerprint(config, stream, model, tokenizers)
     check_agreed(now, world)
     groups = parameter_groups(model, config.optimizer.weight_decay)
     return Setup(
@@ -63,7 +63,7 @@ def prepare(config: RunConfig, world: World) -> Setup:
         collator=collator,
         data=StepData(stream, cached, shape, world.rank, bucketing=config.data.bucketing),
         cache=cache,
-        made_of=now,
+        fingerprint=now,
     )
 
 
@@ -78,7 +78,7 @@ def resume(setup: Setup, path: Path, world: World) -> tuple[RunState, str | None
         CheckpointError: it is damaged, or of another run.
     """
     saved = checkpoint.read_run_state(path)
-    changed = checkpoint.check_same(saved.made_of, setup.made_of, path)
+    changed = checkpoint.check_same(saved.fingerprint, setup.fingerprint, path)
     state = checkpoint.read_tensors(path)
     warm_up(setup, world)
     setup.engine.write_state(state, saved.step - count(saved.skipped, saved.step))

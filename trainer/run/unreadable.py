@@ -35,7 +35,7 @@ def report_replaced(
         for item in everything:
             metrics.write("replaced", step, **msgspec.to_builtins(item))
             change = "has another draw" if item.redrawn else "was replaced"
-            metrics.say(f"sample {item.k} {change}: {item.record_id}: {item.reason}")
+            metrics.log(f"sample {item.k} {change}: {item.record_id}: {item.reason}")
     everything = [item for item in everything if not item.redrawn]
     if everything and total > max(max_fraction * seen, _ALWAYS_ALLOWED):
         first = everything[0]

@@ -16,6 +16,7 @@ from trainer.config.data import DataOptions
 from trainer.config.run import RunConfig
 from trainer.data.explain import Explanation, explain
 from trainer.data.stream import Stream
+from trainer.launch.arguments import keep_old_name
 
 CONFIG_SUFFIXES = (".yaml", ".yml")
 MIXES_ARGUMENTS = True
@@ -25,43 +26,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", metavar="DATA|CONFIG", help="a built dataset, or the YAML of a run")
     add("changes", nargs="*", metavar="KEY=VALUE", help="of the YAML, as in training")
-    add("--draw", type=int, required=True, metavar="K", help="the sample's number, from 0")
+    sample = add(
+        "--sample", type=int, required=True, metavar="K", help="number of the sample, from 0"
+    )
+    keep_old_name(parser, "--draw", sample)
     add("--seed", type=int, metavar="N", help="of the run (default: the YAML's, or 0)")
     add(
         "--image-root",
         action="append",
         default=[],
         metavar="COLLECTION=DIR",
-        help="where images kept by reference are; *=DIR has a folder for each collection; may be repeated",
+        help="folder of a collection's images, where they are kept by reference; *=DIR has one for each; may be repeated",
     )
-    add("--texts", action="store_true", help="do not read its images")
+    add("--texts", action="store_true", help="print the texts only, without reading images")
     add("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    if parsed.draw < 0:
-        raise OptionError("--draw is 0 or more")
+    if parsed.sample < 0:
+        raise OptionError(f"--sample {parsed.sample}: a sample's number is 0 or more")
     config = _config(parsed)
     options, seed = _run_options(parsed, config)
     stream = Stream.open(options, seed)
     findable = stream.manifest.images == "embed" or bool(options.image_roots)
-    found = explain(stream, parsed.draw, findable and not parsed.texts)
-    step = None if config is None else _step(parsed.draw, config)
+    found = explain(stream, parsed.sample, findable and not parsed.texts)
+    step = None if config is None else _step(parsed.sample, config)
     if parsed.json:
         facts = _facts(found)
         if step is not None:
             facts |= {"step": step[0], "skipped": step[1]}
         print(json.dumps(facts, ensure_ascii=False))
     else:
-        output().print(_table(found, parsed.draw, step))
+        output().print(_table(found, parsed.sample, step))
     return 0
 
 
 def _config(parsed: argparse.Namespace) -> RunConfig | None:
-    """The run's configuration; None where a dataset is given."""
+    """Return the run's configuration; None if `run` is a dataset."""
     if not parsed.run.endswith(CONFIG_SUFFIXES):
         if parsed.changes:
-            raise OptionError(f"{parsed.changes[0]!r}: a dataset has no keys to change, a YAML has")
+            raise OptionError(
+                f"{parsed.changes[0]!r}: KEY=VALUE changes the YAML of a run, and a dataset is given"
+            )
         return None
     from trainer.config.load import load_config
 
@@ -69,7 +75,7 @@ def _config(parsed: argparse.Namespace) -> RunConfig | None:
 
 
 def _step(k: int, config: RunConfig) -> tuple[int, bool]:
-    """The step, from 1, that takes sample `k`, and whether the run has skipped it."""
+    """Return the step, from 1, that takes sample `k`, and True if the run skipped it."""
     step = k // config.batch.global_size + 1
     if not (Path(config.output) / "checkpoints").is_dir():
         return step, False
@@ -79,7 +85,7 @@ def _step(k: int, config: RunConfig) -> tuple[int, bool]:
 
 
 def _run_options(parsed: argparse.Namespace, config: RunConfig | None) -> tuple[DataOptions, int]:
-    """The data options and the seed of the run."""
+    """Return the data options and the seed of the run."""
     roots = dict(_root(text) for text in parsed.image_root)
     if config is None:
         return DataOptions(dataset=parsed.run, image_roots=roots), parsed.seed or 0
@@ -109,7 +115,7 @@ def _facts(found: Explanation) -> dict[str, Any]:
         "size": found.part.size,
         "probability": found.part.probability,
         "images": [{"path": path, "file": file} for path, file in found.images],
-        "looked_at": found.looked_at,
+        "images_decoded": found.images_decoded,
         "replaced": [asdict(each) for each in sample.replaced],
     }
 
@@ -130,7 +136,7 @@ def _table(found: Explanation, k: int, step: tuple[int, bool] | None = None) -> 
     add("record", sample.record_id, "bold")
     add(
         "place",
-        f"{place.source}: its sample {place.position:,}, epoch {place.pass_number}, "
+        f"{place.source}: its sample {place.position:,}, epoch {place.epoch}, "
         f"row {place.row:,} of {found.part.size:,}, draw {place.draw}",
     )
     add("mixture", f"{found.part.probability:.2%} of all samples are of {place.source}")
@@ -139,10 +145,10 @@ def _table(found: Explanation, k: int, step: tuple[int, bool] | None = None) -> 
         add("image", path if file is None else f"{path} in {file}")
     add("instruction", sample.instruction, "cyan")
     add("target", sample.target, "green")
-    if not found.looked_at:
+    if not found.images_decoded:
         add("replaced", "not known: its images were not read (see --image-root)")
     for each in sample.replaced:
         add("instead of", f"{each.record_id}: {each.reason}", "yellow")
-    if found.looked_at and not sample.replaced:
+    if found.images_decoded and not sample.replaced:
         add("replaced", "no")
     return rows

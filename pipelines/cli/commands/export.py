@@ -36,14 +36,14 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from trainer.model.starts.tokenizers import load_tokenizers
     from trainer.model.trained import count_parameters
     from trainer.run.checkpoint import CONFIG, WEIGHTS, chosen_checkpoint, read_run_state
-    from trainer.run.identity import frozen_fingerprint
+    from trainer.run.fingerprint import frozen_fingerprint
 
     folder = chosen_checkpoint(Path(parsed.checkpoint))
     out = Path(parsed.out)
     state = read_run_state(folder)
     config = load_config(parsed.config or folder.parent.parent / CONFIG, parsed.overrides)
     model = build_model(config.model, config.seed)
-    if frozen_fingerprint(model) != state.made_of["frozen"]:
+    if frozen_fingerprint(model) != state.fingerprint["frozen"]:
         raise ModelError(
             f"{folder} was trained on other frozen weights than those that model.init names now"
         )
@@ -52,7 +52,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     card = model_card(
         out.resolve().name,
         section,
-        _facts(state.step, state.next_sample, state.made_of),
+        _facts(state.step, state.next_sample, state.fingerprint),
         count_parameters(model),
         decoder_only=not model.is_encoder_decoder,
     )
@@ -61,9 +61,9 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     return 0
 
 
-def _facts(step: int, samples: int, made_of: Mapping[str, object]) -> dict[str, object]:
-    facts: dict[str, object] = {"step": step, "samples": samples, "seed": made_of["seed"]}
-    data = made_of.get("data")
+def _facts(step: int, samples: int, fingerprint: Mapping[str, object]) -> dict[str, object]:
+    facts: dict[str, object] = {"step": step, "samples": samples, "seed": fingerprint["seed"]}
+    data = fingerprint.get("data")
     if isinstance(data, Mapping):
         facts |= {f"data {k}": v for k, v in data.items() if isinstance(v, str | int)}
     return facts

@@ -70,7 +70,7 @@ def test_an_unknown_command_is_reported_with_the_nearest(refused):
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "build"])
 def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path):
     needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}
-    needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--draw", "0"]}
+    needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--sample", "0"]}
     needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
     needed |= {"configs": ["copy"], "score": [tmp_path], "compare": [tmp_path, tmp_path]}
     needed |= {"evaluate": ["--model", "nano", "--data", tmp_path, "--output", "x"]}
@@ -101,7 +101,7 @@ def test_options_are_not_abbreviated(refused, tmp_path):
         ("build", "--raw", "r", "--out", "o", "--image-root", ""),
         ("mixture", ""),
         ("show", "OUT", "--split", ""),
-        ("explain", "", "--draw", "0"),
+        ("explain", "", "--sample", "0"),
         ("configs", "copy", ""),
         ("train", ""),
         ("evaluate", "--model", "", "--data", "d", "--output", "o"),
@@ -126,7 +126,7 @@ def test_an_empty_argument_is_refused_by_name(refused, arguments, tmp_path, monk
         ("mixture", "X"),
         ("mixture", "--config", "X"),
         ("show", "X"),
-        ("explain", "X", "--draw", "0"),
+        ("explain", "X", "--sample", "0"),
         ("train", "X"),
         ("score", "X"),
         ("compare", "X", "X"),

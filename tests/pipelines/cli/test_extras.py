@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "mixture out",
         "show out --rows 1",
         "configs",
-        "explain out --draw 3",
+        "explain out --sample 3",
         "evaluate --list",
         "metric --list",
         "train --help",

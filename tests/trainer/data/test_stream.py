@@ -150,9 +150,7 @@ def test_a_later_pass_renders_other_draws(embedded: Path, open_stream: Open) -> 
 
 def test_every_row_of_a_source_is_seen_once_a_pass(embedded: Path, open_stream: Open) -> None:
     stream = open_stream(embedded)
-    seen = Counter(
-        (s.place.source, s.place.pass_number, s.record_id) for s in stream.texts(range(900))
-    )
+    seen = Counter((s.place.source, s.place.epoch, s.record_id) for s in stream.texts(range(900)))
     assert set(seen.values()) == {1}
     part = stream.mixture["aokvqa"]
     assert sum(source == "aokvqa" and number == 0 for source, number, _ in seen) == part.size

@@ -85,6 +85,39 @@ def test_generated_answers_and_captions_are_decoded_as_in_lavis():
             assert (lengths, penalties) == ((0, 10), (-1, 0, 1.5))
 
 
+def test_variants_after_lavis_have_its_lengths_and_its_images():
+    """Its Vicuna counts the start token in `max_length` (`blip2_vicuna_instruct.py`), its T5 does not."""
+    expected = {
+        "coco_caption.lavis": (80, 79, "center_crop"),
+        "nocaps.lavis": (80, 79, "square"),
+        "okvqa.lavis": (10, 9, "center_crop"),
+        "msvd_qa.lavis": (30, 29, "square"),
+        "msrvtt_qa.lavis": (10, 9, "square"),
+    }
+    assert {name for name in PROTOCOLS if name.endswith(".lavis")} == set(expected)
+    for name, (t5, llama, image) in expected.items():
+        decoding = rules_of(name).decoding
+        assert (decoding.most_new_tokens("t5"), decoding.most_new_tokens("llama")) == (t5, llama)
+        assert rules_of(name).image == image
+        lowest = 9 if rules_of(name).metric == "cider" else 0
+        assert decoding.min_new_tokens == lowest
+
+
+def test_each_deviation_from_lavis_names_the_variant_that_follows_it():
+    """Of the five, TextVQA's metric and the lengths of sets that LAVIS has no evaluation of are only stated."""
+    for name, words in {
+        "coco_caption": ("clip_image_eval", "coco_caption.lavis"),
+        "okvqa": ("clip_image_eval", "okvqa.lavis"),
+        "msvd_qa": ("2,423", "msvd_qa.all_splits"),
+        "textvqa": ("VQA accuracy", "textvqa.evalai"),
+    }.items():
+        assert any(all(word in each for word in words) for each in rules_of(name).differences)
+        assert words[1] in PROTOCOLS
+    for name in METRICS:
+        if rules_of(name).decoding is not None:
+            assert any("max_length" in each for each in rules_of(name).differences)
+
+
 def test_lmms_evals_decoding_is_greedy():
     for name, protocol in PROTOCOLS.items():
         if name.endswith(".lmms_eval") and protocol.evaluation.decoding:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from datagen.dataset import open_dataset
 from trainer.errors import EvaluationError, TrainingError
 from trainer.evaluation.predictions.prediction import read_predictions
 from trainer.evaluation.run import run_evaluation
@@ -29,7 +30,7 @@ def test_every_record_is_predicted_once_and_saved_in_order(
     assert (
         len(model.asked)
         == len(set(model.asked))
-        == sum(t.num_asked for t in results.tasks.values())
+        == sum(t.num_requests for t in results.tasks.values())
     )
     assert not (options().output / "parts" / "gqa").exists()
 
@@ -74,7 +75,7 @@ def test_a_limit_is_a_difference_and_cider_under_it_is_not_comparable(
     results = run_evaluation(options(tasks=("nocaps",), limit=5), world)
     assert results is not None
     task = results.tasks["nocaps"]
-    assert task.num_asked == 5 and not task.comparable
+    assert task.num_requests == 5 and not task.comparable
     assert any("weights of CIDEr come from fewer captions" in each for each in task.differences)
 
 
@@ -221,7 +222,7 @@ def test_tasks_that_differ_in_scoring_only_share_one_inference(
 def test_another_prompt_is_another_inference(model: Any, options: Options, world: World) -> None:
     results = run_evaluation(options(tasks=("gqa", "gqa.lmms_eval")), world)
     assert results is not None
-    assert len(model.asked) == sum(task.num_asked for task in results.tasks.values())
+    assert len(model.asked) == sum(task.num_requests for task in results.tasks.values())
 
 
 @pytest.mark.parametrize("source", ["vqav2", "visdial"])
@@ -234,3 +235,63 @@ def test_another_split_with_hidden_answers_gives_a_file_for_the_server(
     assert (task.status, task.score) == ("server", None)
     sent = json.loads((options().output / "submission" / f"{source}_test.json").read_text())
     assert len(sent) == task.num_records > 0
+
+
+def _own_protocol(folder: Path, name: str, text: str) -> str:
+    (folder / "protocol").mkdir(parents=True)
+    (folder / "protocol" / f"{name}.yaml").write_text(text)
+    return str(folder)
+
+
+def test_a_protocol_says_which_part_of_an_image_the_model_sees(
+    model: Any, options: Options, world: World, tmp_path: Path
+) -> None:
+    text = "extends: gqa\nevaluation: {image: center_crop, read_in: {image: here}}\n"
+    templates = _own_protocol(tmp_path / "own", "gqa.centre", text)
+    run_evaluation(options(tasks=("gqa", "gqa.centre"), template_dir=templates), world)
+    whole, centre = (
+        [each.output.split() for each in read_predictions(options().output / f"samples_{n}.jsonl")]
+        for n in ("gqa", "gqa.centre")
+    )
+    assert [length for length, _ in whole] == [length for length, _ in centre]
+    assert [pixels for _, pixels in whole] != [pixels for _, pixels in centre]
+
+
+def test_a_vocabulary_of_all_splits_reaches_every_answer(
+    model: Any, options: Options, world: World, evaluated: Path
+) -> None:
+    tasks = ("msvd_qa", "msvd_qa.all_splits")
+    results = run_evaluation(options(tasks=tasks), world)
+    assert results is not None
+    answers = {
+        answer.text
+        for split in ("train", "val", "test")
+        for record in open_dataset(str(evaluated)).records("msvd_qa", split)
+        for answer in record.answers or ()
+    }
+    [asked] = {
+        each.num_candidates
+        for each in read_predictions(options().output / "samples_msvd_qa.all_splits.jsonl")
+    }
+    assert asked == len(answers)
+    assert f"ranked over a vocabulary of {asked:,} answers" in results.tasks[tasks[1]].notes
+    assert not results.tasks[tasks[1]].comparable
+
+
+def test_a_vocabulary_of_a_split_that_is_missing_is_refused_before_the_model_is_loaded(
+    model: Any, options: Options, world: World, damaged: Path
+) -> None:
+    manifest = json.loads((damaged / "manifest.json").read_text())
+    del manifest["splits"]["msvd_qa"]["val"]
+    (damaged / "manifest.json").write_text(json.dumps(manifest))
+    message = "answers of train, val, test, and the dataset has no msvd_qa/val; put its files"
+    with pytest.raises(EvaluationError, match=message):
+        run_evaluation(options(data=str(damaged), tasks=("msvd_qa.all_splits",)), world)
+
+
+def test_a_vocabulary_needs_answers_that_are_not_hidden(
+    model: Any, options: Options, world: World, damaged: Path, rewrite: Any
+) -> None:
+    rewrite(damaged, "msvd_qa", "val", lambda rows: [{**each, "answers": None} for each in rows])
+    with pytest.raises(EvaluationError, match=r"msvd_qa/val: the answers of .* are hidden"):
+        run_evaluation(options(data=str(damaged), tasks=("msvd_qa.all_splits",)), world)

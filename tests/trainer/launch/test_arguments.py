@@ -19,10 +19,10 @@ def parser():
 
 
 def test_help_shows_each_default_once(parser):
-    told = parser.format_help()
-    assert "records to show (default: 3)" in told
-    assert "one source (default: all)" in told
-    assert told.count("default") == 2
+    text = parser.format_help()
+    assert "records to show (default: 3)" in text
+    assert "one source (default: all)" in text
+    assert text.count("default") == 2
 
 
 def test_an_old_name_works_and_warns(parser, capsys):
@@ -34,6 +34,20 @@ def test_an_old_name_works_and_warns(parser, capsys):
         "visinstruct: --lines is deprecated and will be removed in the next release; use --rows\n"
     )
     assert "--lines" not in parser.format_help()
+
+
+def test_an_old_name_of_a_required_option_satisfies_it(parser, capsys):
+    out = next(a for a in parser._actions if a.dest == "out")
+    keep_old_name(parser, "--output", out)
+    assert parser.parse_args(["--output", "x"]).out == "x"
+    assert "--output is deprecated" in capsys.readouterr().err
+
+
+def test_a_required_option_is_missed_where_neither_name_is_given(parser, capsys):
+    keep_old_name(parser, "--output", next(a for a in parser._actions if a.dest == "out"))
+    with pytest.raises(SystemExit):
+        parser.parse_args([])
+    assert "required: --out" in capsys.readouterr().err
 
 
 def test_an_old_name_of_a_flag_or_a_list_does_what_the_new_one_does(parser):

@@ -22,7 +22,7 @@ def at(step: int, **changes: object) -> RunState:
         "step": step,
         "next_sample": step * 8,
         "replaced": 0,
-        "made_of": {"seed": 1},
+        "fingerprint": {"seed": 1},
         "files": {},
     }
     return RunState(**(values | changes))
@@ -178,3 +178,8 @@ def test_a_full_disk_leaves_the_older_checkpoint_good(tmp_path):
         )
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_the_state_file_keeps_its_published_key_of_the_fingerprint(tmp_path):
+    path = checkpoint.save(tmp_path, make_state(), at(1))
+    assert json.loads((path / checkpoint.STATE).read_text())["made_of"] == {"seed": 1}

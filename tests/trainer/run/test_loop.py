@@ -15,7 +15,7 @@ from trainer.model.starts.build import build_model
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.model.trained import trained_parameters
 from trainer.run import checkpoint, loop
-from trainer.run.seeds import seed_for, seed_step
+from trainer.run.schedule import seed_for, seed_step
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -91,7 +91,7 @@ def test_a_run_is_made_longer_when_it_is_resumed(warm, setup, read_events):
     rates = [learning_rate(step, OptimizerOptions(steps=4, **OPTIONS)) for step in (2, 3)]
     assert [line["learning_rate"] for line in steps[2:]] == rates
     saved = checkpoint.newest(setup.output() / "checkpoints", [])
-    assert checkpoint.read_run_state(saved).made_of["optimizer"]["steps"] == 4
+    assert checkpoint.read_run_state(saved).fingerprint["optimizer"]["steps"] == 4
 
 
 def test_a_checkpoint_whose_bytes_changed_is_named_and_the_one_before_is_resumed(warm, setup):

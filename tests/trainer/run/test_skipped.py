@@ -55,7 +55,7 @@ def test_a_run_skips_steps_and_the_others_keep_their_samples_and_rates(
     assert skipped_in(whole) == ()
     for k, step, is_skipped in ((23, 3, False), (24, 4, True), (39, 5, True), (40, 6, False)):
         capsys.readouterr()
-        assert main(["explain", str(setup.config), *steps, "--draw", str(k), "--json"]) == 0
+        assert main(["explain", str(setup.config), *steps, "--sample", str(k), "--json"]) == 0
         facts = json.loads(capsys.readouterr().out)
         assert (facts["step"], facts["skipped"]) == (step, is_skipped)
     saved = sorted(path.name for path in checkpoint.checkpoints(setup.output() / "checkpoints"))

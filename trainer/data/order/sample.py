@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 class Place(NamedTuple):
     """Origin of sample `k`; a function of the training seed, the dataset and `k` alone.
 
-    `position` counts the samples of this source before it; `pass_number` is how often the whole
-    source was read before; `row` counts over the source's trained splits in shard order; `chance` is
+    `position` counts the samples of this source before it; `epoch` counts from 0 how often the
+    whole source was read before; `row` counts over the source's trained splits in shard order; `chance` is
     a 64-bit number for augmentation. `attempt` counts replacements of unreadable images.
     """
 
     k: int
     source: str
     position: int
-    pass_number: int
+    epoch: int
     row: int
     draw: int
     chance: int

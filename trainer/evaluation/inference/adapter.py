@@ -57,7 +57,8 @@ class ModelAdapter:
         def respond(places: Sequence[int]) -> list[str]:
             some = [batch[place] for place in places]
             tokenized = self._tokenized(some)
-            check_room(some, tokenized, self.model, [decoding.max_new_tokens] * len(some))
+            most_new = decoding.most_new_tokens(self.language_model)
+            check_room(some, tokenized, self.model, [most_new] * len(some))
             prefix = read(some, tokenized, self.model, self.tokenizers)
             return generate(self.model, self.tokenizers, prefix, decoding)
 

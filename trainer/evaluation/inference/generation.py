@@ -21,9 +21,9 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from templates.evaluation import Decoding
+from templates.evaluation import Decoding, LanguageModel
 from trainer.errors import EvaluationError
-from trainer.evaluation.inference.beams import beams_in_one_row
+from trainer.evaluation.inference.beam_cache import beams_in_one_row
 from trainer.evaluation.inference.prompts import Prefix
 from trainer.model.model import Model
 from trainer.model.quiet import quiet
@@ -72,12 +72,13 @@ def _cache(model: Model, prefix: Prefix, num_beams: int) -> Iterator[Cache | Non
 
 def settings(model: Model, tokens: Tokenizers, decoding: Decoding) -> GenerationConfig:
     """All that decides about the text, but for the repetition penalty."""
+    kind: LanguageModel = "t5" if model.is_encoder_decoder else "llama"
     config = _make_settings(
         do_sample=False,
         num_beams=decoding.beams,
         num_return_sequences=1,
         min_new_tokens=decoding.min_new_tokens,
-        max_new_tokens=decoding.max_new_tokens,
+        max_new_tokens=decoding.most_new_tokens(kind),
         pad_token_id=tokens.pad,
         eos_token_id=tokens.eos,
         bos_token_id=tokens.bos,
@@ -85,7 +86,7 @@ def settings(model: Model, tokens: Tokenizers, decoding: Decoding) -> Generation
     )
     if decoding.beams > 1:
         config.early_stopping = False
-        config.length_penalty = decoding.penalty("t5" if model.is_encoder_decoder else "llama")
+        config.length_penalty = decoding.penalty(kind)
     if model.is_encoder_decoder:
         language_model = cast(Any, model.hf.language_model)
         config.decoder_start_token_id = language_model.config.decoder_start_token_id

@@ -119,7 +119,9 @@ class Inference:
             return _Ready(request, None, str(error))
         except DataError as error:
             return _Ready(request, None, f"{error} (--image-root NAME=DIR)")
-        return _Ready(request, prepare(pictures, self.adapter.image_side), None)
+        return _Ready(
+            request, prepare(pictures, self.adapter.image_side, how=self.task.rules.image), None
+        )
 
     def _predict_batch(self, ready: Sequence[_Ready]) -> Iterator[Prediction]:
         asked = []

@@ -32,7 +32,7 @@ from trainer.model.starts.build import build_model
 from trainer.model.starts.folders import model_folder
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.run.checkpoint import CONFIG, FOLDER, STATE, WEIGHTS, chosen_checkpoint, read_run_state
-from trainer.run.identity import frozen_fingerprint
+from trainer.run.fingerprint import frozen_fingerprint
 
 NANO = "nano"
 SUPPORTED = "instructblip, instructblipvideo and blip-2, with a t5 or llama language model"
@@ -230,7 +230,7 @@ def _built(found: Found, options: ModelOptions) -> tuple[Model, int | None]:
         return build_model(options, found.seed), None
     state = read_run_state(found.checkpoint)
     model = build_model(options, found.seed)
-    if frozen_fingerprint(model) != state.made_of["frozen"]:
+    if frozen_fingerprint(model) != state.fingerprint["frozen"]:
         raise ModelError(
             f"{found.checkpoint} was trained on other frozen weights than those that model.init names now"
         )

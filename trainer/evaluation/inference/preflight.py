@@ -101,9 +101,8 @@ class Preflight:
             ]
             try:
                 if rules.decoding is not None:
-                    num_cut += adapter.check(
-                        batch, None, end_token=False, most_new=rules.decoding.max_new_tokens
-                    )
+                    most_new = rules.decoding.most_new_tokens(adapter.language_model)
+                    num_cut += adapter.check(batch, None, end_token=False, most_new=most_new)
                 else:
                     candidates = [each.candidates or () for each in some]
                     ends = rules.ends(adapter.language_model)

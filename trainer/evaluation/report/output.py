@@ -34,7 +34,9 @@ def make_report(output: Path, results: Results, data: str, image_roots: Mapping[
         EvaluationError: `data` is another dataset.
     """
     samples = {
-        name: samples_file(output, name) for name, task in results.tasks.items() if task.num_asked
+        name: samples_file(output, name)
+        for name, task in results.tasks.items()
+        if task.num_requests
     }
     images = _image_reader(results, data, image_roots)
     return write_report(output, msgspec.to_builtins(results), samples, images)

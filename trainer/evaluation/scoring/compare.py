@@ -152,7 +152,7 @@ def _chosen(
 
 def _not_evaluated(result: TaskResult) -> bool:
     """Return whether a task is a hidden split with a line in the table but no samples."""
-    return result.status == "server" and not result.num_asked
+    return result.status == "server" and not result.num_requests
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ RUN_FILE = "evaluation.json"
 VERSION = 1
 
 
-class TaskFacts(Struct, frozen=True, kw_only=True):
+class TaskFacts(Struct, frozen=True, kw_only=True, rename={"num_requests": "num_asked"}):
     """One task: its prompt, records and rules.
 
     num_records    in the split
-    num_asked      fewer under a limit
+    num_requests   `num_asked` in the file: fewer than records under a limit
     num_cut        prompts that the Q-Former truncates
+    num_answers    of the vocabulary that is ranked; 0 where none is
     hidden         a server scores the split
     stands_in_for  the split of the protocol that this one stands in for
     """
@@ -34,8 +35,9 @@ class TaskFacts(Struct, frozen=True, kw_only=True):
     rules: Mapping[str, Any]
     split_sha256: str
     num_records: int
-    num_asked: int
+    num_requests: int
     num_cut: int = 0
+    num_answers: int = 0
     hidden: bool = False
     stands_in_for: str | None = None
 

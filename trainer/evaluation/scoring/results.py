@@ -22,11 +22,11 @@ class Value(Struct, frozen=True):
     stderr: float | None = None
 
 
-class TaskResult(Struct, frozen=True, kw_only=True):
+class TaskResult(Struct, frozen=True, kw_only=True, rename={"num_requests": "num_asked"}):
     """One task. `headline` is a key of `values`; those are empty where a server scores.
 
     status           `server`: the answers of the split are hidden, a server scores it
-    num_scored       records that count, of `num_asked` requests, of `num_records` in the split, of
+    num_scored       records that count, of `num_requests` (`num_asked` in the file), of `num_records` in the split, of
                      `expected_records` that the published split has
     comparable       whether the headline may stand beside the paper's number at all
     differences      from the paper's evaluation, one sentence each
@@ -49,7 +49,7 @@ class TaskResult(Struct, frozen=True, kw_only=True):
     values: Mapping[str, Value]
     by: Mapping[str, Mapping[str, Value]]
     num_scored: int
-    num_asked: int
+    num_requests: int
     num_records: int
     expected_records: int | None
     comparable: bool

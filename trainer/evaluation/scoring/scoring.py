@@ -165,7 +165,7 @@ def _waiting(task: TaskFacts, facts: RunFacts) -> dict[str, TaskResult]:
         split=rules.split,
         split_sha256="",
         num_records=0,
-        num_asked=0,
+        num_requests=0,
         hidden=True,
         stands_in_for=None,
     )
@@ -196,9 +196,9 @@ def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
             num_skipped += 1
         elif not task.hidden and (lacking := metric.lacks(each)):
             raise EvaluationError(f"task {task.task}, record {each.record_id}: {lacking}")
-    if len(ids) != task.num_asked:
+    if len(ids) != task.num_requests:
         raise EvaluationError(
-            f"task {task.task}: {path.name} has {len(ids):,} records, not {task.num_asked:,}: it was "
+            f"task {task.task}: {path.name} has {len(ids):,} records, not {task.num_requests:,}: it was "
             f"truncated or edited. {_AGAIN}"
         )
     return num_skipped
@@ -261,16 +261,22 @@ def _result(
             }
             for tag, parts in ({} if scored is None else scored.by).items()
         },
-        num_scored=0 if scored is None else task.num_asked - num_skipped,
-        num_asked=task.num_asked,
+        num_scored=0 if scored is None else task.num_requests - num_skipped,
+        num_requests=task.num_requests,
         num_records=task.num_records,
         expected_records=None if task.stands_in_for else rules.records,
         comparable=comparable,
         stands_in_for=task.stands_in_for,
         server=rules.server,
         differences=(*remarks, *rules.differences),
-        notes=() if scored is None else (*_cut(task), *scored.notes),
+        notes=() if scored is None else (*_vocabulary(task), *_cut(task), *scored.notes),
         paper={model: paper_number(model, facts.backbone, task.source) for model in MODELS},
+    )
+
+
+def _vocabulary(task: TaskFacts) -> tuple[str, ...]:
+    return (
+        (f"ranked over a vocabulary of {task.num_answers:,} answers",) if task.num_answers else ()
     )
 
 
@@ -293,7 +299,7 @@ def _differences(
     """Return why this score is not comparable with the paper's, apart from the protocol."""
     found = []
     expected = task.evaluation().records
-    if not task.num_asked:
+    if not task.num_requests:
         return (
             "not evaluated: its answers are hidden; --submission evaluates it if the dataset has it",
         )
@@ -302,8 +308,8 @@ def _differences(
         found.append(f"{task.split} is not the protocol's split, {task.stands_in_for}{hidden}")
     elif expected is not None and task.num_records != expected:
         found.append(f"the dataset has {task.num_records:,} of {expected:,} published records")
-    if task.num_asked < task.num_records:
-        found.append(f"--limit: {task.num_asked:,} of {task.num_records:,} records")
+    if task.num_requests < task.num_records:
+        found.append(f"--limit: {task.num_requests:,} of {task.num_records:,} records")
         if metric.name in CORPUS_METRICS:
             found.append(
                 "under --limit the weights of CIDEr come from fewer captions: the number is not "

@@ -76,9 +76,9 @@ def _row(name: str, task: TaskResult, number: int) -> list[str]:
 
 def _count(task: TaskResult) -> str:
     """Records that count, of how many there should be."""
-    if not task.num_asked:
+    if not task.num_requests:
         return "-"
-    count = task.num_asked if task.status == "server" else task.num_scored
+    count = task.num_requests if task.status == "server" else task.num_scored
     total = task.num_records if task.expected_records is None else task.expected_records
     return f"{count:,}" if count == total else f"{count:,} of {total:,}"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -15,6 +16,7 @@ from datagen.schema.record import SCHEMA, Record
 from datagen.shards import REMEDY, RowGroup, ShardError, ShardReader, sha256_of
 from trainer.data.reading.remote import AnyFiles
 from trainer.errors import EvaluationError
+from trainer.evaluation.tasks.tasks import TRAIN
 
 _TEXT_COLUMNS = [
     *(name for name in SCHEMA.names if name not in ("images", "video")),
@@ -116,13 +118,46 @@ class SplitRecords:
 
 
 def read_vocabulary(
-    directory: str, manifest: Manifest, source: str, files: AnyFiles
+    directory: str,
+    manifest: Manifest,
+    source: str,
+    files: AnyFiles,
+    splits: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
-    """A source's answer vocabulary, most frequent first.
+    """Read a source's answer vocabulary: that of the training file, most frequent first.
+
+    With `splits`, the answers of the dataset's other splits follow those of the training file; without
+    `train` among them, they are all there are.
 
     Raises:
-        EvaluationError: the build made none; gives the reason.
+        EvaluationError: the build made none, with the reason, or the answers of a split are hidden.
     """
+    if splits is None:
+        return _of_training_file(directory, manifest, source, files)
+    known = _of_training_file(directory, manifest, source, files) if TRAIN in splits else ()
+    others: Counter[str] = Counter()
+    for split in splits:
+        if split != TRAIN:
+            others.update(_answers(SplitRecords(directory, manifest, source, split, files, "size")))
+    for answer in known:
+        del others[answer]
+    return (*known, *sorted(others, key=lambda answer: (-others[answer], answer)))
+
+
+def _answers(records: SplitRecords) -> Iterator[str]:
+    for record in records.texts():
+        if record.answers is None:
+            raise EvaluationError(
+                f"{records.name}: the answers of {record.record_id} are hidden, and the vocabulary needs them; "
+                "take a protocol without this split in vocabulary_splits"
+            )
+        for answer in record.answers:
+            yield from [answer.text] * answer.count
+
+
+def _of_training_file(
+    directory: str, manifest: Manifest, source: str, files: AnyFiles
+) -> tuple[str, ...]:
     entry = manifest.candidates.get(source)
     if entry is None or entry.path is None:
         reason = entry.reason if entry and entry.reason else "the build made none"

@@ -42,6 +42,8 @@ HELD_IN = (
 )
 """The held-in sets that have an evaluation."""
 
+TRAIN = "train"
+
 GROUPS: Mapping[str, tuple[str, ...]] = {"heldout": HELD_OUT, "heldin": HELD_IN}
 
 
@@ -69,8 +71,10 @@ class Task:
             self.protocol.task,
             self.protocol.prompt.source,
             rules.method,
+            rules.image,
             rules.decoding,
             rules.candidates,
+            rules.vocabulary_splits,
             rules.verbalizers,
             rules.end_token,
         )
@@ -163,4 +167,11 @@ def _of_protocol(
     if missing:
         holds = ", ".join(held) or "nothing of it"
         return [], f"the dataset has no {protocol.source}/{missing[0]}, but {holds}"
+    for split in rules.vocabulary_splits or ():
+        if split != TRAIN and split not in held:  # the build keeps the training file's answers
+            return [], (
+                f"its vocabulary is of the answers of {', '.join(rules.vocabulary_splits or ())}, and the "
+                f"dataset has no {protocol.source}/{split}; put its files in place and build again, or take "
+                f"{protocol.source}"
+            )
     return tasks, None

@@ -26,7 +26,7 @@ def _task(split):
         values={},
         by={},
         num_scored=4,
-        num_asked=4,
+        num_requests=4,
         num_records=4,
         expected_records=None,
         comparable=True,
@@ -126,7 +126,7 @@ def test_tasks_that_only_a_server_scores_are_listed_once(run, folders):
         path = folder / "results.json"
         results = msgspec.json.decode(path.read_bytes(), type=Results)
         hidden = msgspec.structs.replace(
-            results.tasks["iconqa@val"], status="server", server="EvalAI", num_asked=0
+            results.tasks["iconqa@val"], status="server", server="EvalAI", num_requests=0
         )
         tasks = {**results.tasks, "iconqa@val": hidden}
         path.write_bytes(msgspec.json.encode(msgspec.structs.replace(results, tasks=tasks)))

@@ -22,7 +22,7 @@ from trainer.config.model import ModelOptions
 from trainer.model.starts.build import build_model
 from trainer.model.trained import trained_parameters
 from trainer.run.checkpoint import RunState, mark_best, save
-from trainer.run.identity import frozen_fingerprint
+from trainer.run.fingerprint import frozen_fingerprint
 
 PART = {
     "hidden_size": 16,
@@ -69,9 +69,13 @@ def run_folder(base: Path, tmp_path: Path) -> Path:
             }
             for name, p in trained_parameters(model).items()
         }
-        made_of = {"seed": 3, "frozen": frozen_fingerprint(model), "data": {"content_hash": "abc"}}
+        fingerprint = {
+            "seed": 3,
+            "frozen": frozen_fingerprint(model),
+            "data": {"content_hash": "abc"},
+        }
         state_of_run = RunState(
-            step=step, next_sample=step * 8, replaced=0, made_of=made_of, files={}
+            step=step, next_sample=step * 8, replaced=0, fingerprint=fingerprint, files={}
         )
         save(folder, state, state_of_run)
     mark_best(folder, folder / "step-00000001")

@@ -22,6 +22,41 @@ def test_resizing_is_pillows_antialiased_bicubic_to_one_step(shape: tuple[int, i
     assert np.abs(found.astype(int) - np.asarray(expected)).max() <= 1
 
 
+def torchvision_center_crop(picture: np.ndarray, side: int) -> np.ndarray:
+    """`Resize(side)` and `CenterCrop(side)` of torchvision 0.15 on a Pillow image, as LAVIS composes them."""
+    height, width = picture.shape[:2]
+    shorter, longer = sorted((height, width))
+    long_side = int(side * longer / shorter)
+    size = (side, long_side) if width <= height else (long_side, side)
+    resized = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    left, top = (round((length - side) / 2.0) for length in resized.size)
+    return np.asarray(resized.crop((left, top, left + side, top + side)))
+
+
+@pytest.mark.parametrize(
+    "shape", [(480, 640), (640, 481), (427, 640), (96, 96), (32, 32), (33, 40), (7, 90), (1, 1)]
+)
+def test_the_centre_is_the_square_that_torchvision_cuts_out(shape: tuple[int, int]) -> None:
+    picture = _image(*shape)
+    expected = torchvision_center_crop(picture, 32)
+    found = prepare([picture], 32, how="center_crop")[0].transpose(1, 2, 0)
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_the_centre_of_a_very_long_image_needs_no_memory_for_the_rest() -> None:
+    picture = np.tile(np.arange(200_000, dtype=np.int64)[None, :, None] % 251, (1, 1, 3))
+    assert prepare([picture.astype(np.uint8)], 224, how="center_crop").shape == (1, 3, 224, 224)
+
+
+def test_what_is_beside_the_centre_does_not_count() -> None:
+    picture = _image(40, 120)
+    other = picture.copy()
+    other[:, :30] = 0
+    assert (prepare([picture], 16) != prepare([other], 16)).any()
+    of_both = (prepare([each], 16, how="center_crop") for each in (picture, other))
+    assert (next(of_both) == next(of_both)).all()
+
+
 def test_a_image_of_the_right_size_is_not_touched() -> None:
     picture = _image(32, 32)
     assert (resize(picture, 32) == picture.transpose(2, 0, 1)).all()

@@ -24,7 +24,7 @@ from trainer.model.model import CLIP_MEAN, CLIP_STD
 from trainer.model.starts.build import build_model
 from trainer.model.trained import trained_parameters
 from trainer.run.checkpoint import STATE, RunState, chosen_checkpoint, mark_best, save
-from trainer.run.identity import frozen_fingerprint
+from trainer.run.fingerprint import frozen_fingerprint
 
 CPU = torch.device("cpu")
 CONFIG = shipped_folder() / "nano_cpu.yaml"
@@ -68,7 +68,9 @@ def run(tmp_path_factory):
             }
             for name, p in trained_parameters(model).items()
         }
-        facts = RunState(step=step, next_sample=0, replaced=0, made_of={"frozen": frozen}, files={})
+        facts = RunState(
+            step=step, next_sample=0, replaced=0, fingerprint={"frozen": frozen}, files={}
+        )
         path = save(folder / "checkpoints", state, facts)
         if step == 10:
             mark_best(folder / "checkpoints", path)

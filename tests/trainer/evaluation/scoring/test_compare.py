@@ -29,7 +29,7 @@ def task(source="iconqa", metric="choice_accuracy", **changes):
         "values": {},
         "by": {},
         "num_scored": 0,
-        "num_asked": 0,
+        "num_requests": 0,
         "num_records": 0,
         "expected_records": None,
         "comparable": True,
@@ -176,7 +176,7 @@ def test_a_number_of_the_whole_set_is_resampled_as_one(evaluation):
 
 
 def test_a_split_with_hidden_answers_is_compared_by_outputs(evaluation):
-    result = task(status="server", server="a server", num_asked=2)
+    result = task(status="server", server="a server", num_requests=2)
     hidden = [replace(each, correct_choice=None) for each in choices([True, True])]
     other = [hidden[0], replace(hidden[1], output="c")]
     found = compare(
@@ -187,7 +187,7 @@ def test_a_split_with_hidden_answers_is_compared_by_outputs(evaluation):
 
 def test_a_hidden_split_without_responses_is_listed_and_not_refused(evaluation):
     hidden, made = task(status="server", server="a server"), choices([True, True])
-    asked = replace(hidden, num_asked=2)
+    asked = replace(hidden, num_requests=2)
     first = evaluation("a", both=(hidden, []), one=(hidden, []), iconqa=(task(), made))
     second = evaluation("b", both=(hidden, []), one=(asked, made), iconqa=(task(), made))
     for path in [*first.glob("samples_[bo]*"), second / "samples_both.jsonl"]:
@@ -295,3 +295,7 @@ def test_a_pair_that_an_evaluation_lacks_is_refused_with_the_nearest_name(evalua
         EvaluationError, match=r"--pair iconqa=iconq: .* has no task 'iconq'.*iconqa"
     ):
         compare(folder, folder, pairs=[("iconqa", "iconq")])
+
+
+def test_results_files_keep_the_published_key_of_the_number_of_requests():
+    assert msgspec.to_builtins(task(num_requests=7))["num_asked"] == 7

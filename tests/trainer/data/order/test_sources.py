@@ -8,7 +8,7 @@ from datagen.files import LocalFiles
 from datagen.mixture import MixtureOptions
 from datagen.schema.manifest import Manifest, read_manifest
 from trainer.config.data import DataOptions
-from trainer.data.order.mixing import parts, trained_shards, validation_shards
+from trainer.data.order.sources import parts, trained_shards, validation_shards
 from trainer.errors import DataError
 
 

@@ -1,6 +1,6 @@
 """The fingerprint of a run: everything that must be the same for a checkpoint to be resumed from.
 
-Absent is what changes no sample and no arithmetic but rounding: world size, micro-batch, ZeRO stage,
+Not part of it is whatever changes no sample and no arithmetic but rounding: world size, micro-batch, ZeRO stage,
 workers, paths, logging, and the number of checkpoints kept. The model that a run started from is known
 by its frozen weights and its tokenizers, wherever their files are now.
 """
@@ -19,10 +19,10 @@ from trainer.model.trained import trained_parameters
 _WITHOUT_EFFECT = {"init", "attention", "gradient_checkpointing", "feature_cache"}
 
 
-def made_of(
+def run_fingerprint(
     config: RunConfig, stream: Stream, model: Model, tokenizers: Tokenizers
 ) -> dict[str, object]:
-    """Names and values, as JSON has them."""
+    """Return the names and values that must be the same, as JSON has them."""
     optimizer = config.optimizer.model_dump(mode="json")
     parts: dict[str, object] = {
         "seed": config.seed,
@@ -46,7 +46,7 @@ def _hash(tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 def frozen_fingerprint(model: Model) -> str:
-    """A hash over names, shapes and a few values of every frozen tensor: another base model differs."""
+    """Return a hash of the names, shapes and a few values of all frozen tensors; it differs by base model."""
     trained = trained_parameters(model)
     digest = hashlib.sha256()
     for name, parameter in sorted(model.hf.named_parameters()):

@@ -11,7 +11,7 @@ from trainer.errors import DataError
 
 VALIDATION_SPLIT = "val"
 LARGEST_RESERVED_PART = 10
-"""At most one row in so many is reserved."""
+"""At most a tenth of a source's rows is reserved."""
 
 
 class Part(NamedTuple):
@@ -23,14 +23,14 @@ class Part(NamedTuple):
 
 
 def mixture_options(manifest: Manifest, options: DataOptions) -> MixtureOptions:
-    """The run's mixture options, or those that the dataset was built with."""
+    """Return the run's mixture options, or those that the dataset was built with."""
     if options.mixture is not None:
         return options.mixture
     return MixtureOptions.model_validate(manifest.options["mixture"])
 
 
 def trained_sources(manifest: Manifest, options: DataOptions) -> tuple[str, ...]:
-    """The sources that may be drawn from.
+    """Return the sources that may be drawn from.
 
     Raises:
         DataError: the dataset lacks a source that `data.sources` names, or has no held-in training set.
@@ -52,7 +52,7 @@ def trained_sources(manifest: Manifest, options: DataOptions) -> tuple[str, ...]
 
 
 def parts(manifest: Manifest, options: DataOptions) -> dict[str, Part]:
-    """The sources that are drawn from, as `visinstruct mixture` computes them.
+    """Return the sources that are drawn from, as `visinstruct mixture` computes them.
 
     Raises:
         DataError: nothing is left to draw from.
@@ -77,14 +77,14 @@ def parts(manifest: Manifest, options: DataOptions) -> dict[str, Part]:
 
 
 def trained_splits(manifest: Manifest, mixture: MixtureOptions, source: str) -> tuple[str, ...]:
-    """The splits of a source that are trained on and are there."""
+    """Return the splits of a source that are trained on and that the dataset has."""
     return tuple(n for n in mixture.trained_splits(source) if n in manifest.splits[source])
 
 
 def trained_shards(
     manifest: Manifest, mixture: MixtureOptions, source: str
 ) -> tuple[ShardEntry, ...]:
-    """The shards of a source's trained splits, in order."""
+    """Return the shards of a source's trained splits, in order."""
     splits = manifest.splits[source]
     names = trained_splits(manifest, mixture, source)
     return tuple(shard for name in names for shard in splits[name].shards)
@@ -93,7 +93,7 @@ def trained_shards(
 def validation_shards(
     manifest: Manifest, mixture: MixtureOptions, source: str
 ) -> tuple[ShardEntry, ...]:
-    """The shards of a source's validation split; none if it has none or is trained on it."""
+    """Return the shards of a source's validation split; none if it has none or is trained on it."""
     if VALIDATION_SPLIT in mixture.trained_splits(source):
         return ()
     splits: Mapping[str, object] = manifest.splits[source]

@@ -1,8 +1,8 @@
-"""The training order: where sample k comes from, as a function of the seed and k.
+"""Place of sample k: its source, epoch and row, a function of the seed and k.
 
-A split tree says which source sample k is of and how many of that source come before it. Every epoch over
-a source visits its blocks (row groups, whose rows are in a pseudo-random order already) in an order of its
-own, and the rows of a block in an order of their own: each row once, and reading stays local.
+A split tree gives the source of sample k and the number of samples of that source before it. Each epoch over
+a source permutes its blocks (row groups, whose rows are stored in pseudo-random order), and the rows within
+each block: every row is visited once, and reading stays local.
 """
 
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ class SourceRows:
         return int(self.block_rows.sum()) - self.reserved
 
 
-class _Pass(NamedTuple):
-    """Blocks in the order of one epoch: their numbers, where their rows start and where their part ends."""
+class _Epoch(NamedTuple):
+    """Blocks in the order of one epoch: their numbers, first rows, sizes, and where they end in the epoch."""
 
     blocks: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -46,15 +46,15 @@ class _Pass(NamedTuple):
 
 
 class Order:
-    """The order of a run. Any sample is found in the time of a few splits, the 10**7th too.
+    """The order of a run. Any sample, the 10**7th too, is found by a few two-way splits.
 
-    With `render` "stored" the draw is always 0, else the number of the epoch.
+    The draw is the epoch, or always 0 with `render` "stored".
 
     Examples:
         >>> order = Order({"okvqa": SourceRows(1.0, np.array([2, 1]))}, seed=0)
         >>> sorted(order.place(k).row for k in range(3))
         [0, 1, 2]
-        >>> order.place(3).pass_number
+        >>> order.place(3).epoch
         1
     """
 
@@ -71,24 +71,24 @@ class Order:
         self._seed = seed
         self._fresh = render == "fresh"
         self._tree = SplitTree([rows.probability for rows in self.sources.values()], tree)
-        self._pass = lru_cache(maxsize=2 * len(self._names))(self._make_pass)
+        self._epoch = lru_cache(maxsize=2 * len(self._names))(self._make_epoch)
         self._rows_of_block = lru_cache(maxsize=8 * len(self._names))(self._make_rows_of_block)
 
     def place(self, k: int, attempt: int = 0) -> Place:
         """Return the origin of sample `k`, or of the row that stands in for it on a later `attempt`."""
         number, position = self._tree.place(k)
         source = self._names[number]
-        pass_number, index = divmod(position, self._sizes[source])
-        row = self._row(source, pass_number, index)
+        epoch, index = divmod(position, self._sizes[source])
+        row = self._row(source, epoch, index)
         if attempt:
             row = self._substitute(source, row, keyed(self._seed, "attempt", k, attempt))
         return Place(
             k=k,
             source=source,
             position=position,
-            pass_number=pass_number,
+            epoch=epoch,
             row=row,
-            draw=pass_number if self._fresh else 0,
+            draw=epoch if self._fresh else 0,
             chance=keyed(self._seed, "chance", k, attempt),
             attempt=attempt,
         )
@@ -104,33 +104,33 @@ class Order:
     def drift(self, prefix: int = 100_000) -> Drift:
         return self._tree.drift(prefix)
 
-    def _row(self, source: str, pass_number: int, index: int) -> int:
-        blocks, starts, sizes, ends = self._pass(source, pass_number)
+    def _row(self, source: str, epoch: int, index: int) -> int:
+        blocks, starts, sizes, ends = self._epoch(source, epoch)
         slot = int(np.searchsorted(ends, index, side="right"))
         block, size = int(blocks[slot]), int(sizes[slot])
-        inside = self._rows_of_block(source, pass_number, block, size)
+        inside = self._rows_of_block(source, epoch, block, size)
         return int(starts[slot]) + int(inside[index - (int(ends[slot]) - size)])
 
     def _substitute(self, source: str, row: int, chance: int) -> int:
-        """Another row than `row`, if there is one."""
+        """Return another row than `row`, if there is one."""
         size = self._sizes[source]
         return (row + 1 + chance % (size - 1)) % size if size > 1 else row
 
-    def _make_pass(self, source: str, pass_number: int) -> _Pass:
+    def _make_epoch(self, source: str, epoch: int) -> _Epoch:
         sizes = _cut(self.sources[source])
         starts = np.cumsum(sizes) - sizes
-        blocks = shuffled(len(sizes), keyed(self._seed, "blocks", source, pass_number))
+        blocks = shuffled(len(sizes), keyed(self._seed, "blocks", source, epoch))
         sizes, starts = sizes[blocks], starts[blocks]
-        return _Pass(blocks, starts, sizes, np.cumsum(sizes))
+        return _Epoch(blocks, starts, sizes, np.cumsum(sizes))
 
     def _make_rows_of_block(
-        self, source: str, pass_number: int, block: int, size: int
+        self, source: str, epoch: int, block: int, size: int
     ) -> NDArray[np.int64]:
-        return shuffled(size, keyed(self._seed, "rows", source, pass_number, block))
+        return shuffled(size, keyed(self._seed, "rows", source, epoch, block))
 
 
 def _cut(rows: SourceRows) -> NDArray[np.int64]:
-    """The rows of each block that are drawn; blocks of which none is are left out at the end."""
+    """Return the number of rows of each block that are drawn [blocks]; the last blocks may have none and are left out."""
     ends = np.minimum(np.cumsum(rows.block_rows), rows.num_rows)
     sizes = np.diff(ends, prepend=0)
     return sizes[: int(np.searchsorted(ends, rows.num_rows)) + 1]

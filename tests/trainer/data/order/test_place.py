@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.order.order import Order, SourceRows
+from trainer.data.order.place import Order, SourceRows
 
 blocks = st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(lambda sizes: sum(sizes) > 0)
 
@@ -25,10 +25,10 @@ def test_each_row_comes_once_a_pass(sizes: list[int], reserved: int, seed: int) 
     reserved = min(reserved, sum(sizes) - 1)
     order = Order({"one": SourceRows(1.0, np.array(sizes), reserved)}, seed)
     rows = sum(sizes) - reserved
-    for pass_number in range(3):
-        places = [order.place(pass_number * rows + index) for index in range(rows)]
+    for epoch in range(3):
+        places = [order.place(epoch * rows + index) for index in range(rows)]
         assert sorted(place.row for place in places) == list(range(rows))
-        assert {place.pass_number for place in places} == {pass_number}
+        assert {place.epoch for place in places} == {epoch}
 
 
 def test_a_mixture_counts_the_passes_of_each_source_by_itself() -> None:
@@ -36,7 +36,7 @@ def test_a_mixture_counts_the_passes_of_each_source_by_itself() -> None:
     order = _order()
     for k in range(1_000):
         place = order.place(k)
-        seen[place.source, place.pass_number].append(place.row)
+        seen[place.source, place.epoch].append(place.row)
     assert all(sorted(seen["small", number]) == list(range(10)) for number in range(29))
     assert all(sorted(seen["cut", number]) == list(range(8)) for number in range(12))
     assert sum(map(len, seen.values())) == 1_000
@@ -75,7 +75,7 @@ def test_the_ten_millionth_sample_is_found_at_once() -> None:
 
 
 def test_draws_follow_the_passes_unless_texts_are_stored() -> None:
-    assert _order().place(900).draw == _order().place(900).pass_number > 0
+    assert _order().place(900).draw == _order().place(900).epoch > 0
     assert _order(render="stored").place(900).draw == 0
 
 
@@ -84,7 +84,7 @@ def test_a_substitute_is_another_row_of_the_same_source_and_moves_no_other_sampl
     place, first, second = (order.place(50, attempt) for attempt in range(3))
     assert first.source == second.source == place.source
     assert len({place.row, first.row, second.row}) == 3
-    assert (first.k, first.pass_number, first.attempt) == (50, place.pass_number, 1)
+    assert (first.k, first.epoch, first.attempt) == (50, place.epoch, 1)
     assert order.place(50, 1) == _order().place(50, 1)
     assert order.place(51) == _order().place(51)
 
