@@ -73,7 +73,8 @@ class MediaRoots:
 
     A link is followed if it ends below one of the `roots`, or anywhere with `follow_links`. `states`
     receives the state of each file before the file is accessed, so that a later build can detect changes.
-    `packs` are the pack files of the collections that have one.
+    `packs` are the pack files of the collections of users' own data; their images are found under their
+    very names alone, since a mask may lie beside its photo under another suffix.
     """
 
     roots: Mapping[str, str]
@@ -166,11 +167,14 @@ class MediaRoots:
         """Return the path of an existing image that differs from `path` only in its suffix, or None.
 
         Downloaders choose suffixes of their own: a GIF as `.jpg`, a JPEG as `.png`. The format is always
-        read from the content.
+        read from the content. Of users' own data, there is none.
         """
-        stem, dot, suffix = path.rpartition(".")
-        if self.packed(path) is not None:
+        if path.partition("/")[0] in self.packs:
             return None
+        return self._other_suffix(path)
+
+    def _other_suffix(self, path: str) -> str | None:
+        stem, dot, suffix = path.rpartition(".")
         if not dot or f".{suffix.lower()}" not in IMAGE_SUFFIXES:
             return None
         place = self.locate(path)
@@ -204,6 +208,8 @@ class MediaRoots:
             message = f"{path} is not there"
             if "://" not in root and not os.path.isdir(root):
                 message = f"{path}: there is no folder for {collection!r}"
+            elif collection in self.packs and (other := self._other_suffix(path)) is not None:
+                message += f"; {other} is, but another suffix may mean another image"
             raise RowRejectedError(Reason.MEDIA_MISSING, message) from None
         except OSError as error:
             if self.states is not None:

@@ -234,11 +234,12 @@ class _Folder:
             return False
 
     def find(self, text: str, warn: Callable[[str], None]) -> str:
-        """Return the media path that a row's text names. A file that is missing is left to the build.
+        """Return the media path that a row's text names.
+
+        A file that is missing is left to the build, which notices when it comes.
 
         Raises:
-            RowRejectedError: the path is unsafe, or the only file like it has another suffix, or two
-                files differ from it in case alone.
+            RowRejectedError: the path is unsafe.
         """
         known = self._known.get(text)
         if known is None:
@@ -262,17 +263,9 @@ class _Folder:
                  "in another case or Unicode form")  # fmt: skip
             return f"{self.name}/{similar[0]}"
         if similar:
-            raise RowRejectedError(
-                Reason.MEDIA_MISSING,
-                f"{path} is not there, and several files differ from it in case alone: "
-                f"{', '.join(similar)}",
-            )
-        other = self.roots.under_another_suffix(path)
-        if other is not None:
-            raise RowRejectedError(
-                Reason.MEDIA_MISSING,
-                f"{path} is not there; {other} is, but another suffix may mean another image: correct the "
-                "row, or make the path with a pattern",
+            warn(
+                f"{relative!r} is not there, and several files differ from it in case alone: "
+                f"{', '.join(similar)}; none of them is used"
             )
         return path
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from datagen.errors import RowRejectedError
 from datagen.files import LocalFiles
-from datagen.media.media import PACKED, MediaRoots, inspect_image
+from datagen.media.media import MISSING, PACKED, MediaRoots, inspect_image
 from datagen.media.pack import ImagePack, Slice, slice_of
 
 
@@ -126,3 +126,13 @@ def test_without_a_pack_such_a_path_names_a_file(tmp_path: Path) -> None:
     with roots.open("c/@0-4/a.png") as file:
         assert file.read() == b"of a folder"
     assert roots.record_path("c/@0-4/a.png") == "c/@0-4/a.png"
+
+
+def test_own_images_are_not_found_under_another_suffix(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded(kind="JPEG"))
+    roots = MediaRoots({"c": str(tmp_path)}, LocalFiles())
+    own = MediaRoots(roots.roots, roots.files, packs={"c": str(tmp_path / "pack")})
+    assert roots.find_existing("c/a.png") == "c/a.png" and own.find_existing("c/a.png") is None
+    assert roots.state("c/a.png") != MISSING and own.state("c/a.png") == MISSING
+    with pytest.raises(RowRejectedError, match=r"c/a\.jpg is, but another suffix may mean"):
+        inspect_image(own, "c/a.png")

@@ -180,17 +180,21 @@ def test_names_of_other_systems_are_found_with_a_warning(photos: Finding) -> Non
         assert "Cam_A" in each.message
 
 
-def test_a_name_that_several_files_have_in_other_case_is_refused(photos: Finding) -> None:
+def test_of_several_files_that_have_a_name_in_other_case_none_is_used(photos: Finding) -> None:
     photos.put("IMG.png", "img.png")
-    reason, message = photos.refusal("Img.png")
-    assert reason == "media_missing" and "IMG.png, img.png" in message
+    assert photos.find("Img.png") == "pumps/Img.png"
+    [problem] = photos.problems
+    assert problem.reason == "name_differs" and "IMG.png, img.png" in problem.message
     assert photos.find("img.png") == "pumps/img.png"
 
 
 def test_a_file_with_another_suffix_is_named_and_not_taken(photos: Finding) -> None:
     photos.put("1.jpg")
-    reason, message = photos.refusal("1.png")
-    assert reason == "media_missing" and "pumps/1.jpg" in message
+    with pytest.raises(
+        RowRejectedError, match=r"1\.png is not there; pumps/1\.jpg is, but"
+    ) as caught:
+        photos.bytes_of(photos.find("1.png"))
+    assert caught.value.reason.value == "media_missing"
 
 
 def test_names_that_macos_gives_screenshots_are_allowed(photos: Finding) -> None:
