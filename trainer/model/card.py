@@ -20,6 +20,11 @@ print(processor.batch_decode(words, skip_special_tokens=True)[0])
 ```
 """
 
+OLDER = """\
+transformers 4.46 and later read it too. Versions before 5 need `torch_dtype="auto"` in the second call; for fp32,
+`torch_dtype=torch.float32` there and `.float()` after it.
+"""
+
 ONE_LENGTH = """\
 Texts that are continued in one batch must have the same number of tokens: the processor pads both
 tokenizers on one side, which is right for the Q-Former or for the language model, not for both.
@@ -55,6 +60,7 @@ def model_card(
         "language model are those it started from; their licences apply to them, and those of the",
         "datasets to what was learned.\n",
         USE.format(place=place),
+        OLDER,
         *([ONE_LENGTH] if decoder_only else []),
         "| | |\n|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),

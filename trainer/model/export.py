@@ -3,11 +3,13 @@
     InstructBlipForConditionalGeneration.from_pretrained(OUT)
     InstructBlipProcessor.from_pretrained(OUT)
 
+transformers 4.46 and later read it, 5 included.
 The tensors are the trainer's own, each in its dtype (trained parts fp32). Read with `dtype=torch.float32`
 the logits are those of the trainer; without, transformers casts all to the frozen parts' dtype, which
 is what bf16 training computes in.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -79,13 +81,50 @@ def export(model: Model, tokenizers: Tokenizers, card: str, out: Path) -> None:
             model.config.dtype = next(model.hf.language_model.parameters()).dtype
             model.config.save_pretrained(unfinished)
             processor.save_pretrained(unfinished)
-            cast(Any, processor).image_processor.save_pretrained(unfinished)  # transformers 4
+            cast(Any, processor).image_processor.save_pretrained(unfinished)
+            _suit_transformers_4(unfinished, type(model.hf.language_model).__name__)
         (unfinished / CARD).write_text(card, encoding="utf-8")
         unfinished.rename(out)
     except OSError as error:
         raise ModelError(f"{out} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _suit_transformers_4(folder: Path, language_model: str) -> None:
+    """Write the same facts under the names that transformers 4.46 knows too.
+
+    There, `generate` reads the class of the language model, the base of rotary positions is a key of its own, and
+    `tie_word_embeddings` of a T5 ties its output layer and scales its input, which transformers 5 calls
+    `scale_decoder_outputs`. `PreTrainedTokenizerFast` reads `tokenizer.json` and adds nothing, in both. The processor
+    takes its image processor from `preprocessor_config.json` and fails on a second one.
+    """
+    config = _read(folder / "config.json")
+    text = config["text_config"]
+    text["architectures"] = [language_model]
+    if "scale_decoder_outputs" in text:
+        text["tie_word_embeddings"] = text["scale_decoder_outputs"]
+    rope = text.get("rope_parameters", {})
+    if "rope_theta" in rope:
+        text["rope_theta"] = rope["rope_theta"]
+    if rope.get("rope_type", "default") != "default":
+        text["rope_scaling"] = {k: v for k, v in rope.items() if k != "rope_theta"}
+    config["torch_dtype"] = config["dtype"]
+    _write(folder / "config.json", config)
+    for tokenizer in (folder, folder / "qformer_tokenizer"):
+        path = tokenizer / "tokenizer_config.json"
+        _write(path, _read(path) | {"tokenizer_class": "PreTrainedTokenizerFast"})
+    path = folder / "processor_config.json"
+    _write(path, {k: v for k, v in _read(path).items() if k != "image_processor"})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def make_room(hf: InstructBlipForConditionalGeneration, num_rows: int, like: int) -> None:

@@ -1,5 +1,6 @@
 """What is exported is read by transformers alone and computes what the trainer computes."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,27 @@ def test_frozen_parts_in_bf16_are_read_in_bf16_unless_asked_otherwise(
     with torch.no_grad():
         wanted, _, _ = model.float().predict(batch)
     torch.testing.assert_close(logits, wanted, atol=2e-5, rtol=1e-5)
+
+
+def test_facts_stand_under_their_names_of_transformers_4_too(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """The slow test of `test_export_in_transformers_4.py` reads them there."""
+    model, tokenizers = load(tiny_model, frozen_dtype="bfloat16")
+    out = tmp_path / "out"
+    export(model, tokenizers, "", out)
+    config = json.loads((out / "config.json").read_text())
+    text = config["text_config"]
+    assert config["torch_dtype"] == config["dtype"] == "bfloat16"
+    assert text["architectures"] == [type(model.hf.language_model).__name__]
+    if text["model_type"] == "t5":
+        assert text["tie_word_embeddings"] is text["scale_decoder_outputs"] is False
+    else:
+        assert text["rope_theta"] == text["rope_parameters"]["rope_theta"]
+    for folder in (out, out / "qformer_tokenizer"):
+        settings = json.loads((folder / "tokenizer_config.json").read_text())
+        assert settings["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert "image_processor" not in json.loads((out / "processor_config.json").read_text())
 
 
 def test_it_can_be_trained_on_from_there(tiny_model: Path, tmp_path: Path) -> None:
