@@ -12,9 +12,11 @@ import os
 import signal
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from typing import TypeAlias
 
 import torch
@@ -95,7 +97,7 @@ def load_steps(
     """Yield the steps `numbers`, from 0, prepared by `workers` processes, or here if there are none.
 
     Each of them prepares `ahead` steps before they are needed. `timeout`: for how many seconds a step may keep
-    the run waiting, 0 for any number; without workers nothing measures it.
+    the run waiting, 0 for any number.
 
     Raises:
         TrainingError: what a worker ran into, a worker that ended, or the timeout.
@@ -110,7 +112,7 @@ def _items(
     data: StepData, numbers: Sequence[int], workers: int, ahead: int, timeout: float, *, pin: bool
 ) -> Iterator[Step | TrainingError]:
     if workers == 0:
-        yield from (data[number] for number in numbers)
+        yield from _watched(data, numbers, timeout) if timeout else map(data.__getitem__, numbers)
         return
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     context = multiprocessing.get_context("forkserver")
@@ -145,13 +147,50 @@ def _items(
             ) from None
         if "timed out" in str(error):
             raise DataError(
-                f"the {workers} processes that read data have prepared no step for {timeout / 60:.3g} minutes: is "
-                "the disk or the object store of the dataset or its images stuck? The last checkpoint is as it "
-                "was; data.timeout_minutes sets how long a run waits"
+                _stuck(f"the {workers} processes that read data have", timeout)
             ) from None
         raise
     finally:
         _end(processes)
+
+
+def _watched(
+    data: StepData, numbers: Sequence[int], timeout: float
+) -> Iterator[Step | TrainingError]:
+    """Yield the items, each prepared when it is asked for, in a thread of this process.
+
+    A read that never returns cannot be interrupted; the thread is a daemon, so it keeps no process alive.
+
+    Raises:
+        DataError: an item takes longer than `timeout` seconds.
+    """
+    wanted: SimpleQueue[tuple[int, Future[Step | TrainingError]] | None] = SimpleQueue()
+
+    def work() -> None:
+        while (job := wanted.get()) is not None:
+            number, item = job
+            try:
+                item.set_result(data[number])
+            except BaseException as error:
+                item.set_exception(error)
+
+    threading.Thread(target=work, name="data", daemon=True).start()
+    try:
+        for number in numbers:
+            item: Future[Step | TrainingError] = Future()
+            wanted.put((number, item))
+            if not wait([item], timeout).done:
+                raise DataError(_stuck("this process has", timeout))
+            yield item.result()
+    finally:
+        wanted.put(None)
+
+
+def _stuck(who: str, timeout: float) -> str:
+    return (
+        f"{who} prepared no step for {timeout / 60:.3g} minutes: is the disk or the object store of the dataset or "
+        "its images stuck? The last checkpoint is as it was; data.timeout_minutes sets how long a run waits"
+    )
 
 
 def _started(loader: DataLoader[Packed]) -> Iterator[Packed]:

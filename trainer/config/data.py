@@ -16,8 +16,8 @@ class DataOptions(BaseModel):
     found through `image_roots`, the folder or URL of each collection; `"*"` names a folder that has a
     subfolder for every other one.
 
-    `workers` processes of each rank prepare samples, `prefetch` steps ahead each; the run ends if none of
-    them has a step ready for `timeout_minutes`. Of the samples of a
+    `workers` processes of each rank prepare samples, `prefetch` steps ahead each; the run ends if no
+    step is ready for `timeout_minutes`, also without workers. Of the samples of a
     run, `max_replaced_fraction` may stand in for others whose images cannot be read. `bucketing`
     gives samples of like lengths to the same micro-step of a global batch.
 

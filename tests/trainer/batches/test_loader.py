@@ -113,6 +113,24 @@ if __name__ == "__main__":
 """
 
 
+STUCK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
+from test_loader import Stuck, Tensors
+from trainer.batches.loader import StepData, load_steps
+from trainer.data.order.assign import BatchShape
+from trainer.errors import DataError
+
+shape = BatchShape(world_size=1, micro_batch=4)
+data = StepData(Stuck(), Tensors(), shape, 0, bucketing=False)
+try:
+    next(load_steps(data, range(5), 0, pin=False, timeout=0.1))
+except DataError:
+    print("ended")
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("small", [False, True], ids=["few open files", "and no shared memory"])
 def test_a_step_of_a_hundred_micro_batches_arrives(tmp_path, small):
@@ -130,15 +148,43 @@ def test_a_step_of_a_hundred_micro_batches_arrives(tmp_path, small):
     assert ended.stderr.count("they go through pipes") == small, ended.stderr
 
 
-@pytest.mark.slow
-def test_a_loader_that_is_stuck_ends_the_run_with_the_reason():
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_loader_that_is_stuck_ends_the_run_with_the_reason(workers):
     shape = BatchShape(world_size=1, micro_batch=4)
     stuck = StepData(Stuck(), Tensors(), shape, 0, bucketing=False)
-    steps = load_steps(stuck, range(5), 1, pin=False, timeout=0.5)
+    steps = load_steps(stuck, range(5), workers, pin=False, timeout=0.5)
     with pytest.raises(
         DataError, match=r"prepared no step for 0\.00833 minutes: is the disk or the object"
     ):
         next(steps)
+
+
+class Raises:
+    def samples(self, ks):
+        raise TimeoutError("the server did not answer")
+
+
+def test_without_workers_a_watched_step_is_the_same_as_one_that_is_not():
+    shape = BatchShape(world_size=1, micro_batch=4)
+    steps = load_steps(data(shape, 0), range(1, 5), 0, pin=False, timeout=60)
+    assert [next(steps), next(steps)] == [[[4, 5, 6, 7]], [[8, 9, 10, 11]]]
+    with pytest.raises(DataError, match="sample 13 cannot be read"):
+        next(steps)
+
+
+def test_without_workers_an_error_of_the_data_is_raised_as_it_is():
+    shape = BatchShape(world_size=1, micro_batch=4)
+    failing = StepData(Raises(), Tensors(), shape, 0, bucketing=False)
+    with pytest.raises(TimeoutError, match="the server did not answer"):
+        next(load_steps(failing, range(5), 0, pin=False, timeout=60))
+
+
+def test_a_process_whose_read_is_stuck_ends(tmp_path):
+    """The thread that waits for the read does not keep it."""
+    (tmp_path / "stuck.py").write_text(STUCK)
+    command = [sys.executable, str(tmp_path / "stuck.py"), __file__]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.stdout == "ended\n", ended.stderr
 
 
 def test_shared_memory_without_room_for_a_lock_is_named(monkeypatch):

@@ -1,23 +1,16 @@
 """Facts about a model for its results: sizes, special tokens, and a hash of its weights."""
 
 import hashlib
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainer.model.model import CLIP_MEAN, CLIP_STD, Model
+from trainer.model.model import Model
 from trainer.model.parts import qformer_part, text_part
 from trainer.model.tokens import Tokenizers
 from trainer.model.trained import is_idle
 
-PREPROCESSOR = "preprocessor_config.json"
-PROCESSOR = "processor_config.json"
-BICUBIC = 3
-"""Pillow's number of the filter."""
 WHOLE_BYTES = 2_000_000_000
 NUM_SAMPLED = 65_536
 
@@ -42,45 +35,6 @@ def describe(model: Model, tokenizers: Tokenizers) -> dict[str, Any]:
             "image": tokenizers.image_token,
         },
     }
-
-
-def preprocessor_differences(folder: Path, side: int) -> list[str]:
-    """Compare a checkpoint's image processor, which is not followed, with our preparation.
-
-    Ours: the whole image becomes a square of `side` pixels, bicubic, normalised with CLIP's mean and standard
-    deviation. Returns one text per key that asks for something else; a missing or unreadable file has none.
-    """
-    found = _read_preprocessor(folder)
-    square = [side, {"height": side, "width": side}]
-    ours: dict[str, list[Any]] = {
-        "do_resize": [True],
-        "do_rescale": [True],
-        "do_normalize": [True],
-        "do_center_crop": [False],
-        "size": square,
-        "resample": [BICUBIC],
-        "image_mean": [list(CLIP_MEAN)],
-        "image_std": [list(CLIP_STD)],
-    }
-    return [
-        f"{key} {json.dumps(found[key])}"
-        for key, same in ours.items()
-        if found.get(key) is not None and found[key] not in same
-    ]
-
-
-def _read_preprocessor(folder: Path) -> Mapping[str, Any]:
-    """Read the settings of a folder's image processor; newer transformers keep them in `processor_config.json`."""
-    for name, key in ((PREPROCESSOR, None), (PROCESSOR, "image_processor")):
-        try:
-            found = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if key is not None and isinstance(found, dict):
-            found = found.get(key)
-        if isinstance(found, dict):
-            return found
-    return {}
 
 
 def _num_parameters(model: Model) -> int:

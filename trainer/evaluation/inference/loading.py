@@ -20,16 +20,13 @@ from trainer.config.load import load_config
 from trainer.config.model import FromBlip2, ModelOptions
 from trainer.errors import EvaluationError, ModelError, TrainingError
 from trainer.evaluation.inference.adapter import ModelAdapter
-from trainer.evaluation.inference.fingerprint import (
-    describe,
-    preprocessor_differences,
-    weights_sha256,
-)
+from trainer.evaluation.inference.fingerprint import describe, weights_sha256
 from trainer.model.export import load_trained
 from trainer.model.model import Model
 from trainer.model.starts.architecture import model_config
 from trainer.model.starts.build import build_model
 from trainer.model.starts.folders import model_folder
+from trainer.model.starts.preprocessor import crop_of_preprocessor
 from trainer.model.starts.tokenizers import load_tokenizers
 from trainer.run.checkpoint import CONFIG, FOLDER, STATE, WEIGHTS, chosen_checkpoint, read_run_state
 from trainer.run.fingerprint import frozen_fingerprint
@@ -110,7 +107,7 @@ def load_adapter(
 
 def _ignored_preprocessor(options: ModelOptions, side: int) -> dict[str, str]:
     folder = getattr(options.init, "path", None)
-    differences = preprocessor_differences(Path(folder), side) if folder else []
+    differences = crop_of_preprocessor(model_folder(folder), side) if folder else []
     return {"preprocessor_not_followed": ", ".join(differences)} if differences else {}
 
 

@@ -119,7 +119,7 @@ def _remarks(results: Results, notes: bool) -> Iterator[str]:
     if results.backbone is None:
         yield "No numbers of the paper: the language model has none of its four sizes (--backbone chooses one)."
     if ignored := results.model.get("preprocessor_not_followed"):
-        yield f"The checkpoint's preprocessor_config.json is not followed: {ignored}"
+        yield f"The checkpoint's preprocessor_config.json asks for {ignored}: a protocol's `image` decides about that"
     if any(task.stands_in_for for task in results.tasks.values()):
         yield "* another split than the protocol's"
     for name, average in results.averages.items():

@@ -14,10 +14,11 @@ from transformers import Blip2Config, InstructBlipConfig, InstructBlipForConditi
 
 from trainer.config.model import FromBlip2
 from trainer.errors import ModelError
-from trainer.model.parts import qformer_part
+from trainer.model.parts import qformer_part, vision_part
 from trainer.model.starts.assemble import assemble
 from trainer.model.starts.configuration import compose
 from trainer.model.starts.folders import State, model_folder, read_tensors
+from trainer.model.starts.preprocessor import check_preprocessor
 from trainer.model.starts.start import TokenizerPair
 from trainer.model.starts.tokenizer_files import read_tokenizer, without_image_token
 from trainer.model.trained import is_idle
@@ -36,7 +37,9 @@ class Blip2Start:
     def config(self) -> InstructBlipConfig:
         folder = model_folder(self.options.path)
         text_branch = self.options.text_branch
-        return _config(folder, model_folder(text_branch) if text_branch else folder)
+        config = _config(folder, model_folder(text_branch) if text_branch else folder)
+        check_preprocessor(folder, cast(int, vision_part(config).image_size))
+        return config
 
     def tokenizers(self) -> TokenizerPair:
         language = read_tokenizer(model_folder(self.options.path))

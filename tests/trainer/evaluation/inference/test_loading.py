@@ -17,7 +17,7 @@ from trainer.config.load import load_config
 from trainer.config.model import ModelOptions
 from trainer.config.shipped import shipped_folder
 from trainer.errors import CheckpointError, ConfigError, EvaluationError, ModelError
-from trainer.evaluation.inference.fingerprint import preprocessor_differences, weights_sha256
+from trainer.evaluation.inference.fingerprint import weights_sha256
 from trainer.evaluation.inference.loading import load_adapter
 from trainer.evaluation.inference.prompts import ModelInput, tokenize
 from trainer.model.model import CLIP_MEAN, CLIP_STD
@@ -346,22 +346,7 @@ def test_an_attention_that_is_not_installed_is_named(tiny_t5):
         load_adapter(str(tiny_t5), device=CPU, attention="flash_attention_2")
 
 
-@pytest.mark.parametrize(
-    ("found", "differences"),
-    [
-        ({"size": {"height": 28, "width": 28}, "resample": 3, "do_center_crop": False}, []),
-        ({"size": 28, "do_normalize": None}, []),
-        ({"do_center_crop": True, "resample": 2}, ["do_center_crop true", "resample 2"]),
-        ({"image_mean": [0.5, 0.5, 0.5]}, ["image_mean [0.5, 0.5, 0.5]"]),
-        ([], []),
-    ],
-)
-def test_what_a_preprocessor_wants_otherwise_is_listed(tmp_path, found, differences):
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(found))
-    assert preprocessor_differences(tmp_path, 28) == differences
-
-
-def test_a_preprocessor_that_is_not_followed_is_in_the_facts(tiny_model, tmp_path):
+def test_a_preprocessor_that_cuts_out_the_centre_is_in_the_facts(tiny_model, tmp_path):
     copy = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     assert "preprocessor_not_followed" not in load_adapter(str(copy), device=CPU).facts
     path = copy / "processor_config.json"
@@ -370,3 +355,16 @@ def test_a_preprocessor_that_is_not_followed_is_in_the_facts(tiny_model, tmp_pat
     path.write_text(json.dumps(settings))
     facts = load_adapter(str(copy), device=CPU).facts
     assert facts["preprocessor_not_followed"] == "do_center_crop true"
+
+
+def test_a_preprocessor_that_asks_for_other_pixels_is_refused(tiny_model, tmp_path):
+    copy = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    path = copy / "processor_config.json"
+    settings = json.loads(path.read_text())
+    settings["image_processor"]["image_mean"] = [0.5, 0.5, 0.5]
+    path.write_text(json.dumps(settings))
+    message = (
+        r"processor_config\.json asks for image_mean \[0\.5, 0\.5, 0\.5\]; here .* remove the file"
+    )
+    with pytest.raises(ModelError, match=message):
+        load_adapter(str(copy), device=CPU)
