@@ -118,10 +118,10 @@ class ImageFinder:
         text = self._text(value)
         if rules.member is not None:
             return self._member(text, columns)
-        if rules.same_as is not None and not self._images.exists(text):
+        if rules.same_as is not None and not _is_path(text):
             raise RowRejectedError(
                 Reason.INCONSISTENT_ROW,
-                f"{shown(text)} is neither an image nor the {rules.same_as} of a row above with an image",
+                f"{shown(text)} is neither an image nor the {rules.same_as} of an earlier row with an image",
             )
         return self._images.find(text, self._warner(place))
 
@@ -226,13 +226,6 @@ class _Folder:
         self._local = "://" not in root
         self._known: dict[str, str] = {}
 
-    def exists(self, text: str) -> bool:
-        """Return True if a row's text names a file that is there; remote files are believed."""
-        try:
-            return not self._local or os.path.exists(f"{self.root}/{self.rules.relative(text)}")
-        except RowRejectedError:
-            return False
-
     def find(self, text: str, warn: Callable[[str], None]) -> str:
         """Return the media path that a row's text names.
 
@@ -277,6 +270,10 @@ def _items(value: Any) -> Sequence[Any]:
 
 def _as_image(value: Any) -> dict[str, Any]:
     return {} if is_blank(value) else {"image": value}
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or "." in text
 
 
 def _key(value: Any) -> str:

@@ -7,6 +7,7 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.sources.declared.answers import texts_of
+from datagen.sources.declared.clips import clip_of
 from datagen.sources.declared.columns import Column, decode_json, unknown_column
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.fields import FieldReader, joined_text, one, several
@@ -17,7 +18,7 @@ from datagen.sources.declared.row import Mapped, Place, Problem, RawRow, Value
 from datagen.sources.declared.split import SplitRule
 from datagen.sources.declared.task_columns import ANSWER_COLUMNS, MAY_BE_ABSENT, given_columns
 from datagen.sources.declared.turns import Message, TurnExample, TurnReader
-from datagen.sources.declared.values import is_missing, key_of, line_of, paragraphs_of, shown
+from datagen.sources.declared.values import is_missing, key_of, paragraphs_of, shown
 
 Report: TypeAlias = Callable[[Problem], None]
 Outcome: TypeAlias = Mapped | Rejected | Filtered
@@ -224,6 +225,7 @@ class RowMapping:
             split=split,
             hold_out_key=self._split.hold_out_key(row),
             tags=self._tags_of(row) if self._tags else None,
+            row=row,
         )
 
     def _tags_of(self, row: Value) -> dict[str, str] | None:
@@ -238,21 +240,8 @@ class RowMapping:
         return found or None
 
     def _clip(self, row: Value) -> tuple[float, float] | None:
-        """Return the part of a video that a row means, in seconds.
-
-        Raises:
-            RowRejectedError: it has no end, or ends before it begins.
-        """
-        start = 0.0 if self._start is None else _seconds(self._start, row)
-        end = None if self._end is None else _seconds(self._end, row)
-        if end is None:
-            if start:
-                raise RowRejectedError(Reason.MALFORMED_ROW, f"the clip from {start} s has no end")
-            return None
-        if not 0 <= (start or 0.0) < end:
-            message = f"the clip from {start} s to {end} s does not end after it begins"
-            raise RowRejectedError(Reason.MALFORMED_ROW, message)
-        return (start or 0.0, end)
+        start = None if self._start is None else self._start.get(row)
+        return clip_of(start, None if self._end is None else self._end.get(row))
 
     def _decoded(self, row: Value) -> Value:
         if not self._json:
@@ -317,18 +306,3 @@ class RowMapping:
 
 def _named(part: str) -> str:
     return f"entry {part}" if part.isdecimal() else part
-
-
-def _seconds(column: Column, row: Value) -> float | None:
-    value = column.get(row)
-    if is_missing(value) or value == "":
-        return None
-    text = line_of(value, column.expression)
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        parts = []
-    if not 1 <= len(parts) <= 3 or any(part != part or part < 0 for part in parts):
-        message = f"{column.expression} is {shown(value)}, no time in seconds or hh:mm:ss"
-        raise RowRejectedError(Reason.MALFORMED_ROW, message)
-    return sum(part * float(60**place) for place, part in enumerate(reversed(parts)))

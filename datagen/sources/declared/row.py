@@ -62,7 +62,8 @@ class Mapped(Struct, kw_only=True):
     `part` tells the examples of a row apart (`turn2`, `3`, `Question 10`); `fields` are typed fields of
     `datagen.schema.example.Example`. An item of `images` is a path or a URL, or a mapping with `bytes`,
     `path` or both. `split` is the definition's split, of which a hold-out may still take a
-    share, by `hold_out_key` if it does not go by the image.
+    share, by `hold_out_key` if it does not go by the image. `row` is the row with what was joined to it and
+    decoded in it, or the part of it that the example is made of: paths are made of its columns.
     """
 
     fields: dict[str, Any]
@@ -75,3 +76,4 @@ class Mapped(Struct, kw_only=True):
     split: str = "train"
     hold_out_key: str | None = None
     tags: dict[str, str] | None = None
+    row: Value = {}

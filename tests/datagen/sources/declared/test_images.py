@@ -319,7 +319,8 @@ def test_an_image_is_that_of_an_earlier_row(photos: Finding) -> None:
     [first] = finder.find_all([text], {"index": 1})
     assert finder.find_all(["1"], {"index": 2.0}) == [first]
     assert finder.find_all([2], {"index": 3}) == [first]
-    with pytest.raises(RowRejectedError, match="neither an image nor the index of a row above"):
+    assert finder.find_all(["none.png"], {"index": 5}) == ["pumps/none.png"]
+    with pytest.raises(RowRejectedError, match="nor the index of an earlier row with an image"):
         finder.find_all(["9"], {"index": 4})
 
 

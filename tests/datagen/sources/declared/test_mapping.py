@@ -5,6 +5,7 @@ import pytest
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.schema.answers import Answer
 from datagen.schema.example import MAX_TEXT_CHARS
+from datagen.sources.declared.clips import OPEN_END
 from datagen.sources.declared.row import Mapped
 
 VQA = "task: vqa\ncolumns: {image: image, question: question, answers: answers, id: id}\n"
@@ -24,6 +25,7 @@ def test_a_row_becomes_an_example(source: Any) -> None:
         fields={"question": "Colour?", "answers": (Answer("red", 1),)},
         images=["a.png"],
         native_id="7",
+        row=asked(id=7),
     )
 
 
@@ -232,7 +234,8 @@ def test_a_video_may_be_cut(source: Any) -> None:
     row = {"v": "a.mp4", "question": "What?", "answers": "x"}
     assert toy.one(**row, s=1.5, e="0:03").clip == (1.5, 3.0)
     assert toy.one(**row).clip is None
-    assert toy.rejected(**row, s=4, e=2)[0] == "malformed_row"
+    assert toy.one(**row, s=2, e=None).clip == (2.0, OPEN_END)
+    assert toy.rejected(**row, s=4, e=2)[0] == "inconsistent_row"
     assert toy.rejected(**row, s="soon", e=2)[0] == "malformed_row"
 
 
