@@ -25,6 +25,7 @@ def test_each_answer_is_an_example_with_the_turns_before_it(source: Any) -> None
         images=["a.jpg"],
         part="turn1",
         native_id="3",
+        row=first.row,
     )
     assert (second.part, second.images) == ("turn2", ["a.jpg"])
     assert second.fields["dialog"] == (Turn("What?", "A bus.\n\nRed."),)
