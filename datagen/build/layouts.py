@@ -1,11 +1,13 @@
 """The layouts in which a split's files may lie, and files that are nearly those of one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from datagen.files import Files
 from datagen.raw.gather import raw_exists
 from datagen.schema.adapter import Source
+
+_LAYOUT = "(layout "
 
 CLOSE = 0.8
 """Likeness of two file names, from 0 to 1, from which one is named as the nearest of the other."""
@@ -30,14 +32,25 @@ LOOKALIKES: Mapping[str, Mapping[str, str]] = {
 
 def layout_sentence(source: Source, split: str, raw: str, files: Files) -> str:
     """Name the missing files of each layout of a split, in one sentence."""
+    return f"{split} lacks {alternatives(lacking(source, split, raw, files))}"
+
+
+def lacking(source: Source, split: str, raw: str, files: Files) -> tuple[str, ...]:
+    """Return the missing files of a split's only layout; of several layouts, a text about each."""
     folder = f"{raw}/{source.card.folder}"
-    parts = []
     layouts = [layout for layout in source.splits if layout.split == split]
-    for layout in layouts:
-        absent = [name for name in layout.files() if not raw_exists(files, f"{folder}/{name}")]
-        named = f" (layout {layout.layout_name})" if len(layouts) > 1 else ""
-        parts.append(f"{', '.join(absent)}{named}")
-    return f"{split} lacks {', or '.join(parts)}"
+    absent = {
+        layout.layout_name: [n for n in layout.files() if not raw_exists(files, f"{folder}/{n}")]
+        for layout in layouts
+    }
+    if len(layouts) == 1:
+        return tuple(absent[layouts[0].layout_name])
+    return tuple(f"{', '.join(names)} {_LAYOUT}{layout})" for layout, names in absent.items())
+
+
+def alternatives(lacks: Sequence[str]) -> str:
+    """Join what `lacking` returned: files with commas, layouts with "or"."""
+    return (", or " if any(_LAYOUT in each for each in lacks) else ", ").join(lacks)
 
 
 def found_instead(source: Source, raw: str, files: Files) -> Iterator[str]:

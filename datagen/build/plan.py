@@ -6,10 +6,10 @@ on, so that the work itself may run anywhere, in any order, any number of times.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from datagen.build.layouts import found_instead, layout_sentence
+from datagen.build.layouts import found_instead, lacking, layout_sentence
 from datagen.build.options import BuildOptions
 from datagen.errors import OptionError, RawDataError, nearest
 from datagen.files import Files
@@ -69,7 +69,7 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class MissingSplit:
-    """A split that is not built, and what its nearest layout lacks: files, or rows in them."""
+    """A split that is not built, and what it lacks: files of each of its layouts, or rows in them."""
 
     source: str
     split: str
@@ -98,10 +98,12 @@ def choose_splits(
     """Return the splits whose files are complete, and the others.
 
     Raises:
-        OptionError: a source or split is unknown.
+        OptionError: a source or split is unknown, or a split to train on has hidden answers.
         RawDataError: a source named in `options`, or every source, has no complete split.
     """
     sources = [options.source(source_id) for source_id in options.source_ids]
+    for source in sources:
+        check_answers(source, options.trained_splits(source.id))
     known = {split for source in sources for split in source.split_names()}
     for split in options.splits or ():
         if split not in known:
@@ -128,11 +130,11 @@ def choose_splits(
                     f"it has {', '.join(source.split_names())}"
                 )
             raw = options.raw or ""
-            lacking = [layout_sentence(source, e.split, raw, files) for e in absent]
+            sentences = [layout_sentence(source, e.split, raw, files) for e in absent]
             nearly = found_instead(source, raw, files)
             raise RawDataError(
                 f"source {source.id!r} has no complete split in {options.raw}/{source.card.folder}: "
-                + "; ".join([*lacking, *nearly])
+                + "; ".join([*sentences, *nearly])
             )
     if not chosen:
         raise RawDataError(
@@ -162,18 +164,35 @@ def check_image_roots(options: BuildOptions) -> None:
 def complete_layout(
     source: Source, split: str, raw: str, files: Files
 ) -> SplitFiles | tuple[str, ...]:
-    """Return the first layout of a split whose files are all present, or what the nearest one lacks."""
-    lacking = []
+    """Return the first layout of a split whose files are all present, or what each of them lacks."""
     for layout in source.splits:
         if layout.split == split:
             if source.in_staging:  # its files were found when the definition was read
                 return layout
             folder = f"{raw}/{source.card.folder}"
-            absent = tuple(f for f in layout.files() if not raw_exists(files, f"{folder}/{f}"))
-            if not absent:
+            if all(raw_exists(files, f"{folder}/{name}") for name in layout.files()):
                 return layout
-            lacking.append(absent)
-    return min(lacking, key=len)
+    return lacking(source, split, raw, files)
+
+
+def check_answers(source: Source, trained: Iterable[str]) -> None:
+    """Refuse a training split whose answers are hidden: its records would have no target.
+
+    Raises:
+        OptionError: names source, split and the splits that can be trained on.
+    """
+    open_splits = [each for each in source.split_names() if not _hides(source, each)]
+    for split in trained:
+        if split in source.split_names() and split not in open_splits:
+            rest = f"train on {', '.join(open_splits)}" if open_splits else "leave the source out"
+            raise OptionError(
+                f"mixture trains on {source.id}/{split}, whose answers are hidden, so that its records have no "
+                f"target; {rest} (mixture option splits.{source.id})"
+            )
+
+
+def _hides(source: Source, split: str) -> bool:
+    return all(each.hidden_answers for each in source.splits if each.split == split)
 
 
 def media_roots(options: BuildOptions) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from datagen.build.plan import check_answers
 from datagen.errors import OptionError, nearest
 from datagen.mixture import FACTORS, MixtureOptions, check_sources, mix
 from datagen.sources import SOURCE_IDS, load_source
@@ -92,7 +93,7 @@ def _check_trained(source: str, built: Collection[str] | None = None) -> None:
 
 
 def check_mixture(options: MixtureOptions) -> None:
-    """Refuse sources and splits that do not exist, and factors that cannot be used.
+    """Refuse sources and splits that do not exist or have no answers, and factors that cannot be used.
 
     Raises:
         OptionError: one of them; names it.
@@ -107,6 +108,7 @@ def check_mixture(options: MixtureOptions) -> None:
                     f"mixture names unknown split {split!r} of {source}{nearest(split, known)}; "
                     f"known are {', '.join(known)}"
                 )
+        check_answers(load_source(source), options.splits[source])
 
 
 def _by_source(name: str, value: Any) -> Mapping[str, Any]:

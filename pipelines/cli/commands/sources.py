@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
+from datagen.build.layouts import alternatives
 from datagen.build.plan import complete_layout
 from datagen.errors import OptionError
 from datagen.files import LocalFiles
@@ -70,7 +71,7 @@ def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:
             }
         else:
             states[split] = {
-                "state": f"lacks {', '.join(found)}",
+                "state": f"lacks {alternatives(found)}",
                 "layout": None,
                 "lacks": list(found),
             }

@@ -6,6 +6,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from datagen.build.layouts import alternatives
 from datagen.mixture import MixturePart
 from datagen.schema.card import SourceCard
 from datagen.schema.manifest import Manifest, SplitEntry
@@ -100,7 +101,9 @@ def _published(entry: SplitEntry) -> Text:
 
 def _general_remarks(manifest: Manifest) -> Iterator[str]:
     for source, missing in manifest.missing.items():
-        lacking = "; ".join(f"{split} lacks {', '.join(lacks)}" for split, lacks in missing.items())
+        lacking = "; ".join(
+            f"{split} lacks {alternatives(lacks)}" for split, lacks in missing.items()
+        )
         yield f"{source}: not built: {lacking}"
     for source, candidates in manifest.candidates.items():
         if candidates.reason:

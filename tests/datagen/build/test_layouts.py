@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from datagen.build.layouts import found_instead, layout_sentence
+from datagen.build.layouts import alternatives, found_instead, layout_sentence
 from datagen.files import LocalFiles
 from datagen.sources import load_source
 
@@ -25,6 +25,12 @@ def test_every_layout_of_a_split_is_named(tmp_path: Path) -> None:
     )
     only = layout_sentence(load_source("vizwiz"), "val", str(tmp_path), LocalFiles())
     assert only == "val lacks val.json"
+
+
+def test_files_of_one_layout_are_joined_by_commas_and_layouts_by_or() -> None:
+    assert alternatives(("a.json", "b.json")) == "a.json, b.json"
+    several = ("a.json, b.json (layout x)", "c.json (layout y)")
+    assert alternatives(several) == "a.json, b.json (layout x), or c.json (layout y)"
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,33 @@ def test_of_several_layouts_the_first_complete_one_is_read_split_by_split(raw: A
     assert chosen(raw) == [f"coco_caption/{split}:karpathy" for split in ("train", "val", "test")]
 
 
-def test_of_several_layouts_what_the_nearest_lacks_is_named(raw: Any) -> None:
+def test_of_several_layouts_what_each_lacks_is_named(raw: Any) -> None:
     raw.json("coco_caption/nothing.json", {})
     source = load_source("coco_caption")
     lacking = complete_layout(source, "val", str(raw.root), LocalFiles())
-    assert lacking == ("dataset_coco.json",)
+    assert lacking == (
+        "dataset_coco.json (layout karpathy)",
+        "coco_karpathy_val.json (layout lavis)",
+        "captions_val2014.json (layout captions_2014)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "split", "rest"),
+    [("vqav2", "test", "train, val"), ("aokvqa", "test", "train, val"), ("textcaps", "test", "tr")],
+)
+def test_training_on_hidden_answers_is_refused_before_a_row_is_read(
+    raw: Any, source: str, split: str, rest: str
+) -> None:
+    raw.json("vizwiz/val.json", [])
+    message = f"trains on {source}/{split}, whose answers are hidden, .*; train on {rest}"
+    with pytest.raises(OptionError, match=message):
+        chosen(raw, sources=[source], mixture={"splits": {source: ["train", split]}})
+
+
+def test_a_split_with_hidden_answers_is_still_built_for_evaluation(raw: Any) -> None:
+    raw.json("vizwiz/test.json", [])
+    assert chosen(raw, sources=["vizwiz"]) == ["vizwiz/test:official"]
 
 
 def test_an_optional_file_keeps_no_split_from_being_built(raw: Any) -> None:

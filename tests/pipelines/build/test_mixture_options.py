@@ -78,6 +78,8 @@ def test_empty_parts_of_a_file_are_the_defaults(yaml_file):
         ("splits.vqav2=trian", "unknown split 'trian' of vqav2, did you mean 'train'"),
         ("splits.vqav2=", "unknown split '' of vqav2"),
         ("splits.nope=train", "unknown source 'nope'"),
+        ("splits.vqav2=test_dev", "trains on vqav2/test_dev, whose answers are hidden"),
+        ("splits.textcaps=test", "have no target; train on train, val (mixture option splits.text"),
     ],
 )
 def test_what_cannot_be_set_is_told_with_its_reason(text, reason):
