@@ -111,9 +111,8 @@ class PathRules:
         """
         path = self._replaced(self._slashes(text.strip("\r\n\t") if self._local else text.strip()))
         if path.lower().startswith("file://"):
-            path = self._replaced(unquote(re.sub(r"(?i)^file://(localhost(?=/))?", "", path)))
-            if _DRIVE.match(path[1:]):
-                path = path[1:]
+            path = unquote(re.sub(r"(?i)^file://(localhost(?=/))?", "", path))
+            path = self._replaced(path[1:] if _DRIVE.match(path[1:]) else path)
         if _URL.match(path):
             raise RowRejectedError(Reason.REMOTE_MEDIA, self._remote(path))
         if CONTROL_CHARACTERS.search(path):
