@@ -1,6 +1,7 @@
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,10 @@ def make_tar(path: Path, *members: tuple[str, bytes], link: str | None = None) -
 
 
 @pytest.fixture
-def archives(tmp_path: Path) -> Archives:
-    return Archives(MediaRoots({"c": str(tmp_path)}, LocalFiles()))
+def archives(tmp_path: Path) -> Iterator[Archives]:
+    archives = Archives(MediaRoots({"c": str(tmp_path)}, LocalFiles()))
+    yield archives
+    archives.close()
 
 
 def reason_of(archives: Archives, path: str, member: str) -> str:

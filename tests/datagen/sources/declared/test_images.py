@@ -6,6 +6,7 @@ import tarfile
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,8 @@ class Finding:
         return self.finder(**images).find(value, columns or {}, PLACE)
 
     def refusal(self, value: Any, columns: Any = None, **images: Any) -> tuple[str, str]:
-        with pytest.raises(RowRejectedError) as caught:
-            self.finder(**images).find_all([value], columns or {}, PLACE)
+        with pytest.raises(RowRejectedError) as caught, closing(self.finder(**images)) as finder:
+            finder.find_all([value], columns or {}, PLACE)
         return caught.value.reason.value, caught.value.message
 
     def bytes_of(self, path: str) -> bytes:
