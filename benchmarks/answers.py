@@ -1,9 +1,9 @@
-"""How fast are answers: 64 candidates ranked, and texts written in batches?
+"""Speed of inference: 64 candidates ranked, and texts generated in batches.
 
 `python -m benchmarks.answers [--ranked N] [--written N] [--data DIR] [--repetitions R] [--scratch DIR]
 [--out FILE.json]`
 
-Ranking needs no dataset and no weights. Writing asks nano the questions of a built dataset; without `--data`
+Ranking needs no dataset and no weights. Generation gives nano the questions of a built dataset; without `--data`
 the drawn sample is built first.
 """
 
@@ -23,7 +23,7 @@ from trainer.model.parts import vision_part
 from trainer.model.starts.architecture import model_config
 
 NAME = "answers"
-QUESTION = "How fast are answers: 64 candidates ranked, and texts written in batches?"
+QUESTION = "Speed of inference: 64 candidates ranked, and texts generated in batches."
 PACKAGES = ("torch", "transformers", "tokenizers")
 TIMES_RANKED, TIMES_WRITTEN = 8, 4
 TASKS = ("gqa", "nocaps")
@@ -34,8 +34,8 @@ TOLERANCE = 1e-3
 RANKING = {
     "ours": "`ModelAdapter.rank`, all questions together: what candidates share is computed once.",
     "batched": "`InstructBlipForConditionalGeneration` with every candidate of a question as a row of one "
-    "batch: picture, prompt and all repeated, targets padded. The naive batching of the goal.",
-    "language_model_batched": "picture and queries once, then the language model as in `batched`.",
+    "batch: image, prompt and all repeated, targets padded. The naive batching of the goal.",
+    "language_model_batched": "image and queries once, then the language model as in `batched`.",
     "one_by_one": "`InstructBlipForConditionalGeneration` for one candidate after the other.",
 }
 WRITING = {
@@ -54,26 +54,28 @@ def main() -> None:
         scratch.mkdir()
         dataset = chosen.data or build_sample(Path(folder), SCENES)
         side = int(vision_part(model_config(find("nano").options)).image_size)
-        asked = record_questions(dataset, TASKS, chosen.written, side, source)
+        requests = record_questions(dataset, TASKS, chosen.written, side, source)
         cases = all_cases(chosen.ranked)
         measured = measure(cases, source, scratch, chosen.repetitions)
     check_equal(measured)
-    report({name: without_answers(each) for name, each in measured.items()}, cases, chosen, asked)
+    report(
+        {name: without_answers(each) for name, each in measured.items()}, cases, chosen, requests
+    )
 
 
 def report(
     measured: Mapping[str, Measured],
     cases: Sequence[Case],
     chosen: argparse.Namespace,
-    asked: Mapping[str, int],
+    requests: Mapping[str, int],
 ) -> None:
     results = Results(
         title="Answers",
         question=QUESTION,
-        input=input_text(chosen.ranked, asked),
+        input=input_text(chosen.ranked, requests),
         cases={case.name: case.what for case in cases},
         measured=measured,
-        columns=columns(chosen.ranked, asked),
+        columns=columns(chosen.ranked, requests),
         goals=goals(measured),
         notes=[
             "Same answers: the order of the candidates and their scores (to "
@@ -114,7 +116,7 @@ def all_cases(ranked: int) -> list[Case]:
 
 
 def check_equal(measured: Mapping[str, Measured]) -> None:
-    """Whether all ways gave the same answers in all runs."""
+    """Check that all ways gave the same answers in all runs."""
     for kind in KINDS:
         first, *others = _said(measured, [f"rank {kind}, {way}" for way in RANKING], "scores")
         for other in others:
@@ -129,7 +131,7 @@ def check_equal(measured: Mapping[str, Measured]) -> None:
 
 
 def _said(measured: Mapping[str, Measured], names: Sequence[str], what: str) -> list[Any]:
-    return [cost.says[what] for name in names for cost in measured[name].costs]
+    return [cost.reported[what] for name in names for cost in measured[name].costs]
 
 
 def _order(scores: Sequence[float]) -> list[int]:
@@ -137,24 +139,26 @@ def _order(scores: Sequence[float]) -> list[int]:
 
 
 def without_answers(measured: Measured) -> Measured:
-    """What is kept in the results: how long the answers took, not what they were."""
+    """Return the results without the answers: only their times are kept."""
     kept = ("seconds", "cpu_seconds")
-    costs = [replace(cost, says={key: cost.says[key] for key in kept}) for cost in measured.costs]
+    costs = [
+        replace(cost, reported={key: cost.reported[key] for key in kept}) for cost in measured.costs
+    ]
     return replace(measured, costs=costs)
 
 
 def least(measured: Measured, key: str) -> float:
-    return min(float(cost.says[key]) for cost in measured.costs)
+    return min(float(cost.reported[key]) for cost in measured.costs)
 
 
-def columns(ranked: int, asked: Mapping[str, int]) -> Sequence[Column]:
+def columns(ranked: int, requests: Mapping[str, int]) -> Sequence[Column]:
     def count(measured: Measured) -> int:
         what, name, *_ = measured.case.name.replace(",", "").split()
-        return ranked if what == "rank" else asked[name]
+        return ranked if what == "rank" else requests[name]
 
     return (
-        Column("CPU s", lambda m: m.middle(lambda cost: float(cost.says["cpu_seconds"]))),
-        Column("wall s", lambda m: m.middle(lambda cost: float(cost.says["seconds"]))),
+        Column("CPU s", lambda m: m.middle(lambda cost: float(cost.reported["cpu_seconds"]))),
+        Column("wall s", lambda m: m.middle(lambda cost: float(cost.reported["seconds"]))),
         Column("least CPU s", lambda m: least(m, "cpu_seconds")),
         Column("questions/CPU-s", lambda m: count(m) / least(m, "cpu_seconds")),
         Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
@@ -186,10 +190,10 @@ def goals(measured: Mapping[str, Measured]) -> list[Goal]:
     return found
 
 
-def input_text(ranked: int, asked: Mapping[str, int]) -> str:
-    tasks = ", ".join(f"{count} of {name}" for name, count in asked.items())
+def input_text(ranked: int, requests: Mapping[str, int]) -> str:
+    tasks = ", ".join(f"{count} of {name}" for name, count in requests.items())
     return (
-        f"Ranking: {ranked} made-up questions, a picture and {PROMPT_TOKENS} tokens of prompt each, with "
+        f"Ranking: {ranked} made-up questions, an image and {PROMPT_TOKENS} tokens of prompt each, with "
         f"{NUM_CANDIDATES} candidates of 1 to {MOST_TOKENS} tokens; random weights, language models of 6 "
         f"layers of 256. Writing: {tasks} of the drawn sample, prompts and decoding (5 beams) of their "
         "protocols, nano. fp32, one thread; the images are decoded, models loaded beforehand."

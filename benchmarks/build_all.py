@@ -1,4 +1,4 @@
-"""How long do all 26 sources take at their published sizes, and which is the slowest?
+"""Build time of all 26 sources at their published sizes, and the slowest of them.
 
 `python -m benchmarks.build_all [--share S] [--sources A,B] [--scratch DIR] [--out FILE.json]`; S is the share
 of the published sizes that is built.
@@ -76,7 +76,7 @@ def write_raw(source: Source, manifest: Manifest, sample: Path, raw: Path, share
     entries = manifest.splits[source.id]
 
     def copies(name: str) -> int:
-        """How often each row of the sample's file is copied; files of one split agree."""
+        """Return the number of copies of each row of the sample's file; files of one split agree."""
         if source.id in DIALOGS:
             groups = entries["train"].groups
             return ceil(DIALOGS[source.id] * share / groups)
@@ -95,14 +95,14 @@ def published(source: Source, split: str) -> int:
 
 
 def rows(cost: Cost) -> int:
-    return int(cost.says["rows"])
+    return int(cost.reported["rows"])
 
 
 COLUMNS = (
     Column("records", lambda m: m.middle(rows)),
     Column("seconds", lambda m: m.middle(lambda c: c.work_wall_seconds)),
     Column("records/s", lambda m: m.middle(lambda c: rows(c) / c.work_wall_seconds)),
-    Column("Parquet MB", lambda m: m.middle(lambda c: c.says["bytes"] / 1e6)),
+    Column("Parquet MB", lambda m: m.middle(lambda c: c.reported["bytes"] / 1e6)),
     Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
 )
 
@@ -114,7 +114,7 @@ def totals(measured: Mapping[str, Measured]) -> list[Goal]:
     return [
         Goal("records in all", sum(map(rows, costs.values()))),
         Goal("seconds in all", sum(c.work_wall_seconds for c in costs.values())),
-        Goal("Parquet MB in all", sum(c.says["bytes"] for c in costs.values()) / 1e6),
+        Goal("Parquet MB in all", sum(c.reported["bytes"] for c in costs.values()) / 1e6),
         Goal("peak resident MB", max(m.peak_resident_bytes for m in measured.values()) / 1e6),
         Goal(
             f"records/s of the slowest, {slowest}",

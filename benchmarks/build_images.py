@@ -1,4 +1,4 @@
-"""How fast are images embedded, beside plain pyarrow writing the same bytes?
+"""Speed of embedding images, beside plain pyarrow writing the same bytes.
 
 `python -m benchmarks.build_images [--rows N] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 """
@@ -16,14 +16,14 @@ from benchmarks.harness.report import RESOURCES, Column, Goal, Results, cpu, wal
 from benchmarks.harness.settings import settings
 
 NAME = "build_images"
-QUESTION = "How fast are images embedded, beside plain pyarrow writing the same bytes?"
+QUESTION = "Speed of embedding images, beside plain pyarrow writing the same bytes."
 PACKAGES = ("apache-beam", "pyarrow", "simplejpeg", "pillow")
 
 OURS = Case(
     "our Beam build",
     "images.embed_beam",
     "`pipelines.build.run.build` with `--images embed` on the embedded engine, all of it: index and hash the "
-    "captions, check each picture's header and end, render, stage, order, write shards of 4 MB row "
+    "captions, check each image's header and end, render, stage, order, write shards of 4 MB row "
     "groups with all columns, fsync, hash the shards, finish, publish.",
 )
 LOOP = Case(
@@ -34,10 +34,10 @@ LOOP = Case(
 PLAIN = Case(
     "plain pyarrow",
     "images.plain_pyarrow",
-    "reads each picture and writes the `images` column alone: the same bytes and paths, 4 MB row groups, "
+    "reads each image and writes the `images` column alone: the same bytes and paths, 4 MB row groups, "
     "no compression, no statistics, one file, fsync.",
 )
-FLOOR = Case("one file", "images.concatenate", "reads each picture, appends it to one file, fsync.")
+FLOOR = Case("one file", "images.concatenate", "reads each image, appends it to one file, fsync.")
 SHUFFLED = Case(
     "bytes through Beam",
     "images.shuffled_bytes",
@@ -79,7 +79,7 @@ def columns(megabytes: float) -> Sequence[Column]:
 
 def writing(cost: Cost) -> float:
     """Of the straight loop: the seconds of its last-but-one stage, which writes the shards."""
-    seconds: float = cost.says["stages"]["write"][0]
+    seconds: float = cost.reported["stages"]["write"][0]
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""How fast is the build of a text-only split, beside a plain loop, naive Beam and Hugging Face?
+"""Speed of building a text-only split, beside a plain loop, naive Beam and Hugging Face.
 
 `python -m benchmarks.build_text [--rows N] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 """
@@ -83,7 +83,7 @@ def main() -> None:
         measured = measure(CASES[:2], chosen.source, chosen.scratch, close, same)
         measured |= measure(CASES[2:], chosen.source, chosen.scratch, chosen.repetitions, same)
         hashes = {
-            cost.says["content_hash"]
+            cost.reported["content_hash"]
             for case in (OURS, LOOP, MEMORY_LOOP)
             for cost in measured[case.name].costs
         }

@@ -1,4 +1,4 @@
-"""How fast are captions scored, beside pycocoevalcap, and are the scores the same?
+"""Speed of caption scores beside pycocoevalcap, and a check that the scores are the same.
 
 `python -m benchmarks.captions [--rows IMAGES] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 
@@ -19,7 +19,7 @@ from trainer.evaluation.metrics.base import Floats
 from trainer.evaluation.metrics.pycoco import unavailable
 
 NAME = "captions"
-QUESTION = "How fast are captions scored, beside pycocoevalcap, and are the scores the same?"
+QUESTION = "Speed of caption scores beside pycocoevalcap, and a check that the scores are the same."
 PACKAGES = ("numpy", "msgspec", "pycocoevalcap")
 MANY = 20
 
@@ -68,18 +68,18 @@ def main() -> None:
         results.write(chosen.out, PACKAGES)
 
 
-def says(measured: Measured) -> Mapping[str, Any]:
-    return measured.costs[0].says
+def reported(measured: Measured) -> Mapping[str, Any]:
+    return measured.costs[0].reported
 
 
 def goals(measured: Mapping[str, Measured], per_image: Mapping[str, Floats]) -> Sequence[Goal]:
     ours, large = measured[OURS.name], measured[LARGE.name]
-    pictures = says(large)["pictures"]
-    memory = Goal(f"resident MB, {pictures:,} pictures", large.peak_resident_bytes / 1e6)
+    pictures = reported(large)["pictures"]
+    memory = Goal(f"resident MB, {pictures:,} images", large.peak_resident_bytes / 1e6)
     if THEIRS.name not in measured:
         return (memory,)
     theirs = measured[THEIRS.name]
-    mine, official = says(ours), says(theirs)
+    mine, official = reported(ours), reported(theirs)
     apart = np.abs(per_image[OURS.name] - per_image[THEIRS.name])
     bleu = max(abs(a - b) for a, b in zip(mine["bleu"], official["bleu"], strict=True))
     return (
@@ -91,7 +91,7 @@ def goals(measured: Mapping[str, Measured], per_image: Mapping[str, Floats]) -> 
         memory,
         Goal("CIDEr by pycocoevalcap, 0 to 10", official["cider"]),
         Goal("CIDEr, difference", abs(mine["cider"] - official["cider"]), 1e-9, at_most=True),
-        Goal("CIDEr of a picture, largest difference", float(apart.max()), 1e-9, at_most=True),
+        Goal("CIDEr of an image, largest difference", float(apart.max()), 1e-9, at_most=True),
         Goal("BLEU-1 to 4, largest difference", bleu, 1e-9, at_most=True),
         Goal("ROUGE-L, difference", abs(mine["rouge_l"] - official["rouge_l"]), 1e-9, at_most=True),
     )

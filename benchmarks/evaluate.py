@@ -42,11 +42,11 @@ def main() -> None:
 
 def rate(measured: Measured) -> float:
     [cost] = measured.costs
-    return float(cost.says["records"]) / cost.work_wall_seconds
+    return float(cost.reported["records"]) / cost.work_wall_seconds
 
 
 def growth(measured: dict[str, Measured], task: str, sizes: tuple[int, int]) -> float:
-    """How much more memory each further record took."""
+    """Return the additional memory of each further record, in bytes."""
     small, large = (measured[f"{task}, {rows:,}"].peak_private_bytes for rows in sizes)
     return (large - small) / (sizes[1] - sizes[0])
 

@@ -19,7 +19,7 @@ from statistics import mean
 import torch
 
 from benchmarks.ablations.guess import expected, scenes_of
-from benchmarks.ablations.questions import Asked, majority
+from benchmarks.ablations.questions import Request, majority
 from benchmarks.ablations.runs import (
     in_words_of,
     read_all,
@@ -47,7 +47,7 @@ QUESTION = (
 
 @dataclass(frozen=True)
 class Setting:
-    """What is changed of the shipped configuration. `one_query` starts from a stage 2 of one query.
+    """Changes of the shipped configuration. `one_query` starts from a stage 2 of one query.
 
     `templates` names the template set that the questions are put with as well, beside the protocols.
     """
@@ -56,7 +56,7 @@ class Setting:
     what: str
     overrides: tuple[str, ...] = ()
     one_query: bool = False
-    wordings: str | None = None
+    templates_folder: str | None = None
 
 
 SETTINGS = (
@@ -67,12 +67,12 @@ SETTINGS = (
         "every record equally often",
         ("data.mixture={rule: proportional, factors: {}}",),
     ),
-    Setting("plain", "bare inputs", ("data.template_dir=plain",), wordings="plain"),
+    Setting("plain", "bare inputs", ("data.template_dir=plain",), templates_folder="plain"),
     Setting(
         "prefix",
         "a task and dataset prefix",
         ("data.template_dir=task_dataset_prefix",),
-        wordings="task_dataset_prefix",
+        templates_folder="task_dataset_prefix",
     ),
     Setting("no_instruction", "the Q-Former reads none", ("model.qformer_instruction=false",)),
     Setting("one_query", "one query vector", one_query=True),
@@ -134,11 +134,11 @@ COMPARISONS = (
         "prefix, own wording",
     ),
 )
-"""What is compared, which the paper found better, and the settings' names."""
+"""Compared settings: a description, the one that the paper found better, and their names."""
 
 NOTES = (
     "The error is over seeds: other orders of the training samples and, where they are drawn, other new "
-    "weights. The questions are the same for all, so it says nothing of other questions. Several "
+    "weights. The questions are the same for all, so it holds for these questions only. Several "
     "comparisons are made; one in twenty passes by chance.",
     "All but the settings of one query start from the shipped captioning stage, which sees well already: "
     "what little is left to learn bounds every difference. The frozen language model was taught on texts "
@@ -154,7 +154,7 @@ def main() -> None:
     work: Path = parsed.work
     work.mkdir(parents=True, exist_ok=True)
     dataset = _dataset(work, parsed.scenes)
-    asked = read_all(dataset, IMAGE_SIDE)
+    requests = read_all(dataset, IMAGE_SIDE)
     one_query = work / "one_query"
     if not (one_query / "nano.json").exists():
         with_other_queries(one_query, 1, lambda line: print(line, flush=True))
@@ -163,10 +163,10 @@ def main() -> None:
         for setting in SETTINGS:
             if parsed.only and setting.name not in parsed.only:
                 continue
-            for name, numbers in _run(work, setting, seed, parsed, asked, dataset).items():
+            for name, numbers in _run(work, setting, seed, parsed, requests, dataset).items():
                 found.setdefault(name, []).append(numbers)
-    controls = _controls(work, asked, parsed.scenes)
-    _write(parsed, found, controls, asked)
+    controls = _controls(work, requests, parsed.scenes)
+    _write(parsed, found, controls, requests)
 
 
 def _arguments() -> argparse.Namespace:
@@ -194,7 +194,7 @@ def _run(
     setting: Setting,
     seed: int,
     parsed: argparse.Namespace,
-    asked: Mapping[str, Sequence[Asked]],
+    requests: Mapping[str, Sequence[Request]],
     dataset: BuiltDataset,
 ) -> dict[str, Numbers]:
     """Scores by source of one run, put by protocol, and put by its own templates if it has some."""
@@ -217,13 +217,13 @@ def _run(
             ],
         )
         model, collator = trained_model(folder)
-        result = {setting.name: scores(model, collator, asked)}
-        if setting.wordings is not None:
-            templates = load_templates(setting.wordings)
-            own = {s: in_words_of(some, dataset, s, templates) for s, some in asked.items()}
+        result = {setting.name: scores(model, collator, requests)}
+        if setting.templates_folder is not None:
+            templates = load_templates(setting.templates_folder)
+            own = {s: in_words_of(some, dataset, s, templates) for s, some in requests.items()}
             result[f"{setting.name}, own wording"] = scores(model, collator, own)
         if setting.name == "instructions":
-            result["other pictures"] = scores(model, collator, shuffled(asked))
+            result["other pictures"] = scores(model, collator, shuffled(requests))
         kept.write_text(json.dumps(result, indent=1))
         print(f"{folder.name}: {result}", flush=True)
     read: dict[str, Numbers] = json.loads(kept.read_text())
@@ -231,19 +231,19 @@ def _run(
 
 
 def _controls(
-    work: Path, asked: Mapping[str, Sequence[Asked]], num_scenes: int
+    work: Path, requests: Mapping[str, Sequence[Request]], num_scenes: int
 ) -> dict[str, Numbers]:
     """The majority answer, and the guesser where the scenes can be found again."""
     world = World(seed=0, num_scenes=num_scenes)
     scenes = scenes_of(world)
     guessed = {
         source: mean(
-            expected(each.question, each.answers, scenes[Path(each.picture).name])
-            for each in asked[source]
+            expected(each.question, each.answers, scenes[Path(each.image_path).name])
+            for each in requests[source]
         )
         for source in ("vqav2", "okvqa", "aokvqa", "gqa")
     }
-    most = {source: majority(some) for source, some in asked.items()}
+    most = {source: majority(some) for source, some in requests.items()}
     return {"majority answer": most, "guesser that binds nothing": guessed}
 
 
@@ -251,14 +251,14 @@ def _write(
     parsed: argparse.Namespace,
     found: Mapping[str, Sequence[Numbers]],
     controls: Mapping[str, Numbers],
-    asked: Mapping[str, Sequence[Asked]],
+    requests: Mapping[str, Sequence[Request]],
 ) -> None:
     document = Document(
         question=QUESTION,
         settings={setting.name: setting.what for setting in SETTINGS},
         num_scenes=parsed.scenes,
         steps=parsed.steps,
-        counts={source: len(some) for source, some in asked.items()},
+        counts={source: len(some) for source, some in requests.items()},
         found=found,
         controls=controls,
         comparisons=[

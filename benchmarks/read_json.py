@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, are the rows of a large JSON document found?
+"""Finding the rows of a large JSON document: speed and memory.
 
 `python -m benchmarks.read_json [--rows N] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 """
@@ -13,7 +13,7 @@ from benchmarks.harness.settings import settings
 from benchmarks.readers.documents import DOCUMENTS
 
 NAME = "read_json"
-QUESTION = "How fast, and in how much memory, are the rows of a large JSON document found?"
+QUESTION = "Finding the rows of a large JSON document: speed and memory."
 PACKAGES = ("msgspec", "orjson", "ijson", "numpy")
 
 WHAT = {
@@ -86,7 +86,7 @@ def main() -> None:
 def counted(measured: Mapping[str, Measured], rows: str) -> int:
     """The rows that every parser found."""
     found = {
-        cost.says["rows"]
+        cost.reported["rows"]
         for name, each in measured.items()
         if name.startswith(rows)
         for cost in each.costs

@@ -83,7 +83,7 @@ NOTE = (
 
 
 def write_run(folder: Path) -> str:
-    """The dataset and `run.yaml`; says which model it is."""
+    """Write the dataset and `run.yaml`; returns the model's name."""
     write_sample(folder / "raw", num_scenes=NUM_SCENES)
     raw, out = str(folder / "raw"), str(folder / "instruct")
     options = make_options(raw=raw, out=out, images="embed", image_max_side=144)
@@ -108,45 +108,45 @@ def write_run(folder: Path) -> str:
     return "nano" if has_nano() else "a random model of nano's sizes"
 
 
-def told(measured: Measured, key: str) -> float:
-    return measured.middle(lambda cost: float(cost.says[key]))
+def reported(measured: Measured, key: str) -> float:
+    return measured.middle(lambda cost: float(cost.reported[key]))
 
 
 COLUMNS: Sequence[Column] = (
-    Column("samples/s", lambda m: told(m, "samples_per_s")),
-    Column("waits for data", lambda m: told(m, "data_wait")),
-    Column("s to first step", lambda m: told(m, "first_step_seconds")),
-    Column("s to resume", lambda m: told(m, "resume_seconds")),
-    Column("checkpoint MB", lambda m: told(m, "bytes") / 1e6),
-    Column("ms to save", lambda m: 1e3 * told(m, "save_seconds")),
+    Column("samples/s", lambda m: reported(m, "samples_per_s")),
+    Column("waits for data", lambda m: reported(m, "data_wait")),
+    Column("s to first step", lambda m: reported(m, "first_step_seconds")),
+    Column("s to resume", lambda m: reported(m, "resume_seconds")),
+    Column("checkpoint MB", lambda m: reported(m, "bytes") / 1e6),
+    Column("ms to save", lambda m: 1e3 * reported(m, "save_seconds")),
     Column("resident MB", lambda m: m.peak_resident_bytes / 1e6),
 )
 
 
 def goals(measured: Mapping[str, Measured], paper: Measured) -> Sequence[Goal]:
     alone, both = measured.values()
-    best = [max(float(c.says["samples_per_s"]) for c in each.costs) for each in (alone, both)]
+    best = [max(float(c.reported["samples_per_s"]) for c in each.costs) for each in (alone, both)]
     large = "bytes of a checkpoint of the paper's trained set / of its tensors"
     return (
         Goal("efficiency of two processes, of the fastest runs", best[1] / best[0] / 2),
         Goal(
             "bytes of a checkpoint / of its tensors",
-            told(both, "bytes") / told(both, "tensor_bytes"),
+            reported(both, "bytes") / reported(both, "tensor_bytes"),
             MOST_BYTES,
             at_most=True,
         ),
         Goal(
             large,
-            told(paper, "bytes") / told(paper, "tensor_bytes"),
+            reported(paper, "bytes") / reported(paper, "tensor_bytes"),
             MOST_BYTES,
             at_most=True,
         ),
-        Goal("its trained parameters, millions", told(paper, "parameters") / 1e6),
-        Goal("its MB", told(paper, "bytes") / 1e6),
-        Goal("seconds to save it", told(paper, "save_seconds")),
-        Goal("of them to gather it from the engine", told(paper, "gather_seconds")),
-        Goal("seconds to write as many bytes plainly", told(paper, "plain_write_seconds")),
-        Goal("seconds to read it and set the engine", told(paper, "load_seconds")),
+        Goal("its trained parameters, millions", reported(paper, "parameters") / 1e6),
+        Goal("its MB", reported(paper, "bytes") / 1e6),
+        Goal("seconds to save it", reported(paper, "save_seconds")),
+        Goal("of them to gather it from the engine", reported(paper, "gather_seconds")),
+        Goal("seconds to write as many bytes plainly", reported(paper, "plain_write_seconds")),
+        Goal("seconds to read it and set the engine", reported(paper, "load_seconds")),
     )
 
 

@@ -1,4 +1,4 @@
-"""How long does a user wait for `visinstruct --help`, and for a build of 100 rows?
+"""Time that a user waits for `visinstruct --help`, and for a build of 100 rows.
 
 `python -m benchmarks.startup [--rows N] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 """
@@ -11,7 +11,7 @@ from benchmarks.harness.report import Column, Goal, Results, cpu, wall
 from benchmarks.harness.settings import settings
 
 NAME = "startup"
-QUESTION = "How long does a user wait for `visinstruct --help`, and for a build of 100 rows?"
+QUESTION = "Time that a user waits for `visinstruct --help`, and for a build of 100 rows."
 PACKAGES = ("apache-beam", "pyarrow", "pydantic", "rich")
 MODULE = "command"
 BUILD = [

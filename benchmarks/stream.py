@@ -1,4 +1,4 @@
-"""How fast does the stream feed a trainer, beside the Hugging Face processor, and what does it read?
+"""Speed of the training stream beside the Hugging Face processor, and the bytes that it reads.
 
 `python -m benchmarks.stream [--rows N] [--repetitions R] [--scratch DIR] [--out FILE.json]`
 """
@@ -83,36 +83,36 @@ def main() -> None:
         results.write(chosen.out, PACKAGES)
 
 
-def says(measured: Measured) -> Mapping[str, Any]:
-    return measured.costs[0].says
+def reported(measured: Measured) -> Mapping[str, Any]:
+    return measured.costs[0].reported
 
 
 def columns() -> Sequence[Column]:
     return (
-        Column("samples/CPU-s", lambda m: says(m).get("samples", 0) / m.middle(cpu)),
+        Column("samples/CPU-s", lambda m: reported(m).get("samples", 0) / m.middle(cpu)),
         *RESOURCES,
     )
 
 
 def rate(measured: Measured) -> float:
     """Samples per CPU second, of the run that took least."""
-    samples: int = says(measured)["samples"]
+    samples: int = reported(measured)["samples"]
     return samples / measured.least(cpu)
 
 
 def goals(measured: Mapping[str, Measured]) -> Sequence[Goal]:
     ours, texts = measured[OURS.name], measured[TEXTS.name]
-    seek = says(measured[SEEK.name])
-    half = says(texts)["samples"] / 2
-    first = half / min(cost.says["first_pass_seconds"] for cost in texts.costs)
-    later = half / min(cost.says["next_pass_seconds"] for cost in texts.costs)
-    shared, alone = (says(measured[case.name])["amplification"] for case in (SHARED, ALONE))
+    seek = reported(measured[SEEK.name])
+    half = reported(texts)["samples"] / 2
+    first = half / min(cost.reported["first_pass_seconds"] for cost in texts.costs)
+    later = half / min(cost.reported["next_pass_seconds"] for cost in texts.costs)
+    shared, alone = (reported(measured[case.name])["amplification"] for case in (SHARED, ALONE))
     return (
-        Goal("pictures per second and core", rate(ours), 350),
+        Goal("images per second and core", rate(ours), 350),
         Goal(
             "our stream / Hugging Face processor", rate(ours) / rate(measured[PROCESSOR.name]), 2.5
         ),
-        Goal("records per second and core without pictures, first pass", first, 20_000),
+        Goal("records per second and core without images, first pass", first, 20_000),
         Goal("the same, later passes", later, 20_000),
         Goal("seconds to the 10,000,000th sample", seek["first_seek_seconds"], 0.1, at_most=True),
         Goal("the slowest of 2,000 seeks after it", seek["worst_seek_seconds"], 0.1, at_most=True),

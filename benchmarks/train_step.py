@@ -1,4 +1,4 @@
-"""How fast is our optimizer step, beside a plain Hugging Face loop on the same weights and batches?
+"""Speed of our optimizer step, beside a plain Hugging Face loop on the same weights and batches.
 
 `python -m benchmarks.train_step [--device cpu|cuda] [--model M ...] [--lengths 32+16 ...] [--samples N ...]
 [--contestants C ...] [--steps S] [--threads T] [--repetitions R] [--scratch DIR] [--out FILE.json]`
@@ -26,7 +26,9 @@ from benchmarks.step.settings import COMPUTE, NUM_BATCHES, Setting, Shape
 from benchmarks.step.tokens import Lengths
 
 NAME = "train_step"
-QUESTION = "How fast is our optimizer step, beside a plain Hugging Face loop on the same weights and batches?"
+QUESTION = (
+    "Speed of our optimizer step, beside a plain Hugging Face loop on the same weights and batches."
+)
 PACKAGES = ("torch", "transformers", "deepspeed")
 SHARE_OF_IDEAL, TIMES_PLAIN, MOST_WAITING = 0.55, 1.5, 0.02
 LOADERS = {"cpu": 1, "cuda": 8}
@@ -35,7 +37,7 @@ LOADERS = {"cpu": 1, "cuda": 8}
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who makes the steps: a module of `benchmarks.step`, and what it is told besides the setting."""
+    """A contestant: a module of `benchmarks.step`, and its arguments besides the setting."""
 
     name: str
     module: str
@@ -63,7 +65,7 @@ PLAIN = Contestant(
     "plain",
     "hugging_face",
     "`InstructBlipForConditionalGeneration` with labels, `loss.backward()`, `torch.optim.AdamW`; all else "
-    "is frozen. Images are normalised beforehand, the loss is never asked for.",
+    "is frozen. Images are normalised beforehand, the loss is never read.",
     ("frozen",),
 )
 UNFROZEN = Contestant(
@@ -121,7 +123,7 @@ def contestants(chosen: argparse.Namespace) -> list[Contestant]:
 
 
 def settings(chosen: argparse.Namespace, model: str, contestant: Contestant) -> list[Setting]:
-    """What a contestant runs: the variants only the first lengths, and the middle one of the sizes."""
+    """Return the shapes of a contestant: variants run only the first lengths, and the middle one of the sizes."""
     every = Setting(
         model=model,
         device=chosen.device,
@@ -162,7 +164,7 @@ def main() -> None:
                 rows += rows_of(contestant, setting, found[name])
     check_threads(rows, chosen.threads)
     fitting = [row for row in rows if row.measured is not None]
-    best = max(row.told("ceiling") for row in fitting)
+    best = max(row.reported("ceiling") for row in fitting)
     results = Results(
         title=f"An optimizer step, on {device}",
         question=QUESTION,
@@ -214,15 +216,15 @@ class Row:
     def name(self) -> str:
         return f"{self.model} {self.contestant}, {self.shape}"
 
-    def told(self, key: str) -> float:
+    def reported(self, key: str) -> float:
         assert self.measured is not None
-        return told(self.measured, key)
+        return reported(self.measured, key)
 
 
-def told(measured: Measured, key: str) -> float:
+def reported(measured: Measured, key: str) -> float:
     """Of the run that was disturbed least."""
-    best = min(measured.costs, key=lambda cost: float(cost.says["step_ms"]))
-    return float(best.says[key])
+    best = min(measured.costs, key=lambda cost: float(cost.reported["step_ms"]))
+    return float(best.reported[key])
 
 
 def rows_of(contestant: Contestant, setting: Setting, measured: Measured) -> list[Row]:
@@ -230,10 +232,10 @@ def rows_of(contestant: Contestant, setting: Setting, measured: Measured) -> lis
     for shape in setting.shapes:
         costs = []
         for cost in measured.costs:
-            says = cost.says["shapes"][str(shape)]
-            if says is not None:
-                both = {key: cost.says[key] for key in ("ceiling", "threads")}
-                costs.append(replace(cost, says={**says, **both}))
+            shape_report = cost.reported["shapes"][str(shape)]
+            if shape_report is not None:
+                both = {key: cost.reported[key] for key in ("ceiling", "threads")}
+                costs.append(replace(cost, reported={**shape_report, **both}))
         fits = len(costs) == len(measured.costs)
         found = replace(measured, costs=costs) if fits else None
         rows.append(Row(contestant.name, setting.model, shape, found))
@@ -242,7 +244,7 @@ def rows_of(contestant: Contestant, setting: Setting, measured: Measured) -> lis
 
 def check_threads(rows: Sequence[Row], wanted: int) -> None:
     measured = [row.measured for row in rows if row.measured is not None]
-    threads = {cost.says["threads"] for each in measured for cost in each.costs}
+    threads = {cost.reported["threads"] for each in measured for cost in each.costs}
     if threads != {wanted}:
         raise SystemExit(f"the loops ran with {sorted(threads)} threads, not {wanted}")
 
@@ -251,15 +253,15 @@ def columns(ceiling: float, device: str) -> Sequence[Column]:
     """`ceiling` is the best rate of a large matrix product that any process saw, in FLOP/s."""
     memory = Column("resident MB", lambda m: m.peak_resident_bytes / 1e6)
     if device == "cuda":
-        memory = Column("GPU GB", lambda m: told(m, "peak_gpu_bytes") / 1e9)
+        memory = Column("GPU GB", lambda m: reported(m, "peak_gpu_bytes") / 1e9)
     return (
-        Column("samples/s", lambda m: told(m, "samples_per_s")),
-        Column("ms a step", lambda m: told(m, "step_ms")),
-        Column("CPU ms a step", lambda m: told(m, "step_cpu_ms")),
-        Column("GFLOP a sample", lambda m: told(m, "gflop_per_sample")),
-        Column("ideal samples/s", lambda m: ceiling / told(m, "gflop_per_sample") / 1e9),
-        Column("MFU", lambda m: told(m, "flops_per_s") / ceiling),
-        Column("waits for data", lambda m: told(m, "data_wait")),
+        Column("samples/s", lambda m: reported(m, "samples_per_s")),
+        Column("ms a step", lambda m: reported(m, "step_ms")),
+        Column("CPU ms a step", lambda m: reported(m, "step_cpu_ms")),
+        Column("GFLOP a sample", lambda m: reported(m, "gflop_per_sample")),
+        Column("ideal samples/s", lambda m: ceiling / reported(m, "gflop_per_sample") / 1e9),
+        Column("MFU", lambda m: reported(m, "flops_per_s") / ceiling),
+        Column("waits for data", lambda m: reported(m, "data_wait")),
         memory,
     )
 
@@ -278,13 +280,13 @@ def goals(rows: Sequence[Row], ceiling: float, chosen: argparse.Namespace) -> li
             if not ours:
                 continue
             where = f"{model}, {lengths}"
-            best = max(ours.values(), key=lambda row: row.told("samples_per_s"))
+            best = max(ours.values(), key=lambda row: row.reported("samples_per_s"))
             bound = SHARE_OF_IDEAL if model in PAPER_SIZES else None
-            share = best.told("flops_per_s") / ceiling
+            share = best.reported("flops_per_s") / ceiling
             found.append(Goal(f"{where}: share of the ideal rate", share, bound))
             for other in contestants(chosen)[1:]:
                 pairs = [
-                    (ours[n].told("samples_per_s"), row)
+                    (ours[n].reported("samples_per_s"), row)
                     for (name, n), row in at.items()
                     if name == other.name and n in ours
                 ]
@@ -296,14 +298,14 @@ def goals(rows: Sequence[Row], ceiling: float, chosen: argparse.Namespace) -> li
 
 def compared(where: str, ours: float, other: Row) -> list[Goal]:
     """Of a variant of ours, how much faster than ours it is; of another loop, how much slower."""
-    theirs = other.told("samples_per_s")
+    theirs = other.reported("samples_per_s")
     if other.contestant in (PLAIN.name, UNFROZEN.name):
         bound = TIMES_PLAIN if other.contestant == PLAIN.name else None
         return [Goal(f"{where}: ours / {other.contestant}, samples/s", ours / theirs, bound)]
     found = [Goal(f"{where}: {other.contestant} / ours, samples/s", theirs / ours)]
     if other.contestant == "fed":
         what = f"{where}: share of the time waiting for data"
-        found.append(Goal(what, other.told("data_wait"), MOST_WAITING, at_most=True))
+        found.append(Goal(what, other.reported("data_wait"), MOST_WAITING, at_most=True))
     return found
 
 

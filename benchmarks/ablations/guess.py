@@ -1,7 +1,7 @@
 """The guesser that sees what an image holds but not what belongs together.
 
 It knows which colours, shapes, sizes, places and words there are and how many objects, and takes any that
-fits. A model that beats the majority answer but not this guesser sees, but does not tell things apart.
+fits. A model that beats the majority answer but not this guesser uses the image, but does not distinguish its objects.
 """
 
 import re
@@ -31,9 +31,9 @@ def kind(question: str) -> str:
 def scenes_of(world: World) -> dict[str, Scene]:
     """The scenes of COCO's and GQA's images, by file name."""
     found = {
-        picture.file_name: picture.scene
+        image.file_name: image.scene
         for release in (2014, 2017)
-        for picture in world.coco(release=release)
+        for image in world.coco(release=release)
     }
     for index in range(world.num_scenes):
         for prefix in ("", "n"):
@@ -79,7 +79,7 @@ def _present(text: str, answers: tuple[str, ...], scene: Scene) -> float:
 
 
 def _count(text: str, answers: tuple[str, ...], scene: Scene) -> float:
-    """All objects, or one where one of several values is asked for: the likeliest."""
+    """All objects, or one where one of several values is wanted: the likeliest."""
     number = len(scene.objects)
     words = re.findall(r"[a-z]+", text)
     for names, there in ((COLORS, _colors(scene)), (SHAPES, _shapes(scene))):

@@ -1,4 +1,4 @@
-"""Held-back records as the nano model is asked about them, and how many it answers exactly."""
+"""Records of validation splits as requests to the nano model, and its share of exact answers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,27 +21,29 @@ _MOST_REFERENCES = 10
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A record with its image: `sample` carries the instruction, `answers` are all that count."""
+class Request:
+    """A record with its image: `sample` carries the instruction, `answers` are all that count as right."""
 
     sample: Sample
     answers: tuple[str, ...]
     question: str
-    picture: str
+    image_path: str
 
 
-def read_asked(dataset: BuiltDataset, source: str, split: str, most: int, side: int) -> list[Asked]:
-    """The first `most` records of a split that have an image and an answer."""
-    found = []
+def read_requests(
+    dataset: BuiltDataset, source: str, split: str, most: int, side: int
+) -> list[Request]:
+    """Return the first `most` records of a split that have an image and an answer."""
+    found: list[Request] = []
     for record in dataset.records(source, split):
         if len(found) == most:
             break
         if record.target is not None and record.images:
-            found.append(_asked(record, side))
+            found.append(_request(record, side))
     return found
 
 
-def _asked(record: Record, side: int) -> Asked:
+def _request(record: Record, side: int) -> Request:
     assert record.images and record.target is not None
     [image] = record.images[:1]
     assert image.bytes is not None, "built with --images embed"
@@ -56,27 +58,27 @@ def _asked(record: Record, side: int) -> Asked:
     )
     answers = dict.fromkeys([record.target, *(record.references or ())])
     question = record.question or record.statement or ""
-    return Asked(sample, tuple(answers)[:_MOST_REFERENCES], question, image.path)
+    return Request(sample, tuple(answers)[:_MOST_REFERENCES], question, image.path)
 
 
-def with_other_images(asked: Sequence[Asked], seed: int) -> list[Asked]:
-    """The same questions, each about another one's image."""
-    pictures = [each.sample.images for each in asked]
-    Random(seed).shuffle(pictures)
+def with_other_images(requests: Sequence[Request], seed: int) -> list[Request]:
+    """Return the same questions, each with the image of another."""
+    images = [each.sample.images for each in requests]
+    Random(seed).shuffle(images)
     return [
-        replace(each, sample=_with_image(each.sample, picture))
-        for each, picture in zip(asked, pictures, strict=True)
+        replace(each, sample=_with_image(each.sample, image))
+        for each, image in zip(requests, images, strict=True)
     ]
 
 
-def _with_image(sample: Sample, pictures: object) -> Sample:
+def _with_image(sample: Sample, images: object) -> Sample:
     from msgspec.structs import replace as replaced
 
-    return replaced(sample, images=pictures)
+    return replaced(sample, images=images)
 
 
 @torch.no_grad()
-def exact(model: Model, collator: Collator, asked: Sequence[Asked]) -> list[bool]:
+def exact(model: Model, collator: Collator, requests: Sequence[Request]) -> list[bool]:
     """Of each question whether greedy decoding would give one of its answers, word for word.
 
     Each answer is put to the model as a target; greedy decoding gives at most one of them.
@@ -86,11 +88,11 @@ def exact(model: Model, collator: Collator, asked: Sequence[Asked]) -> list[bool
     model.eval()
     tried = [
         (number, replaced(each.sample, target=answer))
-        for number, each in enumerate(asked)
+        for number, each in enumerate(requests)
         for answer in each.answers
     ]
     tried.sort(key=lambda pair: len(pair[1].instruction) + len(pair[1].target))
-    right = [False] * len(asked)
+    right = [False] * len(requests)
     for start in range(0, len(tried), _BATCH):
         some = tried[start : start + _BATCH]
         correct = model.correct(collator([sample for _, sample in some]))
@@ -103,7 +105,7 @@ def share(right: Sequence[bool]) -> float:
     return sum(right) / len(right)
 
 
-def majority(asked: Sequence[Asked]) -> float:
-    """What one answer, the commonest of these very questions, would score: a little flattered."""
-    counts = Counter(chain.from_iterable({a.lower() for a in each.answers} for each in asked))
-    return max(counts.values()) / len(asked)
+def majority(requests: Sequence[Request]) -> float:
+    """Return the score of answering every question with the most common answer of these questions."""
+    counts = Counter(chain.from_iterable({a.lower() for a in each.answers} for each in requests))
+    return max(counts.values()) / len(requests)

@@ -1,4 +1,4 @@
-"""Trains the nano model by the trainer's own command, and asks the result about held-back records."""
+"""Trains the nano model by the trainer's own command, and scores it on records of validation splits."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from benchmarks.ablations.questions import Asked, exact, read_asked, share, with_other_images
+from benchmarks.ablations.questions import Request, exact, read_requests, share, with_other_images
 from datagen.dataset import BuiltDataset
 from datagen.render import draw
 from templates.library import TemplateSet
@@ -45,33 +45,33 @@ def trained_model(folder: Path) -> tuple[Model, Collator]:
     return model.eval(), Collator(load_tokenizers(config.model), instruction_in_qformer=reads)
 
 
-def read_all(dataset: BuiltDataset, side: int) -> dict[str, list[Asked]]:
+def read_all(dataset: BuiltDataset, side: int) -> dict[str, list[Request]]:
     """The questions of the validation splits; these images are in no training split."""
     return {
-        source: read_asked(dataset, source, "val", MOST_QUESTIONS, side)
+        source: read_requests(dataset, source, "val", MOST_QUESTIONS, side)
         for source in (*HELD_IN, *HELD_OUT)
     }
 
 
 def in_words_of(
-    asked: Sequence[Asked], dataset: BuiltDataset, source: str, templates: TemplateSet
-) -> list[Asked]:
+    requests: Sequence[Request], dataset: BuiltDataset, source: str, templates: TemplateSet
+) -> list[Request]:
     """The same questions, put as `templates` put them in training."""
     records = {r.record_id: r for r in dataset.records(source, "val")}
     found = []
-    for each in asked:
+    for each in requests:
         made = draw(records[each.sample.record_id].example(), templates, 0)
         sample = replace(each.sample, instruction=made.instruction)
-        found.append(Asked(sample, each.answers, each.question, each.picture))
+        found.append(Request(sample, each.answers, each.question, each.image_path))
     return found
 
 
 def scores(
-    model: Model, collator: Collator, asked: Mapping[str, Sequence[Asked]]
+    model: Model, collator: Collator, requests: Mapping[str, Sequence[Request]]
 ) -> dict[str, float]:
-    """Share answered exactly, by source."""
-    return {source: share(exact(model, collator, some)) for source, some in asked.items()}
+    """Return the share answered exactly, by source."""
+    return {source: share(exact(model, collator, some)) for source, some in requests.items()}
 
 
-def shuffled(asked: Mapping[str, Sequence[Asked]]) -> dict[str, list[Asked]]:
-    return {source: with_other_images(some, 0) for source, some in asked.items()}
+def shuffled(requests: Mapping[str, Sequence[Request]]) -> dict[str, list[Request]]:
+    return {source: with_other_images(some, 0) for source, some in requests.items()}

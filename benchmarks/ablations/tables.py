@@ -1,4 +1,4 @@
-"""What the miniature ablations found, as tables: means and standard errors over seeds."""
+"""Tables of the miniature ablations: means and standard errors over seeds."""
 
 import json
 import math
@@ -37,7 +37,7 @@ class Mean:
 
     @property
     def bound(self) -> float:
-        """What chance alone stays below in 95 of 100 cases, by Student's t."""
+        """Bound that chance alone stays below in 95 of 100 cases, by Student's t."""
         degrees = self.num_seeds - 1
         t = _T_95[min(degrees, len(_T_95)) - 1]
         return math.inf if self.error is None else t * self.error
@@ -49,7 +49,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much better one setting is than another, in means over a group of sources, seed by seed."""
+    """Advantage of one setting over another, in means over a group of sources, seed by seed."""
 
     what: str
     paper: str
@@ -154,7 +154,7 @@ class Document:
             )
         return (
             "Differences within seeds, the first minus the second, and which is better; undecided: not "
-            f"told from nothing at 95% by Student's t.\n\n{_table(rows)}"
+            f"distinguished from zero at 95% by Student's t.\n\n{_table(rows)}"
         )
 
 

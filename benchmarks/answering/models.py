@@ -86,10 +86,10 @@ def questions(model: ModelAdapter, count: int) -> tuple[list[ModelInput], list[l
         chosen = torch.randint(len(words), (length,), generator=generator).tolist()
         return " ".join(words[place] for place in chosen)
 
-    asked, candidates = [], []
+    requests, candidates = [], []
     for number in range(count):
         pixels = torch.randint(0, 256, (1, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
-        asked.append(ModelInput(f"made up/{number}", text(PROMPT_TOKENS), pixels))
+        requests.append(ModelInput(f"made up/{number}", text(PROMPT_TOKENS), pixels))
         lengths = torch.randint(1, MOST_TOKENS + 1, (NUM_CANDIDATES,), generator=generator)
         candidates.append([text(int(length)) for length in lengths])
-    return asked, candidates
+    return requests, candidates

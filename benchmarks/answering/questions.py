@@ -1,4 +1,4 @@
-"""Questions of a built dataset as an evaluation asks them: prompts rendered, images decoded."""
+"""Questions of a built dataset as requests of an evaluation: prompts rendered, images decoded."""
 
 import subprocess
 import sys
@@ -36,20 +36,24 @@ def build_sample(folder: Path, scenes: int) -> Path:
 
 @dataclass
 class Recorder:
-    """Stands in for a model, and keeps what it is asked."""
+    """Stands in for a model, and keeps its requests."""
 
     image_side: int
     language_model: LanguageModel = "llama"
-    asked: list[ModelInput] = field(default_factory=list)
+    requests: list[ModelInput] = field(default_factory=list)
     decoding: Decoding | None = None
 
-    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]:
-        self.asked += asked
+    def generate(self, batch: Sequence[ModelInput], decoding: Decoding) -> list[str]:
+        self.requests += batch
         self.decoding = decoding
-        return [""] * len(asked)
+        return [""] * len(batch)
 
     def rank(
-        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self,
+        batch: Sequence[ModelInput],
+        candidates: Sequence[Sequence[str]],
+        *,
+        end_token: bool,
     ) -> list[list[float]]:
         raise AssertionError("only written answers are recorded")
 
@@ -76,13 +80,13 @@ def record_questions(
         inference.predict(range(min(count, len(records))))
         assert recorder.decoding is not None
         recorded[task.name] = (
-            [(each.record_id, each.prompt, each.pixels) for each in recorder.asked],
+            [(each.record_id, each.prompt, each.pixels) for each in recorder.requests],
             recorder.decoding.model_dump(),
         )
     torch.save(recorded, out / FILE)
-    return {name: len(asked) for name, (asked, _) in recorded.items()}
+    return {name: len(requests) for name, (requests, _) in recorded.items()}
 
 
 def recorded_questions(folder: Path, task: str) -> tuple[list[ModelInput], Decoding]:
-    asked, decoding = torch.load(folder / FILE)[task]
-    return [ModelInput(*each) for each in asked], Decoding.model_validate(decoding)
+    requests, decoding = torch.load(folder / FILE)[task]
+    return [ModelInput(*each) for each in requests], Decoding.model_validate(decoding)

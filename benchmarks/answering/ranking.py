@@ -1,6 +1,6 @@
 """Ranks the candidates of some questions in one of four ways, on the same weights.
 
-`run(source, output, kind, way, count)` tells the seconds and the scores. Only ours shares what candidates
+`run(source, output, kind, way, count)` returns the seconds and the scores. Only ours shares what candidates
 have in common.
 """
 
@@ -24,47 +24,49 @@ IGNORED = -100
 def run(source: str, output: str, kind: str, way: str, count: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     model = adapter(kind, Path(output))
-    asked, candidates = questions(model, int(count))
-    WAYS[way](model, asked[:1], [candidates[0][:4]])  # warm up
+    requests, candidates = questions(model, int(count))
+    WAYS[way](model, requests[:1], [candidates[0][:4]])  # warm up
     started = time.perf_counter(), time.process_time()
-    scores = WAYS[way](model, asked, candidates)
+    scores = WAYS[way](model, requests, candidates)
     seconds, cpu_seconds = time.perf_counter() - started[0], time.process_time() - started[1]
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "scores": scores}
 
 
 def ours(
-    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
+    model: ModelAdapter, requests: list[ModelInput], candidates: list[list[str]]
 ) -> list[list[float]]:
-    return model.rank(asked, candidates, end_token=False)
+    return model.rank(requests, candidates, end_token=False)
 
 
 @torch.no_grad()
 def one_by_one(
-    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
+    model: ModelAdapter, requests: list[ModelInput], candidates: list[list[str]]
 ) -> list[list[float]]:
     """`InstructBlipForConditionalGeneration.forward` for each candidate."""
     return [
         [_whole_model(model, each, [text])[0] for text in texts]
-        for each, texts in zip(asked, candidates, strict=True)
+        for each, texts in zip(requests, candidates, strict=True)
     ]
 
 
 @torch.no_grad()
 def batched(
-    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
+    model: ModelAdapter, requests: list[ModelInput], candidates: list[list[str]]
 ) -> list[list[float]]:
     """One forward for each question: image and prompt repeated for every candidate, targets padded."""
-    return [_whole_model(model, each, texts) for each, texts in zip(asked, candidates, strict=True)]
+    return [
+        _whole_model(model, each, texts) for each, texts in zip(requests, candidates, strict=True)
+    ]
 
 
 @torch.no_grad()
 def language_model_batched(
-    model: ModelAdapter, asked: list[ModelInput], candidates: list[list[str]]
+    model: ModelAdapter, requests: list[ModelInput], candidates: list[list[str]]
 ) -> list[list[float]]:
     """Image and queries once; queries and prompt repeated in the language model alone."""
     found = []
     language_model = model.model.hf.language_model
-    for each, texts in zip(asked, candidates, strict=True):
+    for each, texts in zip(requests, candidates, strict=True):
         ids, mask = _targets(model, texts)
         made = tokenize([each.prompt], model.tokenizers, for_qformer=True)
         prefix = read([each], made, model.model, model.tokenizers).inputs.expand(len(ids), -1, -1)

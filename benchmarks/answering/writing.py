@@ -1,7 +1,7 @@
 """Writes answers to recorded questions with nano: in batches, or one by one.
 
-`run(source, output, task, way)` tells the seconds and the texts. The way is a batch size, or
-`transformers`: `InstructBlipForConditionalGeneration.generate`, one question after the other, told to
+`run(source, output, task, way)` returns the seconds and the texts. The way is a batch size, or
+`transformers`: `InstructBlipForConditionalGeneration.generate`, one question after the other, set to
 leave its prompt out of the repetition penalty.
 """
 
@@ -24,9 +24,9 @@ from trainer.model.model import CLIP_MEAN, CLIP_STD
 def run(source: str, output: str, task: str, way: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     model = load_adapter("nano", device=torch.device("cpu"))
-    asked, decoding = recorded_questions(Path(source), task)
+    requests, decoding = recorded_questions(Path(source), task)
     size = 1 if way == "transformers" else int(way)
-    batches = [asked[start : start + size] for start in range(0, len(asked), size)]
+    batches = [requests[start : start + size] for start in range(0, len(requests), size)]
     write(model, batches[0], decoding, way)  # warm up
     started = time.perf_counter(), time.process_time()
     texts = [text for batch in batches for text in write(model, batch, decoding, way)]

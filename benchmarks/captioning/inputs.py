@@ -29,18 +29,18 @@ NUM_RARE = 8_000
 ENDS = (".",) * 8 + ("", "!", " .", "..")
 
 
-def write_inputs(folder: Path, pictures: int, many: int) -> None:
+def write_inputs(folder: Path, num_images: int, many: int) -> None:
     """Predictions of `images` images and, in a file of its own, of `many`."""
-    write_predictions(folder / IMAGES_FILE, predictions(pictures))
+    write_predictions(folder / IMAGES_FILE, predictions(num_images))
     write_predictions(folder / MANY_FILE, predictions(many))
 
 
-def predictions(pictures: int) -> Iterator[Prediction]:
+def predictions(num_images: int) -> Iterator[Prediction]:
     chance = random.Random(SEED)
     rare = ["".join(chance.choices(SYLLABLES, k=chance.randint(2, 3))) for _ in range(NUM_RARE)]
     words = [*THINGS, *rare]
     weights = [1 / rank for rank in range(1, len(words) + 1)]
-    for number in range(pictures):
+    for number in range(num_images):
         subjects = chance.choices(words, weights, k=6)
         captions = [_caption(chance, subjects) for _ in range(REFERENCES + 1)]
         yield Prediction(

@@ -21,15 +21,19 @@ class ByRule:
     image_side = 64
     facts: dict[str, Any] = {"name": "by rule", "weights_sha256": "", "dtype": "float32"}  # noqa: RUF012
 
-    def check(self, asked: Sequence[ModelInput], candidates: object, **_: object) -> int:
+    def check(self, batch: Sequence[ModelInput], candidates: object, **_: object) -> int:
         """There is always room."""
         return 0
 
-    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]:
-        return ["yes" for _ in asked]
+    def generate(self, batch: Sequence[ModelInput], decoding: Decoding) -> list[str]:
+        return ["yes" for _ in batch]
 
     def rank(
-        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self,
+        batch: Sequence[ModelInput],
+        candidates: Sequence[Sequence[str]],
+        *,
+        end_token: bool,
     ) -> list[list[float]]:
         return [[-float(len(text)) for text in row] for row in candidates]
 

@@ -110,15 +110,15 @@ def install(wheels: Path) -> Path:
 
 
 def run(part: Part, seconds: float, folder: Path, rehearse: bool) -> dict[str, Any]:
-    """Run one part; returns its status, seconds, and what it says or the end of what it printed."""
+    """Run one part; returns its status, seconds, and its report or the end of what it printed."""
     if seconds < 1:
         return {"status": "skipped", "seconds": 0.0, "why": "the time was over"}
     source, output = folder / part.name.partition(" ")[0], folder / part.name / "output"
     source.mkdir(exist_ok=True)
     output.mkdir(parents=True)
-    told = folder / part.name / "told.json"
+    report = folder / part.name / "report.json"
     environment = os.environ | ({"DS_ACCELERATOR": "cpu"} if rehearse else {})
-    command = [sys.executable, "-m", "benchmarks.harness.child", str(told), part.module]
+    command = [sys.executable, "-m", "benchmarks.harness.child", str(report), part.module]
     before = time.monotonic()
     process = subprocess.Popen(
         [*command, str(source), str(output), *part.arguments],
@@ -135,9 +135,9 @@ def run(part: Part, seconds: float, folder: Path, rehearse: bool) -> dict[str, A
         printed, _ = process.communicate(timeout=KILLED_AFTER_SECONDS)
         return {"status": "timed out", "seconds": seconds, "printed": printed[-2_000:]}
     spent = round(time.monotonic() - before, 1)
-    if process.returncode != 0 or not told.is_file():
+    if process.returncode != 0 or not report.is_file():
         return {"status": "failed", "seconds": spent, "printed": printed[-4_000:]}
-    return {"status": "ok", "seconds": spent, "says": json.loads(told.read_text())["says"]}
+    return {"status": "ok", "seconds": spent, "says": json.loads(report.read_text())["report"]}
 
 
 def write(out: Path, found: Mapping[str, Any], *, rehearsed: bool) -> None:
@@ -151,8 +151,8 @@ def line(name: str, found: Mapping[str, Any]) -> str:
     first = f"{name:20} {found['status']:9} {found['seconds']:6.1f} s"
     if found["status"] in ("failed", "timed out"):
         return f"{first}\n{found['printed']}"
-    says = found.get("says", {})
-    shown = {key: value for key, value in says.items() if not isinstance(value, dict)}
+    reported = found.get("says", {})
+    shown = {key: value for key, value in reported.items() if not isinstance(value, dict)}
     return " ".join([first, *(f"{key}={_short(value)}" for key, value in shown.items())])
 
 
@@ -160,12 +160,12 @@ def table(found: Mapping[str, Any]) -> Sequence[str]:
     """Steps of every model and shape: samples/s, share of the measured ceiling, waiting, memory."""
     lines = [f"\n{'step':34} {'samples/s':>10} {'MFU':>6} {'waiting':>8} {'GPU GB':>7}"]
     for name, each in found.items():
-        says = each.get("says", {})
-        for shape, step in says.get("shapes", {}).items():
+        reported = each.get("says", {})
+        for shape, step in reported.get("shapes", {}).items():
             if step is None:
                 lines.append(f"{name + ', ' + shape:34} {'out of memory':>10}")
                 continue
-            share = step["flops_per_s"] / says["ceiling"]
+            share = step["flops_per_s"] / reported["ceiling"]
             memory = (step["peak_gpu_bytes"] or 0) / 1e9
             lines.append(
                 f"{name + ', ' + shape:34} {step['samples_per_s']:10.1f} {share:6.1%} "

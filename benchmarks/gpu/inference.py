@@ -26,17 +26,17 @@ def run(source: str, output: str, device_name: str) -> dict[str, Any]:
     for kind in KINDS:
         exact = adapter(kind, Path(output))
         rounded = adapter(kind, Path(output), torch.device(device_name), torch.bfloat16)
-        asked, candidates = questions(exact, NUM_QUESTIONS)
+        requests, candidates = questions(exact, NUM_QUESTIONS)
         decoding = Decoding(beams=1, max_new_tokens=8)
-        texts = [model.generate(asked, decoding) for model in (exact, rounded)]
+        texts = [model.generate(requests, decoding) for model in (exact, rounded)]
         scores = [
-            torch.tensor(model.rank(asked, candidates, end_token=True))
+            torch.tensor(model.rank(requests, candidates, end_token=True))
             for model in (exact, rounded)
         ]
         difference = float((scores[0] - scores[1]).abs().max() / scores[0].std())
         worst = max(worst, difference)
         found[kind] = {
-            "same_texts": sum(a == b for a, b in zip(*texts, strict=True)) / len(asked),
+            "same_texts": sum(a == b for a, b in zip(*texts, strict=True)) / len(requests),
             "same_first": float((scores[0].argmax(1) == scores[1].argmax(1)).float().mean()),
             "largest_difference": difference,
         }

@@ -1,4 +1,4 @@
-"""What the scripts share: cases in fresh processes, seconds and memory, results as tables, large made-up inputs.
+"""Code that the scripts share: cases in fresh processes, seconds and memory, results as tables, large made-up inputs.
 
 Imports no script and no contestant.
 """

@@ -1,7 +1,7 @@
-"""Runs one case of a benchmark, alone in a fresh process, and tells what its work cost.
+"""Runs one case of a benchmark, alone in a fresh process, and writes what its work cost.
 
-`python -m benchmarks.harness.child TOLD MODULE ARGUMENT...` imports MODULE, calls its `run(*ARGUMENTS)` and writes
-two clocks to the file TOLD: one after the imports, one after the work.
+`python -m benchmarks.harness.child REPORT MODULE ARGUMENT...` imports MODULE, calls its `run(*ARGUMENTS)` and writes
+two clocks to the file REPORT: one after the imports, one after the work.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from benchmarks.harness.memory import memory
 
 
 def clock() -> dict[str, float]:
-    """Seconds, CPU seconds of this process and its finished children, and private bytes now."""
+    """Return seconds, CPU seconds of this process and its finished children, and private bytes now."""
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "wall_seconds": time.perf_counter(),
@@ -25,14 +25,14 @@ def clock() -> dict[str, float]:
 
 
 def main() -> None:
-    told, module, *arguments = sys.argv[1:]
+    report, module, *arguments = sys.argv[1:]
     case = importlib.import_module(module)
     if "pyarrow" in sys.modules:
         importlib.import_module("pandas")  # pyarrow would, for its first list: an import as well
     ready = clock()
-    says = case.run(*arguments)
+    reported = case.run(*arguments)
     done = clock()
-    Path(told).write_text(json.dumps({"ready": ready, "done": done, "says": says}))
+    Path(report).write_text(json.dumps({"ready": ready, "done": done, "report": reported}))
 
 
 if __name__ == "__main__":

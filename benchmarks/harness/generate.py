@@ -74,8 +74,8 @@ def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None
     }
     questions = folder / f"v2_OpenEnded_mscoco_{split}_questions.json"
     annotations = folder / f"v2_mscoco_{split}_annotations.json"
-    with questions.open("w") as asked, annotations.open("w") as answered:
-        asked.write(f'{json.dumps(header)[:-1]}, "questions": [')
+    with questions.open("w") as questions_file, annotations.open("w") as answered:
+        questions_file.write(f'{json.dumps(header)[:-1]}, "questions": [')
         answered.write(f'{json.dumps(header)[:-1]}, "annotations": [')
         for number in range(num_questions):
             image_id = number // 5 + 1
@@ -88,7 +88,7 @@ def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None
             ]
             comma = ", " if number else ""
             row = {"image_id": image_id, "question": text, "question_id": question_id}
-            asked.write(comma + json.dumps(row))
+            questions_file.write(comma + json.dumps(row))
             row = {
                 "question_type": text.split()[0].lower(),
                 "multiple_choice_answer": answers[0]["answer"],
@@ -98,7 +98,7 @@ def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None
                 "question_id": question_id,
             }
             answered.write(comma + json.dumps(row))
-        asked.write("]}")
+        questions_file.write("]}")
         answered.write("]}")
 
 

@@ -63,7 +63,7 @@ FILES: Mapping[str, tuple[Inflated, ...]] = {
     r"hateful_memes/.*\.jsonl": (Inflated(("id",)),),
     r"ivqa/.*\.csv": (Inflated(("video_id",)),),
 }
-"""What is not named here, such as lists of splits and of videos, is copied or made by `_ids_of_splits`."""
+"""Files that are not named here, such as lists of splits and of videos, is copied or made by `_ids_of_splits`."""
 
 
 def inflate(sample: Path, folder: str, out: Path, copies: Callable[[str], int]) -> None:

@@ -1,7 +1,7 @@
 """Measures the cases of a benchmark: each run in a fresh process, the cases in turn.
 
-Counted are wall and CPU seconds, and peak memory, of the whole process tree. Looking at a process's
-memory slows it down, so that every case has one run more, for its memory alone.
+Counted are wall and CPU seconds, and peak memory, of the whole process tree. Reading a process's
+memory slows it down, so that each case has one more run, for its memory alone.
 """
 
 import json
@@ -38,9 +38,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run cost; `work_` figures leave out the start of Python, imports, and its end.
+    """Cost of one run; `work_` figures leave out the start and end of Python and its imports.
 
-    `load` is the machine's before the run, `says` what the case tells of its work.
+    `load` is the load of the machine before the run, `reported` what the case returned (`says` in results files).
     """
 
     wall_seconds: float
@@ -48,12 +48,12 @@ class Cost:
     work_wall_seconds: float
     work_cpu_seconds: float
     load: float
-    says: Mapping[str, Any]
+    reported: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a case cost: its runs, and its peak memory in a run of its own.
+    """Costs of a case: its runs, and its peak memory in a run of its own.
 
     A page that several processes share is resident in each. `ready_private_bytes` are the private
     ones after the imports.
@@ -69,7 +69,7 @@ class Measured:
         return median(map(value, self.costs))
 
     def least(self, value: Callable[[Cost], float]) -> float:
-        """Of the run that was disturbed least: what else a machine does only adds to a cost."""
+        """Return the least value over the runs: other work of the machine only adds to a cost."""
         return min(map(value, self.costs))
 
 
@@ -80,10 +80,10 @@ def measure(
     repetitions: int,
     check: Callable[[Case, Path], None] | None = None,
 ) -> dict[str, Measured]:
-    """Run every case `repetitions` times, in turn and each time from another one on.
+    """Run every case `repetitions` times, in turn, starting with another one each time.
 
     A case reads from `source` and writes to a new folder in `scratch`, which is removed after the run.
-    The output of the run for memory goes to `check` before.
+    The output of the run for memory is checked by `check` before.
     """
     output = scratch / "output"
     costs: dict[str, list[Cost]] = {case.name: [] for case in cases}
@@ -102,11 +102,11 @@ def measure(
     measured = {}
     for case in cases:
         output.mkdir()
-        peak, heard = _run(case, source, output, _watch_memory)
+        peak, reported = _run(case, source, output, _watch_memory)
         if check is not None:
             check(case, output)
         shutil.rmtree(output)
-        ready = int(heard["ready"]["private_bytes"])
+        ready = int(reported["ready"]["private_bytes"])
         measured[case.name] = Measured(
             case, costs[case.name], peak.resident, max(peak.private, ready), ready
         )
@@ -114,48 +114,48 @@ def measure(
 
 
 def measure_once(case: Case, source: Path, scratch: Path) -> Measured:
-    """One run of a case so long that looking at its memory now and then costs it nothing."""
+    """Run a case once, one so long that reading its memory four times a second costs nothing."""
     output = scratch / "output"
     output.mkdir()
     os.sync()
     load = _load_when_quiet()
-    peak, heard = _run(case, source, output, partial(_watch_memory, seconds=0.25))
+    peak, reported = _run(case, source, output, partial(_watch_memory, seconds=0.25))
     shutil.rmtree(output)
-    ready, done = heard["ready"], heard["done"]
+    ready, done = reported["ready"], reported["done"]
     wall = done["wall_seconds"] - ready["wall_seconds"]
     spent = done["cpu_seconds"] - ready["cpu_seconds"]
-    cost = Cost(wall, done["cpu_seconds"], wall, spent, load, heard["says"])
+    cost = Cost(wall, done["cpu_seconds"], wall, spent, load, reported["report"])
     private = int(ready["private_bytes"])
     print(f"{case.name}: {wall:.1f} s, {spent:.1f} CPU s, load {load:.1f}", file=sys.stderr)
     return Measured(case, [cost], peak.resident, max(peak.private, private), private)
 
 
 def _timed_run(case: Case, source: Path, output: Path) -> Cost:
-    """One run; what earlier ones have written is on the disk before it starts."""
+    """Run a case once, after the output of earlier runs is synced to the disk."""
     os.sync()
     load = _load_when_quiet()
     start = time.perf_counter()
-    (seconds, spent), heard = _run(case, source, output, _wait)
-    ready, done = heard["ready"], heard["done"]
+    (seconds, spent), reported = _run(case, source, output, _wait)
+    ready, done = reported["ready"], reported["done"]
     return Cost(
         wall_seconds=seconds - start,
         cpu_seconds=spent,
         work_wall_seconds=done["wall_seconds"] - ready["wall_seconds"],
         work_cpu_seconds=done["cpu_seconds"] - ready["cpu_seconds"],
         load=load,
-        says=heard["says"],
+        reported=reported["report"],
     )
 
 
 def _run(
     case: Case, source: Path, output: Path, follow: Callable[["subprocess.Popen[bytes]"], T]
 ) -> tuple[T, Mapping[str, Any]]:
-    """What `follow` finds of the case's process, and what the case told in the end."""
+    """Return what `follow` returns for the case's process, and the report that the case wrote."""
     with tempfile.TemporaryDirectory() as folder, open(f"{folder}/printed", "w+b") as printed:
-        told = Path(folder, "told.json")
+        report = Path(folder, "report.json")
         arguments = (f"benchmarks.{case.module}", str(source), str(output), *case.arguments)
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.harness.child", str(told), *arguments],
+            [sys.executable, "-m", "benchmarks.harness.child", str(report), *arguments],
             stdout=printed,
             stderr=printed,
         )
@@ -163,11 +163,11 @@ def _run(
         if process.returncode:
             printed.seek(0)
             raise SystemExit(f"{case.name} failed:\n{printed.read().decode(errors='replace')}")
-        return found, json.loads(told.read_text())
+        return found, json.loads(report.read_text())
 
 
 def _load_when_quiet() -> float:
-    """The machine's load, once it is low enough or we have waited long enough."""
+    """Return the machine's load, once it is below `BUSY_LOAD` or `PATIENCE_SECONDS` have passed."""
     until = time.monotonic() + PATIENCE_SECONDS
     while os.getloadavg()[0] > BUSY_LOAD and time.monotonic() < until:
         time.sleep(5)
@@ -175,7 +175,7 @@ def _load_when_quiet() -> float:
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
-    """When a process tree ended, and the CPU seconds that it took."""
+    """Return the time at which a process tree ended, and its CPU seconds."""
     _, status, usage = os.wait4(process.pid, 0)
     ended = time.perf_counter()
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -183,7 +183,7 @@ def _wait(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
 
 
 def _watch_memory(process: "subprocess.Popen[bytes]", seconds: float = SAMPLE_SECONDS) -> Memory:
-    """The peak memory of a process tree, each kind at its own time, looked at every `seconds`."""
+    """Return the peak memory of a process tree, read every `seconds`; each kind has its own peak."""
     resident = private = 0
     while process.poll() is None:
         used = tree_memory(process.pid)

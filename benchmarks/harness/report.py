@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.harness.measure import BUSY_LOAD, Cost, Measured
 
@@ -17,7 +18,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 @dataclass(frozen=True)
 class Goal:
-    """A value that we want at least, or at most, to be `bound`; without bound, one worth knowing."""
+    """A value with the bound that it should reach, from below or above; without a bound, one worth knowing."""
 
     what: str
     value: float
@@ -66,7 +67,7 @@ RESOURCES = (
 
 @dataclass(frozen=True)
 class Results:
-    """All that a benchmark found. `cases` says in words what each contestant does."""
+    """All that a benchmark found. `cases` describes each contestant."""
 
     title: str
     question: str
@@ -91,7 +92,7 @@ class Results:
         )
 
     def write(self, path: Path, versions_of: Sequence[str]) -> None:
-        """The JSON at `path`, and the Markdown beside it."""
+        """Write the JSON at `path`, and the Markdown beside it."""
         machine, versions = _machine(), _versions(versions_of)
         today = time.strftime("%Y-%m-%d")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ class Results:
             "versions": versions,
             "input": self.input,
             "goals": [{**asdict(goal), "met": goal.met} for goal in self.goals],
-            "cases": {name: asdict(measured) for name, measured in self.measured.items()},
+            "cases": {name: _published(measured) for name, measured in self.measured.items()},
         }
         path.write_text(json.dumps(document, indent=1) + "\n")
         facts = ", ".join(f"{name} {value}" for name, value in (machine | versions).items())
@@ -131,6 +132,14 @@ class Results:
             f"{median(loads):.1f} in the middle and {max(loads):.1f} at most; {busy} of {len(loads)} "
             f"runs began above {BUSY_LOAD}."
         )
+
+
+def _published(measured: Measured) -> dict[str, Any]:
+    """Return a case as results files have it, where a run's report is called `says`."""
+    case = asdict(measured)
+    for cost in case["costs"]:
+        cost["says"] = cost.pop("reported")
+    return case
 
 
 def _number(value: float) -> str:

@@ -27,7 +27,7 @@ from pipelines.build.fingerprint import identify
 
 
 def straight_build(options: BuildOptions, files: Files, staging: Staging) -> dict[str, Any]:
-    """Build the dataset that `options` describe; tells of it, and how long each stage took."""
+    """Build the dataset that `options` describe; returns facts about it, and the seconds of each stage."""
     watch = Stopwatch()
     chosen, missing = choose_splits(options, files)
     indexes = index_files(options, files, chosen)
@@ -57,7 +57,7 @@ def straight_build(options: BuildOptions, files: Files, staging: Staging) -> dic
     os.rename(staging.output, options.out)
     shutil.rmtree(staging.root)
     watch.lap("finish")
-    return told(manifest) | {"stages": watch.laps}
+    return facts(manifest) | {"stages": watch.laps}
 
 
 class Stopwatch:
@@ -151,7 +151,7 @@ class _Kept(BytesIO):
         super().__exit__(*error)
 
 
-def told(manifest: Manifest) -> dict[str, Any]:
-    """What a case tells of the dataset that it built."""
+def facts(manifest: Manifest) -> dict[str, Any]:
+    """Return the facts that a case reports about the dataset that it built."""
     splits = [split for by_name in manifest.splits.values() for split in by_name.values()]
     return {"rows": sum(s.written for s in splits), "content_hash": manifest.content_hash}

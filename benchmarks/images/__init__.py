@@ -1,1 +1,1 @@
-"""Who writes images into Parquet."""
+"""Contestants that write images into Parquet."""

@@ -1,4 +1,4 @@
-"""What all image builds are asked for, and which images the others write."""
+"""Options of all image builds, and the images that the other contestants write."""
 
 from pathlib import Path
 

@@ -9,15 +9,15 @@ from benchmarks.launches.launch import events, finished, kill, started, wait_for
 from trainer.run import checkpoint
 
 NUM_LOGGED = 6
-"""Times that a run says how fast it is; the first one, when caches are empty, is left out."""
+"""Log lines with the speed of a run; the first one, when caches are empty, is left out."""
 
 
 def run(source: str, output: str, processes: str, steps: str) -> dict[str, Any]:
     """`source` has `run.yaml`; the run makes `steps` steps."""
     config = Path(output, "run.yaml")
     config.write_text(Path(source, "run.yaml").read_text())
-    told = rates(config, Path(output, "rates"), int(processes), int(steps))
-    return told | starts(config, Path(output, "starts"), int(processes))
+    found = rates(config, Path(output, "rates"), int(processes), int(steps))
+    return found | starts(config, Path(output, "starts"), int(processes))
 
 
 def rates(config: Path, output: Path, processes: int, steps: int) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Who reads a large JSON document."""
+"""Contestants that read a large JSON document."""

@@ -1,1 +1,1 @@
-"""Who builds a large split."""
+"""Contestants that build a large split."""

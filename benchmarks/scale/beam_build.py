@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.harness.straight import told
+from benchmarks.harness.straight import facts
 from datagen.build.options import make_options
 from pipelines.build.beam_options import beam_options
 from pipelines.build.run import build
@@ -23,4 +23,4 @@ def run(source: str, output: str, rows: str, workers: str, max_memory: str) -> d
     beam = []
     if workers != "1":
         beam = ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
-    return told(build(options, beam_options(beam, []), Console(file=StringIO())))
+    return facts(build(options, beam_options(beam, []), Console(file=StringIO())))

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.harness.straight import told
+from benchmarks.harness.straight import facts
 from datagen.build.options import make_options
 from pipelines.build.beam_options import beam_options
 from pipelines.build.run import build
@@ -19,4 +19,4 @@ def run(source: str, output: str, source_id: str) -> dict[str, Any]:
     shards = [s for by in manifest.splits.values() for split in by.values() for s in split.shards]
     lost = [dict(split.rejected) for by in manifest.splits.values() for split in by.values()]
     assert not any(lost), lost
-    return told(manifest) | {"bytes": sum(shard.num_bytes for shard in shards)}
+    return facts(manifest) | {"bytes": sum(shard.num_bytes for shard in shards)}

@@ -1,1 +1,1 @@
-"""Who makes an optimizer step, and what it is made on."""
+"""Contestants that make an optimizer step, and its models and batches."""

@@ -1,4 +1,4 @@
-"""Times the steps of a loop by the batches that it asks for."""
+"""Times the steps of a loop by the batches that it takes."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 class Clock(Iterator[Item]):
     """Hands items on; item number `first` starts the clock, `first + steps` stops it.
 
-    `seconds` are those of `steps` whole steps of whoever asks, `cpu_seconds` what this process spent in
+    `seconds` are those of `steps` whole steps of the loop, `cpu_seconds` what this process spent in
     them, and `waited` the part in which the next item was not there yet. A GPU has ended its work when
     the clock starts and when it stops.
     """

@@ -1,6 +1,6 @@
 """A plain loop over Hugging Face's model, as its documentation shows: forward with labels, backward, AdamW.
 
-It is spared what ours does besides: its images are normalised before the clock starts, it never asks
+It is spared what ours does besides: its images are normalised before the clock starts, it never reads
 for the loss, and in bf16 its optimizer keeps neither fp32 weights nor fp32 moments.
 """
 
@@ -61,7 +61,7 @@ def run(source: str, output: str, frozen: str, *arguments: str) -> dict[str, Any
 
 
 def model_inputs(batch: Batch, device: str) -> dict[str, Tensor]:
-    """What Hugging Face's processor would have made of the same samples."""
+    """Return the batch that Hugging Face's processor would make of the same samples."""
     assert batch.pixels is not None
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     inputs = {

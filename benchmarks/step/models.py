@@ -116,7 +116,7 @@ NAMES = ("nano", *STAND_INS, *PAPER_SIZES)
 
 
 def has_nano() -> bool:
-    """Whether the miniature model's files are in the package."""
+    """Return True if the miniature model's files are in the package."""
     try:
         return (nano_files(None) / "config.json").is_file()
     except ModelError:

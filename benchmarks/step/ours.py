@@ -64,7 +64,7 @@ def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> 
 
 
 def with_features(model: Model, batch: Batch, device: torch.device) -> Batch:
-    """What the loader hands on where the feature cache has every image."""
+    """Return the batch as the loader makes it where the feature cache has every image."""
     assert batch.pixels is not None
     features = model.encode_pixels(batch.pixels.to(device)).half().cpu()
     cached = replace(batch, pixels=None, features=features)
@@ -112,7 +112,7 @@ def run_config(setting: Setting, shape: Shape, folder: Path) -> RunConfig:
 def train_on(
     clock: Clock[Step], model: Model, engine: Engine, config: RunConfig, world: World
 ) -> None:
-    """The last step, in which the clock has stopped already, ends with what a run's end brings."""
+    """Train on the batches of `clock`. The clock stops before the last step, after which the run saves its checkpoint."""
     absent: Any = None  # no dataset: batches come from the clock
     setup = Setup(
         model, engine, stream=absent, collator=absent, data=absent, cache=None, fingerprint={}
@@ -125,6 +125,7 @@ def train_on(
         validation=None,
         scored=None,
         metrics=None,
+        skipped=(),
         meter=Meter(1.0),
         folder=Path(config.output),
         stop=StopSignal(),

@@ -1,4 +1,4 @@
-"""What a contestant tells of its steps, and the proof that all make the same ones."""
+"""Report of a contestant's steps, and the check that all contestants make the same ones."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ Timed = Callable[[Shape, list[float]], tuple[Clock[Any], Sequence[Batch]]]
 
 
 def steps_of(setting: Setting, model: Model, source: Path, timed: Timed) -> dict[str, Any]:
-    """Time every shape. The first losses must be those of whoever ran before.
+    """Time every shape. The first losses must be those of the contestant that ran before.
 
     Shapes come from small to large: where memory ends, the larger ones are not tried.
     """
@@ -59,7 +59,7 @@ def steps_of(setting: Setting, model: Model, source: Path, timed: Timed) -> dict
 
 
 def check_losses(file: Path, losses: Sequence[float], tolerance: float) -> None:
-    """Whether the losses are those in `file`; whoever comes first writes it.
+    """Return True if the losses are those in `file`; the first contestant writes it.
 
     Raises:
         SystemExit: they are not: the contestants do not do the same work.

@@ -18,7 +18,7 @@ LONG = 400
 
 
 class MadeUp:
-    """What a stream is to the loader: sample k is a function of k. Images are `side` x `side`."""
+    """A stream as the loader needs it: sample k is a function of k. Images are `side` x `side`."""
 
     def __init__(self, side: int) -> None:
         self.side = side
@@ -33,7 +33,7 @@ class MadeUp:
     def _sample(self, k: int) -> Sample:
         letters = random.Random(k)
         instruction, target = (_text(letters) for _ in range(2))
-        picture = decode(self._jpegs[k % NUM_IMAGES])
+        image = decode(self._jpegs[k % NUM_IMAGES])
         return Sample(
             place=Place(k, "made_up", k, 0, k, 0, 0),
             record_id=f"made_up/train/{k}",
@@ -41,7 +41,7 @@ class MadeUp:
             template_id="made_up.1",
             instruction=instruction,
             target=target,
-            images=prepare([picture], self.side),
+            images=prepare([image], self.side),
         )
 
 

@@ -1,4 +1,4 @@
-"""What every contestant is told: model, device, batches, and how long to go on."""
+"""Settings of every contestant: model, device, batches, and number of steps."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -89,7 +89,7 @@ class Setting:
         return cls(model, device, int(steps), int(threads), attention, parsed)
 
     def prepare(self) -> tuple[InstructBlipConfig, Model]:
-        """The model, the same in every process, after torch has been told its threads."""
+        """Return the model, the same in every process; sets the number of torch's threads."""
         torch.set_num_threads(self.threads)
         config = step_config(self.model)
         options = model_options(self.frozen_dtype, self.attention)

@@ -1,4 +1,4 @@
-"""Tokenizers of bytes: any text can be told with them, and its length in tokens is known."""
+"""Tokenizers of bytes: they encode any text, and its length in tokens is known."""
 
 from dataclasses import dataclass
 from pathlib import Path

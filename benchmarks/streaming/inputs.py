@@ -1,4 +1,4 @@
-"""What the contestants read: two built datasets and two tokenizers, all made up, fixed seed."""
+"""Inputs of the contestants: two built datasets and two tokenizers, all made up, fixed seed."""
 
 import io
 import json

@@ -1,1 +1,1 @@
-"""Who builds the text-only split."""
+"""Contestants that build the text-only split."""

@@ -1,4 +1,4 @@
-"""What all text builds are asked for."""
+"""Options of all text builds."""
 
 from datagen.build.options import BuildOptions, make_options
 

@@ -45,7 +45,7 @@ def joined(question: Mapping[str, Any], annotation: Mapping[str, Any]) -> Joined
 
 
 class _NoMedia:
-    """A `MediaFinder` that VQAv2 never asks."""
+    """A `MediaFinder` that VQAv2 never uses."""
 
     def first_existing(self, *paths: str) -> str:
         raise AssertionError(paths)
@@ -90,8 +90,10 @@ def _answers(example: Example) -> Sequence[dict[str, Any]]:
 
 def write_joined(raw: Path) -> None:
     """Join VQAv2's two files, row by row as they stand, into JSON lines."""
-    asked = msgspec.json.decode((raw / CARD.folder / QUESTIONS).read_bytes())
+    questions = msgspec.json.decode((raw / CARD.folder / QUESTIONS).read_bytes())
     answered = msgspec.json.decode((raw / CARD.folder / ANNOTATIONS).read_bytes())
     with (raw / JOINED).open("wb") as file:
-        for question, annotation in zip(asked["questions"], answered["annotations"], strict=True):
+        for question, annotation in zip(
+            questions["questions"], answered["annotations"], strict=True
+        ):
             file.write(msgspec.json.encode(annotation | question) + b"\n")

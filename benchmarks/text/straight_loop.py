@@ -9,6 +9,6 @@ from datagen.files import LocalFiles
 
 
 def run(source: str, output: str, blocks: str) -> dict[str, Any]:
-    """`blocks` says where staged blocks go: `disk` or `memory`."""
+    """Build with a plain loop; `blocks` is where staged blocks go, `disk` or `memory`."""
     files = MemoryFiles() if blocks == "memory" else LocalFiles()
     return straight_build(text_options(source, output), files, Staging(f"{output}/staging"))

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from benchmarks.ablations.guess import kind
-from benchmarks.ablations.questions import exact, majority, read_asked, share, with_other_images
+from benchmarks.ablations.questions import exact, majority, read_requests, share, with_other_images
 from benchmarks.ablations.runs import train, trained_model
 from datagen.build.options import make_options
 from datagen.dataset import open_dataset
@@ -25,12 +25,12 @@ def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_image(tmp
     run = tmp_path / "run"
     train(run, [f"data.dataset={out}", "validation=null", f"data.cache_dir={tmp_path / 'cache'}"])
     model, collator = trained_model(run)
-    asked = defaultdict(list)
+    requests = defaultdict(list)
     for source in ("vqav2", "gqa"):  # held in, and held out
-        for each in read_asked(open_dataset(str(out)), source, "val", 250, 48):
-            asked[kind(each.question)].append(each)
+        for each in read_requests(open_dataset(str(out)), source, "val", 250, 48):
+            requests[kind(each.question)].append(each)
     for name in KINDS:
-        questions = asked[name]
+        questions = requests[name]
         assert len(questions) > 40, name
         answered = share(exact(model, collator, questions))
         blind = share(exact(model, collator, with_other_images(questions, 0)))

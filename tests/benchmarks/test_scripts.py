@@ -15,6 +15,10 @@ TOY = {
     "build_all": ("--share", "0.00001", "--sources", "okvqa,web_capfilt,llava_detail"),
     "build_scale": ("--rows", "200"),
     "captions": ("--rows", "40", "--repetitions", "1"),
+    "train_step": (
+        *("--model", "nano", "--lengths", "32+16", "--samples", "1", "--steps", "2"),
+        *("--repetitions", "1", "--contestants", "ours"),
+    ),
 }
 
 

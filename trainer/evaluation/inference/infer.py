@@ -35,10 +35,10 @@ class InferenceModel(Protocol):
     @property
     def image_side(self) -> int: ...
 
-    def generate(self, asked: Sequence[ModelInput], decoding: Decoding) -> list[str]: ...
+    def generate(self, batch: Sequence[ModelInput], decoding: Decoding) -> list[str]: ...
 
     def rank(
-        self, asked: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
+        self, batch: Sequence[ModelInput], candidates: Sequence[Sequence[str]], *, end_token: bool
     ) -> list[list[float]]: ...
 
 
@@ -114,20 +114,20 @@ class Inference:
             for image in record.images or ()
         ]
         try:
-            pictures, _ = self.images.read(record, embedded)
+            images, _ = self.images.read(record, embedded)
         except UnreadableError as error:
             return _Ready(request, None, str(error))
         except DataError as error:
             return _Ready(request, None, f"{error} (--image-root NAME=DIR)")
         return _Ready(
-            request, prepare(pictures, self.adapter.image_side, how=self.task.rules.image), None
+            request, prepare(images, self.adapter.image_side, how=self.task.rules.image), None
         )
 
     def _predict_batch(self, ready: Sequence[_Ready]) -> Iterator[Prediction]:
-        asked = []
+        readable = []
         for each in ready:
             if each.pixels is not None:
-                asked.append(each)
+                readable.append(each)
             elif self.skip_unreadable:
                 yield replace(
                     each.request.prediction, skipped=f"image not readable: {each.unreadable}"
@@ -137,8 +137,8 @@ class Inference:
                     f"task {self.task.name}, record {each.request.prediction.record_id}: its image cannot be "
                     f"read: {each.unreadable}. Repair it, or leave such records out with --skip-unreadable"
                 )
-        if asked:
-            yield from self._respond(asked)
+        if readable:
+            yield from self._respond(readable)
 
     def _respond(self, ready: Sequence[_Ready]) -> list[Prediction]:
         try:
@@ -165,7 +165,7 @@ class Inference:
             ) from error
 
     def _infer(self, ready: Sequence[_Ready]) -> list[Prediction]:
-        asked = [
+        batch = [
             ModelInput(
                 each.request.prediction.record_id,
                 each.request.prediction.prompt,
@@ -176,14 +176,14 @@ class Inference:
         ]
         rules = self.task.rules
         if rules.decoding is not None:
-            texts = self.adapter.generate(asked, rules.decoding)
+            texts = self.adapter.generate(batch, rules.decoding)
             return [
                 replace(each.request.prediction, output=text)
                 for each, text in zip(ready, texts, strict=True)
             ]
         candidates = [each.request.candidates or () for each in ready]
         ends = rules.ends(self.adapter.language_model)
-        scores = self.adapter.rank(asked, candidates, end_token=ends)
+        scores = self.adapter.rank(batch, candidates, end_token=ends)
         return [ranked(each.request, row) for each, row in zip(ready, scores, strict=True)]
 
 
