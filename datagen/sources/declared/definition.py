@@ -118,7 +118,7 @@ class MediaPaths(_Strict):
 
 
 class Images(MediaPaths):
-    """Where images lie and how rows name them; for paths see `MediaPaths`.
+    """Where images lie and how rows name them; for paths see `MediaPaths`, and `docs/reference/own_images.md`.
 
     `marker` is the text that stands for an image in a prompt; it is taken out, and its number must be
     that of the images if `count_markers`. `missing_column` says what becomes of a row without an image,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import yaml
 from PIL import Image
 
 from datagen.errors import RowRejectedError
@@ -571,3 +572,14 @@ def test_the_images_of_own_data_are_found_and_refused_as_expected(
         assert not lacking or reason in ("no_image",), (place, message)
     seen = {place for place, _ in own.rows(data)}
     assert not [place for place in expected if place in seen]
+
+
+def test_the_page_about_images_names_every_key() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "own_images.md").read_text()
+    block = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    definition = Definition.model_validate(
+        {"name": "x", "task": "vqa", "files": "rows.csv", "images": block["images"]}
+    )
+    named = set(definition.images.model_fields_set)
+    assert set(type(definition.images).model_fields) - named == {"marker", "count_markers"}
+    assert set(type(definition.videos).model_fields) <= named
