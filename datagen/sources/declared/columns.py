@@ -184,9 +184,9 @@ def _path(parts: list[str]) -> Find:
                 value = _flattened(value)
                 spread = True
             elif spread:
-                found = [each.get(part) for each in value if isinstance(each, Mapping)]
+                found = [each.get(part) for each in value if isinstance(each, dict)]
                 value = [each for each in found if each is not None]
-            elif isinstance(value, Mapping):
+            elif isinstance(value, dict):
                 value = value.get(part)
             else:
                 return None

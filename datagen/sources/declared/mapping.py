@@ -1,16 +1,19 @@
 """From a row of a user's file to examples-to-be, by a definition."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
-from datagen.errors import Reason, RowRejectedError
+from datagen.errors import RawDataError, Reason, RowRejectedError
 from datagen.files import Files
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.sources.declared.answers import texts_of
 from datagen.sources.declared.clips import clip_of
 from datagen.sources.declared.columns import Column, decode_json, unknown_column
-from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.definition import Definition, Join
 from datagen.sources.declared.fields import FieldReader, joined_text, one, several
+from datagen.sources.declared.join import join_name
 from datagen.sources.declared.markers import Markers
 from datagen.sources.declared.parts import Parts, parts_by
 from datagen.sources.declared.raw_images import RawImages
@@ -24,6 +27,7 @@ Report: TypeAlias = Callable[[Problem], None]
 Outcome: TypeAlias = Mapped | Rejected | Filtered
 
 NO_IMAGE = "no image"
+NUM_ROWS_CHECKED = 1000
 _TURN_TASKS = ("conversation", "prompt")
 
 
@@ -87,23 +91,46 @@ class RowMapping:
         except RowRejectedError as error:
             yield self._rejected(value, error)
 
+    def checked(self, rows: Iterator[RawRow], split: str | None) -> Iterator[RawRow]:
+        """Yield the rows of one file, after a look at the first for the columns of the definition.
+
+        Raises:
+            RawDataError: none of the first rows has one of them.
+        """
+        first = list(islice(rows, NUM_ROWS_CHECKED))
+        values = [row.value for row in first if not isinstance(row.value, Rejected)]
+        errors = self.missing_columns(values, hidden=split in self._hidden)
+        if errors:
+            raise RawDataError(f"{first[0].place.file}: {'; '.join(errors)}")
+        yield from first
+        yield from rows
+
     def missing_columns(self, rows: Iterable[Value], *, hidden: bool = False) -> list[str]:
         """Return an error for each column that none of `rows` has, the first rows of a file.
 
-        Columns that rows may lack are no errors, nor are answers where they are `hidden`.
+        Columns that rows may lack are no errors, nor are those of joined rows, nor answers where they
+        are `hidden`.
         """
-        rows = [self._decoded(row) for row in rows]
-        if not rows or self._parts is not None or self._joins is not None:
-            return []
+        rows = [part for row in rows for part in self._parts_or_none(row)]
+        joins = self.definition.join
+        joined = tuple(map(join_name, [joins] if isinstance(joins, Join) else joins))
         errors = []
-        for name, expressions in given_columns(self.definition).items():
+        for name, expressions in given_columns(self.definition).items() if rows else ():
             if name in MAY_BE_ABSENT or (hidden and name in ANSWER_COLUMNS):
                 continue
+            if any(re.match(rf"{re.escape(j)}(\W|$)", e) for j in joined for e in expressions):
+                continue
             columns = [Column(each) for each in expressions]
-            absent = [each for each in columns if not any(each.is_in(row) for row in rows)]
-            if len(absent) == len(columns):
-                errors += [f"columns.{name}: {unknown_column(absent[0].expression, rows)}"]
+            if not any(column.is_in(row) for column in columns for row in rows):
+                errors += [f"columns.{name}: {unknown_column(columns[0].expression, rows)}"]
         return errors
+
+    def _parts_or_none(self, row: Value) -> list[Value]:
+        try:
+            row = self._decoded(row)
+            return [row] if self._parts is None else [part for _, part in self._parts(row)]
+        except RowRejectedError:
+            return []
 
     def _examples(self, value: Value, file_split: str | None) -> Iterator[Outcome]:
         if self._json:

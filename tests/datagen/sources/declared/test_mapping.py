@@ -2,11 +2,12 @@ from typing import Any
 
 import pytest
 
+from datagen.errors import RawDataError, Reason
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.schema.answers import Answer
 from datagen.schema.example import MAX_TEXT_CHARS
 from datagen.sources.declared.clips import OPEN_END
-from datagen.sources.declared.row import Mapped
+from datagen.sources.declared.row import Mapped, Place, RawRow
 
 VQA = "task: vqa\ncolumns: {image: image, question: question, answers: answers, id: id}\n"
 
@@ -141,9 +142,6 @@ def test_ids_are_text_and_blank_ones_are_none(source: Any) -> None:
 
 
 def test_a_rejected_row_stays_rejected(source: Any) -> None:
-    from datagen.errors import Reason
-    from datagen.sources.declared.row import Place, RawRow
-
     why = Rejected(Reason.MALFORMED_ROW, "2 cells for 5 columns")
     assert list(vqa(source).mapping.examples(RawRow(Place("a.csv"), why), None)) == [why]
 
@@ -255,3 +253,28 @@ def test_columns_that_no_row_has_are_errors_with_the_nearest_name(source: Any) -
     rows = [{"image": "a.png", "question": "x"}]
     assert len(mapping.missing_columns(rows)) == 1
     assert mapping.missing_columns(rows, hidden=True) == []
+
+
+def test_the_columns_of_a_file_are_checked_on_its_first_rows(source: Any) -> None:
+    mapping = vqa(source).mapping
+    broken = RawRow(Place("a.csv", row=1), Rejected(Reason.MALFORMED_ROW, "2 cells"))
+    rows = [broken, RawRow(Place("a.csv", row=2), {"image": "a.png", "Question": 1, "answers": 2})]
+    with pytest.raises(
+        RawDataError, match=r"a\.csv: columns\.question: no column 'question', did you mean"
+    ):
+        list(mapping.checked(iter(rows), None))
+    fine = [broken, RawRow(Place("a.csv", row=2), asked())]
+    assert list(mapping.checked(iter(fine), None)) == fine
+    assert list(mapping.checked(iter([broken]), None)) == [broken]
+
+
+def test_columns_of_parts_and_of_joined_rows_are_no_unknown_columns(source: Any) -> None:
+    toy = source(
+        "task: vqa\neach: 'Q *'\ncolumns: {image: image, question: question, answers: answer}"
+    )
+    rows = [{"image": "a.png"}, {"image": "a.png", "Q 1": {"question": "a", "answr": "b"}}]
+    assert toy.mapping.missing_columns(rows) == [
+        "columns.answers: no column 'answer', did you mean 'answr'?"
+    ]
+    joined = source("preset: coco_captions")
+    assert joined.mapping.missing_columns([{"id": 1, "image_id": 2, "caption": "a"}]) == []
