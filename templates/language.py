@@ -8,6 +8,7 @@ is refused when the template is loaded: Jinja's sandbox guards objects but not w
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from string import ascii_lowercase
 from typing import Any
@@ -121,9 +122,16 @@ def _too_long(length: int) -> RenderedTooLongError:
 def compile_template(source: str, fields: Mapping[str, FieldKind]) -> TemplateText:
     """Check `source` against the closed language and the known `fields`, then compile it.
 
+    What was compiled is kept: template sets share the shipped protocols.
+
     Raises:
         UnsupportedSyntaxError: `source` is outside the closed language.
     """
+    return _compile(source, tuple(fields.items()))
+
+
+@lru_cache(maxsize=4096)
+def _compile(source: str, fields: tuple[tuple[str, FieldKind], ...]) -> TemplateText:
     if len(source) > MAX_TEMPLATE_CHARS:
         raise UnsupportedSyntaxError(
             f"template of {len(source)} characters",
@@ -131,7 +139,7 @@ def compile_template(source: str, fields: Mapping[str, FieldKind]) -> TemplateTe
         )
     try:
         tree = _ENVIRONMENT.parse(source)
-        required, optional = check(tree, fields)
+        required, optional = check(tree, dict(fields))
     except TemplateSyntaxError as error:
         raise UnsupportedSyntaxError(f"not Jinja: {error.message}", ALLOWED) from None
     except RecursionError:

@@ -77,6 +77,8 @@ def read_protocols(
     They may extend each other, and those in `beside` that have another name. Errors of a base are
     reported once, not again for each protocol that extends it.
     """
+    if not paths:
+        return []
     own = {path.stem for path in paths}
     read = {
         path.stem: read_yaml(path, f"protocol/{path.name}", findings)

@@ -113,11 +113,17 @@ def test_a_file_of_another_layout_is_named_with_the_key_at_fault(folder, text, f
         (VQA + "task: vqa\n", "key 'task' is given twice"),
         (VQA + "    id: vqa.bare.2\n", "key 'id' is given twice"),
         ("task: &t vqa\nsources: [*t]\n", r"aliases \(\*name\) are not used"),
+        ("task: &t vqa\nsources: [x,*t]\n", r"aliases \(\*name\) are not used"),
+        ("task: &t vqa\nsources:\n- *t\n", r"aliases \(\*name\) are not used"),
+        ("task: &t vqa\n? *t\n: x\n", r"aliases \(\*name\) are not used"),
+        ('task: &t vqa\nsources: {"a":*t}\n', r"aliases \(\*name\) are not used"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", r"aliases \(\*name\) are not used"),
         ("task: !!python/name:os.system\n", "could not determine a constructor"),
         ("task: 'vqa", "found unexpected end of stream"),
         ("task: vqa\n\tsources: []\n", "cannot start any token"),
         ("[" * 5_000, "recursion"),
+        ("- " * 50_000, "recursion"),
+        ("[" * 400_000 + "]" * 400_000, "recursion"),
         ("? [a, b]\n: c\n", "found unhashable key"),
         ("instruction: {{ question }}\n", "found unhashable key.*quotes around every text"),
         ("task: \0vqa\n", "special characters are not allowed"),
@@ -128,6 +134,11 @@ def test_yaml_that_hides_a_mistake_or_is_none_is_refused(folder, text, message):
     (folder / "vqa.yaml").write_text(text)
     with pytest.raises(TemplateSetError, match=f"(?s)vqa.yaml: not readable: .*{message}"):
         load_templates(folder)
+
+
+def test_an_alias_in_utf16_is_refused(folder):
+    (folder / "vqa.yaml").write_bytes("task: &t vqa\nsources: [*t]\n".encode("utf-16"))
+    assert "aliases (*name) are not used" in only_finding(folder).message
 
 
 def test_a_file_that_is_not_utf8_is_refused(folder):

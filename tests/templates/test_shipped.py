@@ -6,7 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
+from templates import files
 from templates.language import TemplateText
 from templates.library import SHIPPED, SHIPPED_SETS, load_templates
 from templates.tasks import SOURCES, TASKS
@@ -437,3 +439,11 @@ def test_the_papers_kinds_of_template_are_all_there(task, kind):
         if template.task == task
     ]
     assert [text for text in texts if re.search(KINDS[kind], text, re.IGNORECASE)]
+
+
+def test_libyaml_and_pyyaml_read_the_same_from_every_shipped_file():
+    paths = sorted(SHIPPED.rglob("*.yaml"))
+    assert len(paths) > 90
+    for path in paths:
+        data = path.read_bytes()
+        assert files._load(data) == yaml.load(data, files._Loader), path

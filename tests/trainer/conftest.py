@@ -1,7 +1,17 @@
-"""Models of a few thousand parameters, saved in the layout of the released ones."""
+"""Models of a few thousand parameters, saved in the layout of the released ones; and processes."""
 
-from collections.abc import Iterator
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -198,3 +208,177 @@ LLAMA_TEXT = {
     "num_attention_heads": 4,
     "max_position_embeddings": 512,
 }
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    printed: str
+
+    def check(self) -> "Ended":
+        assert self.status == 0, self.printed
+        return self
+
+
+class WarmProcess:
+    """A process, leader of its own group, forked from one that has imported everything."""
+
+    def __init__(self, starter: "WarmStarter", pid: int, printed: Path) -> None:
+        self._starter, self.pid, self._printed = starter, pid, printed
+        self.status: int | None = None
+
+    def poll(self) -> int | None:
+        if self.status is None:
+            self.status = self._starter.ask({"pid": self.pid})
+        return self.status
+
+    @property
+    def printed(self) -> str:
+        return self._printed.read_text()
+
+    def wait_for(self, words: str, timeout: float = 120) -> None:
+        """Wait until it has printed `words`."""
+        deadline = time.monotonic() + timeout
+        while words not in self.printed:
+            assert self.poll() is None and time.monotonic() < deadline, self.printed
+            threading.Event().wait(0.02)
+
+    def end(self, timeout: float = 120) -> Ended:
+        """Wait for its end; it is killed after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        late = self.poll() is None
+        self.kill()
+        assert not late, f"still there after {timeout} s:\n{self.printed}"
+        assert self.status is not None
+        return Ended(self.status, self.printed)
+
+    def kill(self) -> None:
+        """The whole group, with -9."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        while self.poll() is None:
+            threading.Event().wait(0.01)
+
+
+class WarmStarter:
+    """Starts training and evaluation processes in a fraction of a second; see `warm_starts.py`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._number = folder, 0
+        self._started: list[WarmProcess] = []
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm_starts.py"))],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return json.loads(self._server.stdout.readline())
+
+    def start_program(self, program: str, *arguments: str, **variables: str) -> WarmProcess:
+        """Start `train`, `evaluate` or `many_runs`."""
+        self._number += 1
+        printed = self._folder / f"printed-{self._number}"
+        pid = self.ask(
+            {
+                "program": program,
+                "arguments": arguments,
+                "variables": variables,
+                "printed": str(printed),
+            }
+        )
+        printed.touch()
+        self._started.append(WarmProcess(self, pid, printed))
+        return self._started[-1]
+
+    def start_ranks(
+        self, count: int, program: str, *arguments: str, **variables: str
+    ) -> list[WarmProcess]:
+        """The processes of one launch, by rank, with nothing above them that ends some with others."""
+        from trainer.launch.distributed import free_port
+
+        together = variables | {
+            "WORLD_SIZE": str(count),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(free_port()),
+        }
+        return [
+            self.start_program(program, *arguments, RANK=str(r), LOCAL_RANK=str(r), **together)
+            for r in range(count)
+        ]
+
+    def start(self, setup: Any, *arguments: str, **variables: str) -> WarmProcess:
+        """Start a training run of `setup.config`."""
+        return self.start_program("train", str(setup.config), *arguments, **variables)
+
+    def run(self, setup: Any, *arguments: str, **variables: str) -> Ended:
+        return self.start(setup, *arguments, **variables).end()
+
+    def start_all(
+        self, setup: Any, count: int, *arguments: str, **variables: str
+    ) -> list[WarmProcess]:
+        """The processes of one training run, by rank."""
+        return self.start_ranks(count, "train", str(setup.config), *arguments, **variables)
+
+    def close(self) -> None:
+        """End it, and whatever a test that failed has left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.close()
+        self._server.wait(30)
+        self._server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStarter]:
+    starter = WarmStarter(tmp_path_factory.mktemp("printed"))
+    yield starter
+    starter.close()
+
+
+class ColdStarter:
+    """Starts commands as users do: each imports everything, for seconds."""
+
+    @staticmethod
+    def start(command: Sequence[str], **variables: str) -> "subprocess.Popen[str]":
+        """Start a command in a group of its own; its output goes to the returned process's pipes."""
+        return subprocess.Popen(
+            command,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, command: Sequence[str], **variables: str) -> Ended:
+        """Run a command to its end; no process of it outlives it."""
+        process = self.start(command, **variables)
+        try:
+            printed, _ = process.communicate(timeout=300)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return Ended(process.returncode, printed)
+
+
+@pytest.fixture(scope="session")
+def cold() -> ColdStarter:
+    return ColdStarter()
+
+
+def environment(**variables: str) -> dict[str, str]:
+    bare = {
+        k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "RANK", "WORLD_SIZE"))
+    }
+    return bare | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", **variables}

@@ -1,11 +1,10 @@
-"""Whole evaluations of the nano model in processes of their own: several, killed, started by DeepSpeed."""
+"""Whole evaluations of the nano model in processes of their own: several, and killed."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,24 +13,11 @@ pytestmark = pytest.mark.slow
 TASKS = "gqa,visdial,nocaps,msvd_qa"
 
 
-def command(data: Path, output: Path, *more: str) -> list[str]:
+def arguments(data: Path, output: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "pipelines.cli", "evaluate", "--model", "nano"),
-        *("--data", str(data), "--tasks", TASKS, "--output", str(output)),
-        *("--batch-size", "8", "--captions", "own", "--device", "cpu", *more),
+        *("--model", "nano", "--data", str(data), "--tasks", TASKS, "--output", str(output)),
+        *("--batch-size", "8", "--captions", "own", "--device", "cpu"),
     ]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
-
-
-def run(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        arguments, env=environment(), capture_output=True, text=True, timeout=300
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended
 
 
 def samples(folder: Path) -> dict[str, bytes]:
@@ -39,46 +25,39 @@ def samples(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def alone(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(warm: Any, evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The evaluation of one process."""
     folder = tmp_path_factory.mktemp("alone") / "scores"
-    printed = run(command(evaluated, folder)).stdout
+    printed = warm.start_program("evaluate", *arguments(evaluated, folder)).end().check().printed
     assert "exact match" in printed and "MRR" in printed and "report:" in printed
     return folder
 
 
-def test_two_processes_give_the_same_samples(alone: Path, evaluated: Path, tmp_path: Path) -> None:
-    run(command(evaluated, tmp_path / "scores", "--processes", "2"))
+def test_two_processes_give_the_same_samples(
+    cold: Any, alone: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    evaluate = [sys.executable, "-m", "pipelines.cli", "evaluate", "--processes", "2"]
+    cold.run([*evaluate, *arguments(evaluated, tmp_path / "scores")]).check()
     assert samples(tmp_path / "scores") == samples(alone)
 
 
-def test_killed_again_and_again_it_goes_on_to_the_same_samples(
-    alone: Path, evaluated: Path, tmp_path: Path
+def test_killed_again_and_again_it_resumes_to_the_same_samples(
+    warm: Any, alone: Path, evaluated: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "scores"
     kills = 0
     for _ in range(40):
-        process = subprocess.Popen(
-            command(evaluated, output, "--resume"),
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = warm.start_program("evaluate", *arguments(evaluated, output), "--resume")
         before = written(output)
         while process.poll() is None and written(output) <= before:
             time.sleep(0.005)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             kills += 1
-        assert process.stderr is not None
-        told = process.stderr.read().decode()
-        process.wait()
-        process.stderr.close()
-        if process.returncode == 0:
+        if process.status == 0:
             break
-        assert process.returncode == -signal.SIGKILL, told
-    assert process.returncode == 0 and kills >= 3
+        assert process.status == -signal.SIGKILL, process.printed
+    assert process.status == 0 and kills >= 3
     assert samples(output) == samples(alone)
 
 

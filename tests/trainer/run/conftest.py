@@ -1,15 +1,13 @@
 """Whole runs of the trainer: real processes, the real DeepSpeed engine, tiny models, the sample's data."""
 
-import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from pipelines.build.run import build
 from trainer.config.shipped import shipped_folder
 
 SIDE = 28
-MANY_RUNS = Path(__file__).with_name("many_runs.py")
 
 
 @pytest.fixture(scope="session")
@@ -45,58 +42,27 @@ class Setup:
 
     folder: Path
     config: Path
+    cold: Any
+    """Starts commands; see the fixture."""
 
     def start(
         self, *overrides: str, processes: int = 1, launcher: str = "torchrun", **variables: str
     ) -> "subprocess.Popen[str]":
-        """Start a run; its output goes to the returned process's pipes."""
-        return subprocess.Popen(
-            command(launcher, processes, [str(self.config), *overrides]),
-            env=environment(**variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        """Start a run by a launcher; its output goes to the returned process's pipes."""
+        started: subprocess.Popen[str] = self.cold.start(
+            command(launcher, processes, [str(self.config), *overrides]), **variables
         )
+        return started
 
     def run(
         self, *overrides: str, processes: int = 1, launcher: str = "torchrun", **variables: str
-    ) -> "Ended":
-        """Run to the end."""
-        process = self.start(*overrides, processes=processes, launcher=launcher, **variables)
-        try:
-            printed, _ = process.communicate(timeout=300)
-        finally:
-            end_group(process)
-        return Ended(process.returncode, printed)
+    ) -> Any:
+        """Run by a launcher, to the end."""
+        line = command(launcher, processes, [str(self.config), *overrides])
+        return self.cold.run(line, **variables)
 
     def output(self, name: str = "run") -> Path:
         return self.folder / name
-
-    def run_many(self, processes: int, plans: Sequence["Plan"]) -> dict[str, list[float]]:
-        """Losses of several runs by name, made one after the other by the processes of one launch."""
-        file, out = self.folder / "plans.json", self.folder / "losses.json"
-        file.write_text(json.dumps([asdict(plan) for plan in plans]))
-        ended = subprocess.run(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "torch.distributed.run",
-                    "--nproc-per-node",
-                    str(processes),
-                ),
-                *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"),
-                *(str(MANY_RUNS), str(self.config), str(file), str(out)),
-            ],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=400,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        losses: dict[str, list[float]] = json.loads(out.read_text())
-        return losses
 
 
 @dataclass(frozen=True)
@@ -106,129 +72,6 @@ class Plan:
     name: str
     overrides: tuple[str, ...] = ()
     cut: tuple[str, int] | None = None
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    printed: str
-
-    def check(self) -> "Ended":
-        assert self.status == 0, self.printed
-        return self
-
-
-class WarmProcess:
-    """A training process, leader of its own group, forked from one that has imported everything."""
-
-    def __init__(self, starter: "WarmStarter", pid: int, printed: Path) -> None:
-        self._starter, self.pid, self._printed = starter, pid, printed
-        self.status: int | None = None
-
-    def poll(self) -> int | None:
-        if self.status is None:
-            self.status = self._starter.ask({"pid": self.pid})
-        return self.status
-
-    @property
-    def printed(self) -> str:
-        return self._printed.read_text()
-
-    def wait_for(self, words: str, timeout: float = 120) -> None:
-        """Wait until it has printed `words`."""
-        deadline = time.monotonic() + timeout
-        while words not in self.printed:
-            assert self.poll() is None and time.monotonic() < deadline, self.printed
-            threading.Event().wait(0.02)
-
-    def end(self, timeout: float = 120) -> Ended:
-        """Wait for its end; it is killed after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while self.poll() is None and time.monotonic() < deadline:
-            threading.Event().wait(0.02)
-        late = self.poll() is None
-        self.kill()
-        assert not late, f"still there after {timeout} s:\n{self.printed}"
-        assert self.status is not None
-        return Ended(self.status, self.printed)
-
-    def kill(self) -> None:
-        """The whole group, with -9."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        while self.poll() is None:
-            threading.Event().wait(0.01)
-
-
-class WarmStarter:
-    """Starts training processes in a fraction of a second; see `warm_starts.py`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._number = folder, 0
-        self._started: list[WarmProcess] = []
-        self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("warm_starts.py"))],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, request: dict[str, Any]) -> Any:
-        assert self._server.stdin and self._server.stdout
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        return json.loads(self._server.stdout.readline())
-
-    def start(self, setup: Setup, *arguments: str, **variables: str) -> WarmProcess:
-        self._number += 1
-        printed = self._folder / f"printed-{self._number}"
-        pid = self.ask(
-            {
-                "arguments": [str(setup.config), *arguments],
-                "variables": variables,
-                "printed": str(printed),
-            }
-        )
-        printed.touch()
-        self._started.append(WarmProcess(self, pid, printed))
-        return self._started[-1]
-
-    def run(self, setup: Setup, *arguments: str, **variables: str) -> Ended:
-        return self.start(setup, *arguments, **variables).end()
-
-    def start_all(
-        self, setup: Setup, count: int, *arguments: str, **variables: str
-    ) -> list[WarmProcess]:
-        """The processes of one run, by rank, with nothing above them that ends some with others."""
-        from trainer.launch.distributed import free_port
-
-        together = variables | {
-            "WORLD_SIZE": str(count),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(free_port()),
-        }
-        return [
-            self.start(setup, *arguments, RANK=str(r), LOCAL_RANK=str(r), **together)
-            for r in range(count)
-        ]
-
-    def close(self) -> None:
-        """End it, and whatever a test that failed has left."""
-        for process in self._started:
-            if process.poll() is None:
-                process.kill()
-        assert self._server.stdin and self._server.stdout
-        self._server.stdin.close()
-        self._server.wait(30)
-        self._server.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStarter]:
-    starter = WarmStarter(tmp_path_factory.mktemp("printed"))
-    yield starter
-    starter.close()
 
 
 def command(launcher: str, processes: int, arguments: Sequence[str]) -> list[str]:
@@ -251,34 +94,20 @@ def command(launcher: str, processes: int, arguments: Sequence[str]) -> list[str
     ]
 
 
-def environment(**variables: str) -> dict[str, str]:
-    bare = {
-        k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "RANK", "WORLD_SIZE"))
-    }
-    return bare | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", **variables}
-
-
-def end_group(process: "subprocess.Popen[str]") -> None:
-    """No process of a run outlives its test."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 @pytest.fixture
-def setup(tmp_path: Path, dataset: Path, tiny_t5: Path) -> Iterator[Setup]:
-    yield write_setup(tmp_path, dataset, tiny_t5)
+def setup(tmp_path: Path, dataset: Path, tiny_t5: Path, cold: Any) -> Setup:
+    return write_setup(tmp_path, dataset, tiny_t5, cold)
 
 
 @pytest.fixture(scope="module")
 def shared_setup(
-    tmp_path_factory: pytest.TempPathFactory, dataset: Path, tiny_t5: Path
-) -> Iterator[Setup]:
+    tmp_path_factory: pytest.TempPathFactory, dataset: Path, tiny_t5: Path, cold: Any
+) -> Setup:
     """One folder for the tests of a module, for runs that several of them look at."""
-    yield write_setup(tmp_path_factory.mktemp("runs"), dataset, tiny_t5)
+    return write_setup(tmp_path_factory.mktemp("runs"), dataset, tiny_t5, cold)
 
 
-def write_setup(folder: Path, dataset: Path, model: Path) -> Setup:
+def write_setup(folder: Path, dataset: Path, model: Path, cold: Any) -> Setup:
     config = folder / "tiny.yaml"
     config.write_text(
         yaml.safe_dump(
@@ -307,7 +136,7 @@ def write_setup(folder: Path, dataset: Path, model: Path) -> Setup:
             }
         )
     )
-    return Setup(folder, config)
+    return Setup(folder, config, cold)
 
 
 @pytest.fixture(scope="session")
@@ -359,6 +188,23 @@ def training_processes(argument: str) -> list[int]:
 @pytest.fixture(scope="session")
 def plan() -> type[Plan]:
     return Plan
+
+
+@pytest.fixture
+def run_many(warm: Any, setup: Setup) -> Callable[[int, Sequence[Plan]], dict[str, list[float]]]:
+    """Losses of several runs by name, made one after the other by the same processes."""
+
+    def run_many(processes: int, plans: Sequence[Plan]) -> dict[str, list[float]]:
+        file, out = setup.folder / "plans.json", setup.folder / "losses.json"
+        file.write_text(json.dumps([asdict(plan) for plan in plans]))
+        arguments = map(str, (setup.config, file, out))
+        started = warm.start_ranks(processes, "many_runs", *arguments)
+        for process in started:
+            process.end(400).check()
+        losses: dict[str, list[float]] = json.loads(out.read_text())
+        return losses
+
+    return run_many
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.mark.slow
 def test_losses_and_gradients_are_equal_over_processes_accumulation_and_all_zero_stages(
-    setup, plan, stage, read_events
+    setup, run_many, plan, stage, read_events
 ):
     never = "checkpoint.every=100"
     alone = [
@@ -19,7 +19,7 @@ def test_losses_and_gradients_are_equal_over_processes_accumulation_and_all_zero
         for number in range(4)
         for micro in (4, 2)
     ]
-    found = setup.run_many(1, alone) | setup.run_many(2, shared)
+    found = run_many(1, alone) | run_many(2, shared)
     assert len(found) == 10
     reference = found["one process"]
     assert len(reference) == 6

@@ -21,9 +21,9 @@ def equal(one, other) -> bool:
     )
 
 
-def test_a_resumed_run_is_bit_exact_with_dropout(setup, plan, read_events):
+def test_a_resumed_run_is_bit_exact_with_dropout(setup, run_many, plan, read_events):
     dropout = ("model.qformer_dropout=0.1", "data.workers=1")
-    losses = setup.run_many(1, [plan("whole", dropout), plan("again", dropout, ("whole", 4))])
+    losses = run_many(1, [plan("whole", dropout), plan("again", dropout, ("whole", 4))])
     assert len(losses["whole"]) == 6
     assert losses["again"] == losses["whole"]
     again, whole = setup.output("again"), setup.output("whole")
@@ -34,14 +34,14 @@ def test_a_resumed_run_is_bit_exact_with_dropout(setup, plan, read_events):
 @pytest.mark.slow
 @pytest.mark.parametrize(("compute", "rounding"), [("fp32", 1e-5), ("bf16", 0.03)])
 def test_resuming_at_other_stages_and_process_counts_gives_the_same_losses(
-    setup, plan, stage, compute, rounding
+    setup, run_many, plan, stage, compute, rounding
 ):
     precision = f"precision.compute={compute}"
 
     def cut(name: str, number: int):
         return plan(name, (precision, stage(number)), ("whole", 2))
 
-    two = setup.run_many(
+    two = run_many(
         2,
         [
             plan("whole", (precision, stage(2))),
@@ -50,7 +50,7 @@ def test_resuming_at_other_stages_and_process_counts_gives_the_same_losses(
             cut("2 to 3", 3),
         ],
     )
-    one = setup.run_many(1, [cut("alone, 2", 2), cut("alone, 3", 3)])
+    one = run_many(1, [cut("alone, 2", 2), cut("alone, 3", 3)])
     if compute == "fp32":
         assert two["2 to 2"] == two["whole"]
         assert equal(weights(setup.output("whole")), weights(setup.output("2 to 2")))
@@ -58,9 +58,9 @@ def test_resuming_at_other_stages_and_process_counts_gives_the_same_losses(
         assert losses == pytest.approx(two["whole"], abs=rounding), name
 
 
-def test_another_run_is_not_resumed_from_and_every_change_is_named(setup):
-    setup.run("optimizer.steps=4").check()
-    ended = setup.run("optimizer.steps=2", "seed=5", "data.mixture.rule=uniform")
+def test_another_run_is_not_resumed_from_and_every_change_is_named(warm, setup):
+    warm.run(setup, "optimizer.steps=4").check()
+    ended = warm.run(setup, "optimizer.steps=2", "seed=5", "data.mixture.rule=uniform")
     assert ended.status == 2
     assert "is of another run, to resume from it would not be the same training" in ended.printed
     assert "seed was 0, is 5" in ended.printed
@@ -70,13 +70,13 @@ def test_another_run_is_not_resumed_from_and_every_change_is_named(setup):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [3, 5])
-def test_stage_3_takes_any_number_of_processes(setup, plan, stage, processes):
+def test_stage_3_takes_any_number_of_processes(setup, run_many, plan, stage, processes):
     """Most tensors here have a power of two of elements, which 3 and 5 do not divide."""
     batch = ("batch.global_size=15", "batch.micro_size=1", "optimizer.steps=4")
     whole = (stage(3), *batch)
-    found = setup.run_many(
+    found = run_many(
         processes, [plan("whole", whole), plan("again", whole, ("whole", 2))]
-    ) | setup.run_many(1, [plan("alone", (stage(2), *batch), ("whole", 2))])
+    ) | run_many(1, [plan("alone", (stage(2), *batch), ("whole", 2))])
     assert found["again"] == found["whole"]
     assert found["alone"] == pytest.approx(found["whole"], abs=1e-5)
     assert equal(weights(setup.output("whole")), weights(setup.output("again")))

@@ -1,8 +1,9 @@
-"""Starts training processes that need not import torch, DeepSpeed and the trainer first: they are forked.
+"""Starts processes that need not import torch, DeepSpeed and the trainer first: they are forked.
 
 Each line on stdin is a JSON request, each line on stdout its answer:
-    {"arguments": [...], "variables": {...}, "printed": FILE}   -> pid of a new process group
-    {"pid": N}                                                  -> exit status, or null while it runs
+    {"program": P, "arguments": [...], "variables": {...}, "printed": FILE} -> pid of a new process group
+    {"pid": N} -> exit status, or null while it runs
+Programs are `train`, `evaluate`, and `many_runs` beside this file.
 A negative status is a signal's number, as `subprocess` has it.
 """
 
@@ -15,14 +16,24 @@ import signal
 import sys
 
 import deepspeed.runtime.zero.muon.muon_optimizer  # slow to import, and done with the first optimizer
+import many_runs
 
+import trainer.evaluate
+import trainer.evaluation.run
+import trainer.evaluation.validation
 import trainer.run.engine
 import trainer.run.plan
 import trainer.run.session
-from trainer.train import main
+import trainer.train
+
+PROGRAMS = {
+    "train": trainer.train.main,
+    "evaluate": trainer.evaluate.main,
+    "many_runs": many_runs.main,
+}
 
 
-def become(arguments: list[str], variables: dict[str, str], printed: str) -> None:
+def become(program: str, arguments: list[str], variables: dict[str, str], printed: str) -> None:
     """Be the process; never returns."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,7 +45,7 @@ def become(arguments: list[str], variables: dict[str, str], printed: str) -> Non
     )  # before `end` gives up, so that it shows where
     os.environ.update(variables)
     sys.argv[1:] = arguments
-    status = main(arguments)
+    status = PROGRAMS[program](arguments)
     atexit._run_exitfuncs()  # as the interpreter does, which then takes seconds to free its modules
     sys.stdout.flush()
     os._exit(status)
@@ -54,7 +65,7 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    assert deepspeed and trainer.run.engine and trainer.run.plan and trainer.run.session
+    assert deepspeed and trainer.evaluation.run and trainer.run.plan and trainer.run.session
     gc.freeze()  # what is collected is copied first
     serve()
     os._exit(0)

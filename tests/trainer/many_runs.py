@@ -1,4 +1,4 @@
-"""Several runs in the processes of one launch: `CONFIG PLANS.json OUT.json`.
+"""Several runs in the processes of one launch, with arguments `CONFIG PLANS.json OUT.json`.
 
 A plan is `{"name", "overrides", "cut": [name of an earlier plan, step] or null}`; one with a cut resumes
 from what that run had saved at that step. OUT gets the losses of the steps by name.
@@ -7,7 +7,7 @@ from what that run had saved at that step. OUT gets the losses of the steps by n
 import json
 import os
 import shutil
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,8 +18,8 @@ from trainer.launch.stop import StopSignal
 from trainer.run.checkpoint import checkpoints
 
 
-def main() -> None:
-    config, plans, out = map(Path, sys.argv[1:])
+def main(arguments: Sequence[str]) -> int:
+    config, plans, out = map(Path, arguments)
     world = World(read_launch(os.environ), torch.device("cpu"))
     set_variables(world.launch, world.device)
     from trainer.run.engine import join, leave
@@ -40,6 +40,7 @@ def main() -> None:
     if world.is_first:
         out.write_text(json.dumps(found))
     leave()
+    return 0
 
 
 def cut_back(output: Path, copy: Path, step: int) -> None:
@@ -48,7 +49,3 @@ def cut_back(output: Path, copy: Path, step: int) -> None:
     for path in list(checkpoints(copy / "checkpoints")):
         if int(path.name[5:]) > step:
             shutil.rmtree(path)
-
-
-if __name__ == "__main__":
-    main()
