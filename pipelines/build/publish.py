@@ -14,8 +14,12 @@ from datagen.errors import OutputError
 from datagen.files import Files, locked_file
 from datagen.schema.manifest import MANIFEST_NAME, Manifest, read_manifest
 from pipelines.build.beam_files import BeamFiles
+from pipelines.build.exchange import exchange
 
 REPORT_NAME = "report.json"
+_EARLIER = "earlier"
+_MARK = "publishing"
+"""File of a staging folder with the digest of the manifest that is being published."""
 DIGITS = 12  # of the hash in a staging folder's name
 
 
@@ -75,8 +79,9 @@ def _real(out: str) -> str:
 def publish(staging: Staging, out: str, files: BeamFiles, *, replaces: bool = False) -> None:
     """Move the finished output to its place, then drop what was intermediate.
 
-    On local disks the folder is renamed, which is atomic; an earlier dataset of the same build moves
-    away first. On object stores files are copied one by one, the manifest last and an earlier one
+    On local disks the folder is renamed, which is atomic. An earlier dataset of the same build is exchanged
+    for it in one step; where the system cannot do that, it moves away first, and `recover` completes what was
+    stopped in between. On object stores files are copied one by one, the manifest last and an earlier one
     removed first: readers trust nothing without it, and a build that is stopped here resumes.
 
     Raises:
@@ -91,21 +96,66 @@ def publish(staging: Staging, out: str, files: BeamFiles, *, replaces: bool = Fa
         files.remove([path for path in before if path not in new])
         files.remove(files.below(staging.root))
         return
-    earlier = f"{staging.root}/earlier"
-    if replaces:
-        shutil.rmtree(earlier, ignore_errors=True)
-        os.rename(_real(out), earlier)
     try:
-        os.rename(staging.output, _real(out))  # replaces an empty folder, and no other
-    except OSError as error:
         if replaces:
-            os.rename(earlier, _real(out))
+            _replace(staging, _real(out), files)
+        else:
+            os.rename(staging.output, _real(out))  # replaces an empty folder, and no other
+    except OSError as error:
         raise OutputError(
             f"{out} cannot be replaced ({error.strerror}): did another build write it meanwhile? move "
             "it away and start the same command again, what is done is kept"
         ) from None
     shutil.rmtree(staging.root, ignore_errors=True)
     drop_unfinished(out)
+
+
+def _replace(staging: Staging, out: str, files: Files) -> None:
+    """Put the finished output in the place of the dataset at `out`.
+
+    The mark says which dataset is published from here on: after an exchange, `output/` holds the earlier one.
+    """
+    with files.create(f"{staging.root}/{_MARK}") as file:
+        file.write(_digest(staging.output).encode())
+    if exchange(staging.output, out):
+        return
+    earlier = f"{staging.root}/{_EARLIER}"
+    shutil.rmtree(earlier, ignore_errors=True)
+    os.rename(out, earlier)
+    try:
+        os.rename(staging.output, out)
+    except OSError:
+        os.rename(earlier, out)
+        raise
+
+
+def recover(out: str) -> None:
+    """Complete a publication that was stopped in the middle, so that `out` holds one whole dataset."""
+    for root in [] if "://" in out else glob(_staging_pattern(out)):
+        if os.path.exists(f"{root}/{_MARK}"):
+            with suppress(OutputError), locked(Staging(root)):
+                _complete(Staging(root), _real(out))
+
+
+def _complete(staging: Staging, out: str) -> None:
+    marked = Path(staging.root, _MARK).read_text()
+    if not os.path.lexists(out):
+        whole = _digest(staging.output) == marked
+        place = staging.output if whole else f"{staging.root}/{_EARLIER}"
+        if os.path.isdir(place):
+            os.rename(place, out)
+    if _digest(staging.output) == marked and _digest(out) != marked:
+        os.remove(f"{staging.root}/{_MARK}")  # nothing was moved yet: the build resumes
+    else:
+        shutil.rmtree(staging.root, ignore_errors=True)
+
+
+def _digest(folder: str) -> str:
+    """Return the sha256 of a dataset's manifest; of a folder without one, a text that no other equals."""
+    try:
+        return hashlib.sha256(Path(folder, MANIFEST_NAME).read_bytes()).hexdigest()
+    except OSError:
+        return f"no manifest in {folder}"
 
 
 def drop_unfinished(out: str) -> None:

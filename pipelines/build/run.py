@@ -42,6 +42,7 @@ from pipelines.build.publish import (
     held_by,
     locked,
     publish,
+    recover,
     staging_of,
 )
 from pipelines.build.resume import changes_since, drop_leftovers, forget_stale, reuse_sources
@@ -76,6 +77,7 @@ def build(
     check_mixture(options.mixture)
     media_roots(options)  # refuses unknown collections
     check_image_roots(options)
+    recover(options.out)
     held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
     for source_id in dict.fromkeys(each.source for each in missing):
