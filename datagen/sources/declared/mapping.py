@@ -289,9 +289,8 @@ class RowMapping:
         """Return what becomes of a row without an image: an error if a text has a marker for one."""
         column = self._images.column or self._video
         name = "" if column is None else f" in {column.expression}"
-        marker = self._markers.text
-        if marker is not None and marker in repr(row):
-            message = f"no image{name}, but the marker {marker} for one in its text"
+        if self._markers.are_in(repr(row)):
+            message = f"no image{name}, but the marker {self._markers.text} for one in its text"
             return self._rejected(row, RowRejectedError(Reason.NO_IMAGE, message))
         if self.definition.images.missing_column == "skip":
             return Filtered(NO_IMAGE)

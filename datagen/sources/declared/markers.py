@@ -3,24 +3,35 @@
 import re
 from dataclasses import dataclass
 
-from datagen.errors import Reason, RowRejectedError
+from datagen.errors import Reason, RowRejectedError, UserError
 from datagen.sources.declared.definition import Images
 
 
 @dataclass(frozen=True)
 class Markers:
-    """Takes a marker out of texts and counts it; without a `text` there is none."""
+    """Takes a marker out of texts and counts it; without a `text` there is none.
+
+    A `*` in it stands for any characters of a line: `<img>*</img>`.
+    """
 
     text: str | None
     counted: bool
-    pattern: re.Pattern[str] | None
+    _beginning: str
+    _pattern: re.Pattern[str]
 
     @classmethod
     def of(cls, images: Images) -> "Markers":
-        """Return the markers that a source file declares."""
+        """Return the markers that a source file declares.
+
+        Raises:
+            UserError: a marker begins with `*`.
+        """
         text = images.marker or None
-        pattern = re.compile(rf"(\s*){re.escape(text)}(\s*)") if text else None
-        return cls(text, images.count_markers, pattern)
+        parts = (text or "").split("*")
+        if text is not None and not parts[0]:
+            raise UserError(f"images.marker: {text!r} must begin with another character than *")
+        pattern = re.compile(".*?".join(map(re.escape, parts)))
+        return cls(text, images.count_markers, parts[0], pattern)
 
     def take_out(self, text: str) -> tuple[str, int]:
         """Return a text without its markers, and how many there were.
@@ -28,13 +39,18 @@ class Markers:
         The blanks around a marker become one, or one line break if there was one; between two letters
         or digits one blank is put.
         """
-        if self.text is None or self.text not in text:
+        if self.text is None or self._beginning not in text:
             return text, 0
-        assert self.pattern is not None
-        number = text.count(self.text)
-        for _ in range(number):  # one after the other, since the blanks around two may be shared
-            text = self.pattern.sub(_joint, text, count=1)
-        return text, number
+        first, *rest = self._pattern.split(text)
+        for part in rest:
+            first = _joined(first, part)
+        return first, len(rest)
+
+    def are_in(self, text: str) -> bool:
+        """Return True if a text holds a marker."""
+        if self.text is None or self._beginning not in text:
+            return False
+        return self._pattern.search(text) is not None
 
     def check(self, found: int, num_images: int) -> None:
         """Compare the number of markers in a row with that of its images; no marker at all is right.
@@ -52,16 +68,16 @@ class Markers:
         Raises:
             RowRejectedError: it holds a marker.
         """
-        if self.text is not None and self.text in text:
+        if self.are_in(text):
             message = f"{column} holds the image marker {self.text}, which no answer can"
             raise RowRejectedError(Reason.INCONSISTENT_ROW, message)
 
 
-def _joint(found: re.Match[str]) -> str:
-    blanks = found[1] + found[2]
+def _joined(before: str, after: str) -> str:
+    left, right = before.rstrip(), after.lstrip()
+    blanks = before[len(left) :] + after[: len(after) - len(right)]
     if "\n" in blanks or "\r" in blanks:
-        return "\n"
-    before, after = found.string[: found.start()], found.string[found.end() :]
-    if blanks or (before[-1:].isalnum() and after[:1].isalnum()):
-        return " "
-    return ""
+        return f"{left}\n{right}"
+    if blanks or (left[-1:].isalnum() and right[:1].isalnum()):
+        return f"{left} {right}"
+    return left + right

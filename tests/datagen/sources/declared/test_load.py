@@ -79,6 +79,7 @@ def test_all_errors_are_reported_at_once_with_their_keys() -> None:
         ("splits: {train: [a], val: a}", "splits: the value 'a' is given for train and val"),
         ("hub: {repo: a/b}", "give either files or hub"),
         ("hold_out: {share: 1}", "hold_out.share: input should be less than 1, not 1"),
+        ("images: {marker: '*'}", "images.marker: '*' must begin with another character than *"),
         ("tags: [a]", "tags: keys with values are due"),
         ("roles: {function_tag: x}", "roles.function_tag: turns of tools are not supported"),
     ],

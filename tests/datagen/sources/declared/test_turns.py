@@ -50,6 +50,16 @@ def test_the_marker_goes_with_the_blanks_around_it(
     assert source(LLAVA).one(**said(question, "A bus.")).fields["question"] == without
 
 
+def test_a_marker_may_hold_the_image_itself(source: Any) -> None:
+    toy = source(
+        "preset: llava\nimages: {marker: 'Picture 1: <img>*</img>'}\n"
+        "columns: {image: \"split(split(conversations[0].value, '<img>')[1], '</img>')[0]\"}"
+    )
+    row = said("Picture 1: <img>a/b.jpg</img>\nWhat?", "A bus.")
+    mapped = toy.one(conversations=row["conversations"])
+    assert (mapped.images, mapped.fields["question"]) == (["a/b.jpg"], "What?")
+
+
 def test_another_marker_may_be_declared(source: Any) -> None:
     toy = source(f"{LLAVA}images: {{marker: '[IMG]'}}")
     assert toy.one(**said("[IMG] What is <image>?", "x")).fields["question"] == "What is <image>?"
