@@ -17,8 +17,8 @@ from datagen.schema.example import Example
 from templates.blank import is_blank
 from templates.errors import MissingFieldError, RenderedTooLongError, RenderError
 from templates.language import TemplateText
-from templates.library import Form, Protocol, TemplateSet
-from templates.tasks import SOURCES, TASKS
+from templates.library import Form, Protocol, SourceTemplates
+from templates.tasks import TASKS
 
 _FOUR_WORDS = struct.Struct("<4Q")
 
@@ -47,8 +47,8 @@ def chance(seed: int, number: int, example_id: str) -> Chance:
     return Chance(*_FOUR_WORDS.unpack(hashlib.blake2b(text, digest_size=32).digest()))
 
 
-def draw(example: Example, templates: TemplateSet, seed: int, number: int = 0) -> Draw:
-    """Draw `number` of a training example.
+def draw(example: Example, templates: SourceTemplates, seed: int, number: int = 0) -> Draw:
+    """Draw `number` of a training example with the templates of its source.
 
     The form is uniform over the source's forms that fit the example, the template uniform over the
     form's templates that fit, the answer by the annotators' frequency.
@@ -59,16 +59,16 @@ def draw(example: Example, templates: TemplateSet, seed: int, number: int = 0) -
     return draw_by_chance(example, templates, chance(seed, number, example.example_id))
 
 
-def draw_by_chance(example: Example, templates: TemplateSet, chances: Chance) -> Draw:
+def draw_by_chance(example: Example, templates: SourceTemplates, chances: Chance) -> Draw:
     """As `draw`, for callers that use the order as well."""
-    forms = _fitting(templates, example.source, _absent(example))
+    forms = _fitting(templates, _absent(example))
     if not forms:
         raise RowRejectedError(
             Reason.NO_TEMPLATE, f"no template for {example.source} fits this example's fields"
         )
     form = forms[chances.form % len(forms)] if len(forms) > 1 else forms[0]
     template = form.templates[chances.template % len(form.templates)]
-    fields = fields_of(example, form.task, chances.answer)
+    fields = fields_of(example, form.task, chances.answer, templates.spec.title)
     references = references_of(example, form.task)
     name, blank = f"template {template.template_id}", template.allow_blank
     instruction = _render(template.instruction, fields, name, "instruction", allow_blank=blank)
@@ -107,15 +107,15 @@ _REASONS: Mapping[type[RenderError], Reason] = {
 }
 
 
-def evaluation(example: Example, protocol: Protocol, chances: Chance) -> Draw:
+def evaluation(example: Example, protocol: Protocol, chances: Chance, title: str) -> Draw:
     """Return the protocol's prompt for an example of an evaluation split.
 
-    The target, used for validation losses only, is drawn like a training target.
+    `title` is the dataset's name in texts. The target, used for validation losses only, is drawn like a training target.
 
     Raises:
         RowRejectedError: the protocol needs a field that the example lacks, or the text is too long.
     """
-    fields = fields_of(example, protocol.task, chances.answer)
+    fields = fields_of(example, protocol.task, chances.answer, title)
     references = references_of(example, protocol.task)
     name, blank = f"protocol {protocol.name}", protocol.allow_blank
     instruction = _render(protocol.prompt, fields, name, "prompt", allow_blank=blank)
@@ -131,11 +131,11 @@ def _target(example: Example, task: str, fields: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _fitting(templates: TemplateSet, source: str, absent: tuple[bool, ...]) -> tuple[Form, ...]:
-    """The forms and templates of `source` for examples that lack some of `_OPTIONAL_FIELDS`."""
+def _fitting(templates: SourceTemplates, absent: tuple[bool, ...]) -> tuple[Form, ...]:
+    """The forms and templates of a source for examples that lack some of `_OPTIONAL_FIELDS`."""
     lacking = {name for name, lacks in zip(_OPTIONAL_FIELDS, absent, strict=True) if lacks}
     forms = []
-    for form in templates.forms(source):
+    for form in templates.forms:
         fitting = tuple(w for w in form.templates if not w.required & lacking)
         if fitting:
             forms.append(Form(form.task, fitting))
@@ -156,12 +156,12 @@ def _absent(example: Example) -> tuple[bool, ...]:
     )
 
 
-def fields_of(example: Example, task: str, answer_chance: int) -> dict[str, Any]:
-    """Return the fields that the templates of `task` may use; None where the example has none."""
-    fields: dict[str, Any] = {
-        "task_name": TASKS[task].title,
-        "dataset_name": SOURCES[example.source],
-    }
+def fields_of(example: Example, task: str, answer_chance: int, title: str) -> dict[str, Any]:
+    """Return the fields that the templates of `task` may use; None where the example has none.
+
+    `title` is the dataset's name.
+    """
+    fields: dict[str, Any] = {"task_name": TASKS[task].title, "dataset_name": title}
     names = TASKS[task].fields
     if "answer" in names:
         fields["answer"] = _answer(example, task, answer_chance)

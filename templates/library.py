@@ -1,16 +1,15 @@
 """Template sets: folders of YAML files, one a task, and the protocol prompts beside them.
 
-A task file names its task, the sources that use it and its templates:
+A task file names its task and its templates:
 
     task: vqa
-    sources: [vqav2, okvqa]
     target: "{{ answer }}"
     templates:
       - id: vqa.short_answer.1
         instruction: "Question: {{ question }} Short answer:"
 
-A source that several task files name has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of
-which one is chosen per draw.
+A source is rendered with the templates of its tasks; its `PromptSpec` names these. One of several tasks
+has several *forms* (A-OKVQA: `vqa` and `multiple_choice`), of which one is chosen per draw.
 
 The protocols beside them, in `protocol/`, are read by `templates.protocols`. A file replaces the
 shipped protocol of its name and may extend any of the others.
@@ -18,8 +17,9 @@ shipped protocol of its name and may extend any of the others.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,9 +29,10 @@ from pydantic import Field
 from templates.errors import Finding, TemplateSetError, UnsupportedSyntaxError
 from templates.files import Strict, parse
 from templates.language import TemplateText, compile_template
+from templates.prompt_spec import PromptSpec, TemplateContent
 from templates.protocols import Protocol as Protocol
 from templates.protocols import read_protocols
-from templates.tasks import TASKS, Task
+from templates.tasks import SOURCES, TASKS, Task
 
 SHIPPED = Path(__file__).parent
 SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
@@ -42,12 +43,13 @@ class _TemplateEntry(Strict):
     id: Identifier
     instruction: str
     target: str | None = None
-    sources: list[str] | None = None
+    needs: list[str] = Field(default_factory=list)
+    sources: list[str] | None = None  # deprecated
 
 
 class _TaskFile(Strict):
     task: str
-    sources: list[str] = Field(min_length=1)
+    sources: list[str] | None = Field(None, min_length=1)  # deprecated
     target: str
     prefix: str = ""
     allow_blank: bool = False
@@ -56,20 +58,46 @@ class _TaskFile(Strict):
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """One instruction and the target that answers it."""
+    """One instruction and the target that answers it.
+
+    `needs` are fields that an example must have beside those that the texts require. `sources` is None,
+    except in files of the deprecated form, whose templates are for these sources alone.
+    """
 
     template_id: str
     task: str
     file: str
     instruction: TemplateText
     target: TemplateText
-    sources: tuple[str, ...]
     allow_blank: bool = False
+    needs: frozenset[str] = frozenset()
+    sources: tuple[str, ...] | None = None
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Fields that the instruction requires; those of the target are always present."""
-        return self.instruction.required - TASKS[self.task].target
+        """Fields that an example must have; those of the target are always present."""
+        return (self.instruction.required | self.needs) - TASKS[self.task].target
+
+    @property
+    def style(self) -> str:
+        """The id without its number."""
+        return self.template_id.rpartition(".")[0]
+
+    def is_of_style(self, style: str) -> bool:
+        """Return True if `style` is the template's id or the beginning of it, in whole parts."""
+        return f"{self.template_id}.".startswith(f"{style}.")
+
+    @property
+    def content(self) -> TemplateContent:
+        """Return the template by value."""
+        return TemplateContent(
+            id=self.template_id,
+            task=self.task,
+            instruction=self.instruction.source,
+            target=self.target.source,
+            allow_blank=self.allow_blank,
+            needs=tuple(sorted(self.needs)),
+        )
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,37 @@ class Form:
 
     task: str
     templates: tuple[Template, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTemplates:
+    """All that a set renders one source with: its forms, its default protocol, its name in texts."""
+
+    spec: PromptSpec
+    forms: tuple[Form, ...]
+    protocol: Protocol | None
+
+    @cached_property
+    def training_hash(self) -> str:
+        """Hash of what training examples are rendered with."""
+        content = [asdict(each.content) for form in self.forms for each in form.templates]
+        return _hash([self.spec.title, content])
+
+    @cached_property
+    def evaluation_hash(self) -> str:
+        """Hash of what evaluation splits are rendered with: the default protocol, else the templates."""
+        if self.protocol is None:
+            return self.training_hash
+        return _hash([self.spec.title, self.protocol.content])
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of both."""
+        return _hash([self.training_hash, self.evaluation_hash])
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,19 +152,42 @@ class TemplateSet:
     templates: tuple[Template, ...]
     protocols: Mapping[str, Protocol]
     hash: str
-    _forms: dict[str, tuple[Form, ...]] = field(default_factory=dict, repr=False)
+    deprecated: tuple[str, ...] = ()
+    _of: dict[PromptSpec, SourceTemplates] = field(default_factory=dict, repr=False)
 
-    def forms(self, source: str) -> tuple[Form, ...]:
-        """Return the forms of `source`, in the order of `TASKS`; empty where no file names it."""
-        if source not in self._forms:
-            mine = [template for template in self.templates if source in template.sources]
-            grouped = ((task, tuple(w for w in mine if w.task == task)) for task in TASKS)
-            self._forms[source] = tuple(Form(task, group) for task, group in grouped if group)
-        return self._forms[source]
+    def of(self, spec: PromptSpec) -> SourceTemplates:
+        """Return what a source is rendered with; without forms where no template fits it."""
+        if spec not in self._of:
+            forms = (Form(task, tuple(self._fitting(spec, task))) for task in TASKS)
+            found = tuple(form for form in forms if form.templates)
+            self._of[spec] = SourceTemplates(spec, found, self.protocols.get(spec.id))
+        return self._of[spec]
 
-    def sources(self) -> tuple[str, ...]:
-        """Return the sources of all templates, sorted."""
-        return tuple(sorted({source for template in self.templates for source in template.sources}))
+    def forms(self, spec: PromptSpec) -> tuple[Form, ...]:
+        """Return the forms of a source, in the order of `TASKS`."""
+        return self.of(spec).forms
+
+    def hash_with(self, specs: Iterable[PromptSpec]) -> str:
+        """Return the hash of the set and of what `specs` choose from it or add to it.
+
+        That is `hash` alone where all of them are of the 26.
+        """
+        chosen = {spec.id: self.of(spec).hash for spec in specs if spec.id not in SOURCES}
+        return _hash([self.hash, chosen]) if chosen else self.hash
+
+    def _fitting(self, spec: PromptSpec, task: str) -> list[Template]:
+        if task in spec.tasks and (own := [each for each in spec.own if each.task == task]):
+            return [_compiled(each) for each in own]
+        found = [
+            each
+            for each in self.templates
+            if each.task == task
+            and (task in spec.tasks if each.sources is None else spec.id in each.sources)
+        ]
+        wanted = spec.styles_of(task)
+        styled = [each for each in found if any(map(each.is_of_style, wanted))]
+        is_choice = wanted and len({each.style for each in found}) > 1
+        return styled if is_choice else found
 
 
 def load_templates(directory: str | Path = "instruct") -> TemplateSet:
@@ -127,7 +209,18 @@ def _load(folder: Path, state: tuple[tuple[str, int], ...]) -> TemplateSet:
     template_set, findings = read_templates(folder)
     if findings:
         raise TemplateSetError(str(folder), findings)
+    if template_set.deprecated:
+        warnings.warn(deprecation(folder, template_set), FutureWarning, stacklevel=3)
     return template_set
+
+
+def deprecation(folder: Path, template_set: TemplateSet) -> str:
+    """Return a sentence about files of the form that the next release refuses."""
+    names = ", ".join(template_set.deprecated)
+    return (
+        f"{folder}: sources: in {names} is deprecated and will be refused by the next release; templates are "
+        "chosen by task, so remove the lines (docs/how_to/add_a_template.md)"
+    )
 
 
 def load_protocols(directory: str | Path | None) -> Mapping[str, Protocol]:
@@ -210,15 +303,53 @@ def read_templates(
     findings = list(_nothing_in(folder, remedy)) if needs_templates else []
     templates: list[Template] = []
     content: list[Any] = []
+    deprecated: list[str] = []
     for path in sorted(folder.glob("*.yaml")):
         parsed = parse(path, _TaskFile, findings)
         if parsed is not None:
-            content.append(parsed.model_dump())
+            content.append(_content(parsed))
             templates.extend(_templates(path.name, parsed, findings))
+            if parsed.sources or any(entry.sources for entry in parsed.templates):
+                deprecated.append(path.name)
     protocols = _read_protocols(folder, findings)
     content += [each.content for each in protocols.values() if each.name == each.source]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return TemplateSet(folder.name, tuple(templates), protocols, digest), findings
+    made = TemplateSet(folder.name, tuple(templates), protocols, _hash(content), tuple(deprecated))
+    return made, findings
+
+
+def _content(parsed: _TaskFile) -> dict[str, Any]:
+    """Return what the hash of the set covers; a file of the deprecated form keeps the hash that it had."""
+    content = parsed.model_dump()
+    if parsed.sources is None:
+        del content["sources"]
+    for entry in content["templates"]:
+        if not entry["needs"]:
+            del entry["needs"]
+    return content
+
+
+def read_own_templates(folder: Path) -> tuple[TemplateContent, ...]:
+    """Return the templates of a folder by value, for a source that brings its own.
+
+    Raises:
+        TemplateSetError: lists every error in every file.
+    """
+    template_set = load_templates(folder)
+    return tuple(template.content for template in template_set.templates)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(content: TemplateContent) -> Template:
+    fields = TASKS[content.task].fields
+    return Template(
+        template_id=content.id,
+        task=content.task,
+        file="",
+        instruction=compile_template(content.instruction, fields),
+        target=compile_template(content.target, fields),
+        allow_blank=content.allow_blank,
+        needs=frozenset(content.needs),
+    )
 
 
 def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterator[Template]:
@@ -243,13 +374,20 @@ def _templates(file: str, parsed: _TaskFile, findings: list[Finding]) -> Iterato
                 finding = Finding(file, "syntax", message, error.remedy, place, field)
                 if finding not in findings:  # a shared part is reported once, not for each template
                     findings.append(finding)
-        if len(compiled) == len(texts):
+        unknown = [name for name in entry.needs if name not in task.fields]
+        for name in unknown:
+            message = f"needs unknown field {name!r}"
+            remedy = f"this task has {', '.join(sorted(task.fields))}"
+            findings.append(Finding(file, "syntax", message, remedy, entry.id, name))
+        if len(compiled) == len(texts) and not unknown:
+            sources = parsed.sources if entry.sources is None else entry.sources
             yield Template(
                 template_id=entry.id,
                 task=parsed.task,
                 file=file,
-                sources=tuple(parsed.sources if entry.sources is None else entry.sources),
                 allow_blank=parsed.allow_blank,
+                needs=frozenset(entry.needs),
+                sources=None if sources is None else tuple(sources),
                 **compiled,
             )
 

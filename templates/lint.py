@@ -16,6 +16,7 @@ from templates.library import (
     read_templates,
     template_folder,
 )
+from templates.prompt_spec import PromptSpec
 from templates.tasks import SOURCES, TASKS, Task
 
 
@@ -32,19 +33,18 @@ class LintReport:
         return bool(checked) and not self.findings
 
 
-def lint(
-    directory: str | Path = "instruct", sources: Collection[str] = tuple(SOURCES)
-) -> LintReport:
-    """Check every template and protocol of `directory`, given the ids of all `sources`.
+def lint(directory: str | Path = "instruct", specs: Collection[PromptSpec] = ()) -> LintReport:
+    """Check every template and protocol of `directory`, and that each of `specs` has a template.
 
     A folder that has only protocols is for evaluations and needs no templates.
     """
     folder = template_folder(directory)
     only_protocols = has_only_protocols(folder)
     template_set, findings = read_templates(folder, needs_templates=not only_protocols)
+    sources = SOURCES.keys() | {spec.id for spec in specs}
     findings += _names(template_set, sources)
     if not only_protocols and not any(_hides_templates(finding) for finding in findings):
-        findings += _coverage(template_set, sources)
+        findings += _coverage(template_set, specs)
     findings += _duplicates(template_set)
     for template in template_set.templates:
         findings += _template(template)
@@ -67,14 +67,14 @@ def _names(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Find
     for template in template_set.templates:
         files[template.file].append(template)
     for file, templates in files.items():
-        counts = Counter(source for template in templates for source in template.sources)
+        counts = Counter(source for template in templates for source in template.sources or ())
         for source in counts.keys() - set(sources):
             message = f"unknown source {source!r}{_nearest(source, sources)}"
             if counts[source] == len(templates) > 1:  # the file's own line
                 yield Finding(file, "unknown-source", message, remedy, field="sources")
                 continue
             for template in templates:
-                if source in template.sources:
+                if source in (template.sources or ()):
                     place = (template.template_id, "sources")
                     yield Finding(file, "unknown-source", message, remedy, *place)
     for template in template_set.templates:
@@ -89,23 +89,22 @@ def _names(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Find
             yield Finding(protocol.file, "unknown-source", message, remedy, field="source")
 
 
-def _coverage(template_set: TemplateSet, sources: Collection[str]) -> Iterator[Finding]:
-    tasks = {template.task for template in template_set.templates}
+def _coverage(template_set: TemplateSet, specs: Collection[PromptSpec]) -> Iterator[Finding]:
     for task in TASKS:
-        if task not in tasks:
+        of_task = [template for template in template_set.templates if template.task == task]
+        if not of_task:
             message = f"task {task!r} has no template"
             yield Finding(f"{task}.yaml", "task-without-template", message, "write at least one")
-    for source in sources:
-        forms = template_set.forms(source)
-        if not forms:
-            message = f"source {source!r} has no template"
-            remedy = "name it under sources: in the file of its task"
-            yield Finding("", "source-without-template", message, remedy, field=source)
-        elif all(w.required & TASKS[form.task].optional for form in forms for w in form.templates):
-            optional = sorted(set().union(*(TASKS[form.task].optional for form in forms)))
-            message = f"examples of {source!r} without {', '.join(optional)} have no template"
+        elif all(template.required & TASKS[task].optional for template in of_task):
+            optional = sorted(TASKS[task].optional)
+            message = f"examples of {task!r} without {', '.join(optional)} have no template"
             remedy = "write one that does without, or put {% if %} around the field"
-            yield Finding(forms[0].templates[0].file, "not-always", message, remedy, field=source)
+            yield Finding(of_task[0].file, "not-always", message, remedy, field=task)
+    for spec in specs:
+        if not template_set.forms(spec):
+            message = f"source {spec.id!r} has no template"
+            remedy = f"write one for {' or '.join(spec.tasks)}"
+            yield Finding("", "source-without-template", message, remedy, field=spec.id)
 
 
 def _duplicates(template_set: TemplateSet) -> Iterator[Finding]:
@@ -124,13 +123,17 @@ def _duplicates(template_set: TemplateSet) -> Iterator[Finding]:
             yield Finding(template.file, "duplicate-id", message, remedy, template_id, "id")
     for same in by_text.values():
         for position, template in enumerate(same[1:], start=1):
-            twin = next(
-                (w for w in same[:position] if set(w.sources) & set(template.sources)), None
-            )
+            twin = next((w for w in same[:position] if _share_sources(w, template)), None)
             if twin is not None:
                 message, remedy = f"same template as {twin.template_id}", "drop one of them"
                 place = (template.template_id, "instruction")
                 yield Finding(template.file, "duplicate-template", message, remedy, *place)
+
+
+def _share_sources(one: Template, other: Template) -> bool:
+    if one.sources is None or other.sources is None:
+        return True
+    return not set(one.sources).isdisjoint(other.sources)
 
 
 def _template(template: Template) -> Iterator[Finding]:
@@ -154,20 +157,39 @@ def _template(template: Template) -> Iterator[Finding]:
         )
 
 
-def check_sources(template_set: TemplateSet, sources: Collection[str]) -> None:
-    """Refuse templates of `sources` that fail or are blank on an edge case.
+def check_sources(template_set: TemplateSet, specs: Collection[PromptSpec]) -> None:
+    """Refuse templates of sources that fail or are blank on an edge case, and styles that no template has.
 
     Raises:
         TemplateSetError: lists all of them.
     """
-    findings = [
-        finding
-        for template in template_set.templates
-        if not set(template.sources).isdisjoint(sources)
-        for finding in _edge_cases(template)
-    ]
+    templates = {
+        w: None for spec in specs for form in template_set.forms(spec) for w in form.templates
+    }
+    findings = [finding for template in templates for finding in _edge_cases(template)]
+    findings += [finding for spec in specs for finding in _unknown_styles(template_set, spec)]
     if findings:
         raise TemplateSetError(template_set.name, findings)
+
+
+def _unknown_styles(template_set: TemplateSet, spec: PromptSpec) -> Iterator[Finding]:
+    for style in spec.styles:
+        task = style.partition(".")[0]
+        known = sorted({w.style for w in template_set.templates if w.task == task})
+        fits = any(w.is_of_style(style) for w in template_set.templates)
+        if task in spec.tasks and (fits or len(known) == 1):
+            continue  # of one style alone, as in the set plain, there is nothing to choose
+        message = (
+            f"source {spec.id!r} names templates {style!r}, which {template_set.name} does not have"
+        )
+        message += _nearest(style, known)
+        known = [
+            w
+            for t in spec.tasks
+            for w in sorted({w.style for w in template_set.templates if w.task == t})
+        ]
+        remedy = f"name one of {', '.join(known)}"
+        yield Finding("", "unknown-style", message, remedy, field="templates")
 
 
 def _edge_cases(template: Template) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ whatever their case; `{Options}` is `choices`, and a list is printed the way the
 """
 
 import re
-from collections.abc import Sequence
 from difflib import get_close_matches
 
 import yaml
@@ -23,7 +22,7 @@ _FIELD = re.compile(r"\{+\s*([^{}]*?)\s*\}+")
 _ALIASES = {"options": "choices", "option": "choices", "choice": "choices", "ocr": "ocr_tokens"}
 
 
-def import_prompts(text: str, task: str, sources: Sequence[str]) -> str:
+def import_prompts(text: str, task: str) -> str:
     """Return the YAML of a template file with a template for each prompt of `text`, one a line.
 
     Blank lines and lines that start with `#` are skipped; numbers, bullets, quotes around a whole
@@ -52,7 +51,6 @@ def import_prompts(text: str, task: str, sources: Sequence[str]) -> str:
     is_flag = description.fields[target] is FieldKind.FLAG
     content = {
         "task": task,
-        "sources": list(sources),
         "target": f"{{{{ 'yes' if {target} else 'no' }}}}" if is_flag else f"{{{{ {target} }}}}",
         "templates": [
             {"id": f"{task}.imported.{number}", "instruction": prompt}

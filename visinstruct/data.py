@@ -7,13 +7,20 @@ from datagen.render import Chance, Draw, evaluation
 from datagen.render import draw as draw_example
 from datagen.schema.record import Record
 from templates.library import TemplateSet, load_protocols, load_templates
+from templates.prompt_spec import PromptSpec, published_spec
+from templates.tasks import SOURCES
 from trainer.config.data import DataOptions
 from trainer.data.order import sources
 from trainer.data.stream import Stream
 
 
 def render(
-    record: Record, templates: TemplateSet | str = "instruct", *, draw: int = 0, seed: int = 0
+    record: Record,
+    templates: TemplateSet | str = "instruct",
+    *,
+    draw: int = 0,
+    seed: int = 0,
+    spec: PromptSpec | None = None,
 ) -> Draw:
     """Render a training record with a template set.
 
@@ -26,13 +33,15 @@ def render(
             `task_dataset_prefix`.
         draw: number of the draw, from 0. It chooses the template, the answer and the form.
         seed: seed of the choice.
+        spec: title, tasks and styles of the record's source; by default those of the 26 sources. For
+            another source: `dataset.manifest.prompts(record.source, record.task)`.
 
     Returns:
         `template_id`, `instruction`, `target` and `references`; the last two are None where the
         answers are hidden.
 
     Raises:
-        OptionError: no template fits the record, or the text is too long.
+        OptionError: no template fits the record, the text is too long, or `spec` is missing.
         TemplateSetError: the folder does not hold a valid template set.
 
     Examples:
@@ -42,8 +51,15 @@ def render(
     """
     if isinstance(templates, str):
         templates = load_templates(templates)
+    if spec is None:
+        if record.source not in SOURCES:
+            raise OptionError(
+                f"{record.source!r} is not one of the 26 sources; pass "
+                "spec=dataset.manifest.prompts(record.source, record.task)"
+            )
+        spec = published_spec(record.source, record.task)
     try:
-        return draw_example(record.example(), templates, seed, draw)
+        return draw_example(record.example(), templates.of(spec), seed, draw)
     except RowRejectedError as error:
         raise OptionError(
             f"{record.record_id} cannot be rendered with template set {templates.name}: {error.message}"
@@ -51,7 +67,11 @@ def render(
 
 
 def evaluation_prompt(
-    record: Record, protocol: str | None = None, *, template_dir: str | None = None
+    record: Record,
+    protocol: str | None = None,
+    *,
+    template_dir: str | None = None,
+    title: str | None = None,
 ) -> str:
     """Return the prompt that an evaluation gives the model for a record.
 
@@ -59,6 +79,7 @@ def evaluation_prompt(
         record: a record of any split.
         protocol: name of a protocol, such as `gqa.lmms_eval`; by default the source's own.
         template_dir: folder with a subfolder `protocol/` of your own protocols.
+        title: name of the record's dataset, which few prompts show; by default that of the 26 sources.
 
     Raises:
         OptionError: there is no such protocol, or it needs a field that the record lacks.
@@ -68,8 +89,9 @@ def evaluation_prompt(
     name = protocol or record.source
     if name not in protocols:
         raise OptionError(f"unknown protocol {name!r}{nearest(name, protocols)}")
+    title = title or SOURCES.get(record.source, record.source)
     try:
-        return evaluation(record.example(), protocols[name], Chance(0, 0, 0, 0)).instruction
+        return evaluation(record.example(), protocols[name], Chance(0, 0, 0, 0), title).instruction
     except RowRejectedError as error:
         raise OptionError(f"{record.record_id}: {error.message}") from None
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from benchmarks.ablations.questions import Request, exact, read_requests, share, with_other_images
 from datagen.dataset import BuiltDataset
 from datagen.render import draw
+from datagen.sources import load_source
 from templates.library import TemplateSet
 from trainer.batches.collate import Collator
 from trainer.config.load import load_config
@@ -58,9 +59,10 @@ def in_words_of(
 ) -> list[Request]:
     """The same questions, put as `templates` put them in training."""
     records = {r.record_id: r for r in dataset.records(source, "val")}
+    of_source = templates.of(load_source(source).card.prompts)
     found = []
     for each in requests:
-        made = draw(records[each.sample.record_id].example(), templates, 0)
+        made = draw(records[each.sample.record_id].example(), of_source, 0)
         sample = replace(each.sample, instruction=made.instruction)
         found.append(Request(sample, each.answers, each.question, each.image_path))
     return found

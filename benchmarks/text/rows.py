@@ -57,7 +57,7 @@ class _NoMedia:
 CONTEXT = RowContext(
     source=CARD.id, split="train", hidden_answers=False, tables={}, media=_NoMedia()
 )
-TEMPLATES = load_templates()
+TEMPLATES = load_templates().of(CARD.prompts)
 NOTHING: dict[str, Any] = dict.fromkeys(SCHEMA.names)
 
 

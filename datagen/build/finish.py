@@ -1,7 +1,7 @@
 """The end of a build: its reports become rejection files, vocabularies, mixture, card and manifest."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -26,13 +26,14 @@ from datagen.schema.manifest import (
     Manifest,
     MixtureEntry,
     ShardEntry,
+    SourceEntry,
     SplitEntry,
     content_hash,
     encode_manifest,
 )
 from datagen.schema.rejects import decode_rejections
 from datagen.sources.shared.vocabulary import count_answers
-from templates.library import SHIPPED, load_templates, template_folder
+from templates.library import SHIPPED, TemplateSet, load_templates, template_folder
 
 MIXTURE_SCHEMA = pa.schema(
     [
@@ -117,12 +118,13 @@ def finish(
     missing: dict[str, dict[str, tuple[str, ...]]] = {}
     for absent in plan.missing:
         missing.setdefault(absent.source, {})[absent.split] = absent.lacks
+    sources, template_hash = _sources(splits, options, templates)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
-        content_hash=content_hash(splits, templates.hash, mixture),
+        content_hash=content_hash(splits, template_hash, mixture),
         fingerprint=fingerprint,
         template_set=templates.name,
-        template_hash=templates.hash,
+        template_hash=template_hash,
         render_seed=options.seed,
         images=options.images,
         options=options.identity(),
@@ -135,6 +137,7 @@ def finish(
         inputs=msgspec.to_builtins(inputs),
         versions=versions,
         notes=_notes(options),
+        sources=sources,
     )
     trained = trained_splits(plan, options)
     _write_table(f"{staging.output}/{MIXTURE_NAME}", mixture_table(parts, trained, records), files)
@@ -143,6 +146,26 @@ def finish(
         with files.create(f"{staging.output}/{name}") as file:
             file.write(data)
     return manifest
+
+
+def _sources(
+    splits: Mapping[str, Iterable[str]], options: BuildOptions, templates: TemplateSet
+) -> tuple[dict[str, SourceEntry], str]:
+    """Return the entry of each source, and the hash of all that they are rendered with."""
+    cards = {source: options.source(source).card for source in splits}
+    entries = {
+        source: SourceEntry(
+            title=card.title,
+            tasks=card.prompts.tasks,
+            templates=card.prompts.styles,
+            own_templates=card.prompts.own,
+            template_hash=templates.of(card.prompts).hash,
+            held_in=card.held_in,
+            use={split: options.use_of(card, split) for split in splits[source]},
+        )
+        for source, card in cards.items()
+    }
+    return entries, templates.hash_with(card.prompts for card in cards.values())
 
 
 def _entry(work: SplitWork, groups: int, options: BuildOptions, staging: Staging) -> SplitEntry:

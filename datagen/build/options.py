@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -129,6 +130,12 @@ class BuildOptions(BaseModel):
         if definition is not None:
             return not self.trains_on(card, split) and use_of(definition, split) != "train"
         return split != "train" and not self.trains_on(card, split)
+
+    def use_of(self, card: SourceCard, split: str) -> Literal["train", "evaluate", "unused"]:
+        """Return what a split of a built dataset is for."""
+        if self.trains_on(card, split):
+            return "train"
+        return "evaluate" if self.evaluates_on(card, split) else "unused"
 
     def range_bytes(self, file_bytes: int) -> int:
         """Return the bytes of a file that a worker takes at a time.

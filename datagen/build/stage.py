@@ -34,7 +34,7 @@ from datagen.schema.adapter import Filtered, MediaFinder, Rejected, RowContext, 
 from datagen.schema.columns import example_columns, list_column
 from datagen.schema.example import Example
 from datagen.schema.rejects import Rejection, encode_rejections, rejection_at
-from templates.library import TemplateSet, load_templates
+from templates.library import SourceTemplates, load_templates
 
 PARTS_PER_ROW = 1 << 20
 """Examples of one row keep their order: position = row * PARTS_PER_ROW + part."""
@@ -65,9 +65,10 @@ class SplitStager:
         raise AssertionError(f"{self.plan.source} has no layout {self.plan.layout_name}")
 
     @cached_property
-    def templates(self) -> TemplateSet:
-        """The template set of the build."""
-        return load_templates(self.options.template_dir)
+    def templates(self) -> SourceTemplates:
+        """What the source is rendered with."""
+        prompts = self.options.source(self.plan.source).card.prompts
+        return load_templates(self.options.template_dir).of(prompts)
 
     @cached_property
     def tables(self) -> dict[str, Any]:
@@ -225,7 +226,7 @@ class RangeWork:
         self._keeps_missing = stager.options.missing_images == "keep"
         source, split = stager.plan.source, stager.plan.split
         if stager.options.evaluates_on(stager.options.source(source).card, split):
-            self.protocol = stager.templates.protocols.get(source)
+            self.protocol = stager.templates.protocol
 
     @property
     def read(self) -> int:
@@ -308,7 +309,8 @@ class RangeWork:
         if self.protocol is None:
             draw = draw_by_chance(example, self.stager.templates, chances)
         else:
-            draw = evaluation(example, self.protocol, chances)
+            title = self.stager.templates.spec.title
+            draw = evaluation(example, self.protocol, chances, title)
         self.examples.append(example)
         self.draws.append(draw)
         self.staged_media.append(media)

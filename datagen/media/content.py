@@ -15,7 +15,7 @@ from datagen.media.media import DECODING_ERRORS, FORMATS, MAX_IMAGE_PIXELS, Medi
 
 _DARK = 1 << 14
 """16-bit values below this, a quarter of their range, are nearly black in 8 bits."""
-_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
 def content_digest(roots: MediaRoots, path: str) -> str:
@@ -54,7 +54,7 @@ def _warnings(image: Image.Image) -> Iterator[tuple[str, str]]:
             "model sees it as it is stored. `mogrify -auto-orient` turns the pixels themselves",
         )
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # a phone's photo, with a preview or depth behind it
+    if frames > 1:
         pages = "pages" if image.format == "TIFF" else "frames"
         yield "animated", f"has {frames} {pages}, of which the first is used"
     if min(image.size) == 1:
@@ -67,12 +67,6 @@ def _warnings(image: Image.Image) -> Iterator[tuple[str, str]]:
         yield (
             "sixteen_bit",
             f"has more than 8 bits a pixel, which are divided by 257; its brightest is {brightest}{dark}",
-        )
-    elif image.mode == "F":
-        values = np.asarray(image)
-        yield (
-            "floating_point",
-            f"has pixels from {values.min():g} to {values.max():g}, of which the range 0 to 255 is read",
         )
     elif _is_transparent(image):
         yield (

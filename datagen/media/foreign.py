@@ -24,18 +24,6 @@ _STARTS = {
     b"\x1f\x8b": ("a gzip file", "unpack it"),
     b"version https://git-lfs": ("a Git LFS pointer", "fetch the image with `git lfs pull`"),
 }
-_UNUSUAL = {
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "BigTIFF",
-    b"MM\0+": "BigTIFF",
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"RIFF": "WebP",
-    b"BM": "BMP",
-}
-"""Formats that are read, and yet this file could not be."""
 _WEB = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
 _MARKUP_BYTES = 2_048
 _SHOWN_CHARS = 60
@@ -59,9 +47,6 @@ def foreign_kind(head: bytes) -> str | None:
     for start, (kind, remedy) in _STARTS.items():
         if head.startswith(start):
             return f"{kind}: {remedy}"
-    for start, kind in _UNUSUAL.items():
-        if head.startswith(start):
-            return f"a {kind} that is damaged or of a rare kind: open it in a viewer and save it as PNG"
     markup = head[:_MARKUP_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if markup.startswith((b"<?xml", b"<!--", b"<!doctype", b"<svg")) and b"<svg" in markup:
         return f"SVG, a drawing: {_CONVERT}"

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from templates.prompt_spec import PromptSpec, TemplateContent
 from templates.tasks import SOURCES, TASKS
 
 T = TypeVar("T")
@@ -103,6 +104,9 @@ class SourceCard(_Frozen):
     id: str
     name: str | None = None
     task: str
+    tasks: tuple[str, ...] = ()  # of all its forms, where there are several
+    styles: tuple[str, ...] = ()  # of templates, as in `PromptSpec`; by default all of its tasks
+    own_templates: tuple[TemplateContent, ...] = ()
     category: str
     held_in: bool
     splits: dict[str, SplitCard]
@@ -121,9 +125,16 @@ class SourceCard(_Frozen):
     def title(self) -> str:
         return self.name or SOURCES[self.id]
 
+    @property
+    def prompts(self) -> PromptSpec:
+        """Return what the source is rendered with."""
+        tasks = self.tasks or (self.task,)
+        return PromptSpec(self.id, self.title, tasks, self.styles, self.own_templates)
+
     @model_validator(mode="after")
     def _uses_known_names(self) -> "SourceCard":
-        names: list[tuple[str, Collection[str], str]] = [(self.task, TASKS, "task")]
+        tasks = (self.task, *self.tasks)
+        names: list[tuple[str, Collection[str], str]] = [(each, TASKS, "task") for each in tasks]
         if self.name is None:
             names += [(self.id, SOURCES, "source id"), (self.category, CATEGORIES, "category")]
         for value, known, what in names:

@@ -7,13 +7,15 @@ equal inputs, options and versions give an equal file; the report of a run lies 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from datagen.errors import OutputError
 from datagen.files import Files
+from templates.prompt_spec import PromptSpec, TemplateContent, published_spec
+from templates.tasks import SOURCES
 
 SCHEMA_VERSION = 2
 READABLE_VERSIONS = (1, 2)
@@ -89,6 +91,22 @@ class Leakage(Struct, frozen=True, kw_only=True):
     leaks: tuple[Leak, ...]
 
 
+class SourceEntry(Struct, frozen=True, kw_only=True):
+    """All that the rendering of a source needs beside the template set: see `PromptSpec`.
+
+    `template_hash` names what the source's splits were rendered with: its templates and default
+    protocol. `use` says by split whether it is for `train`, to `evaluate`, or `unused`.
+    """
+
+    title: str
+    tasks: tuple[str, ...]
+    templates: tuple[str, ...]
+    own_templates: tuple[TemplateContent, ...]
+    template_hash: str
+    held_in: bool
+    use: Mapping[str, Literal["train", "evaluate", "unused"]]
+
+
 class Manifest(Struct, frozen=True, kw_only=True):
     """See the module's docstring; `docs/reference/dataset.md` explains every field."""
 
@@ -109,6 +127,27 @@ class Manifest(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Mapping[str, Mapping[str, Any]]]
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    sources: Mapping[str, SourceEntry] = msgspec.field(default_factory=dict)
+
+    def prompts(self, source: str, task: str) -> PromptSpec:
+        """Return what a source of this dataset is rendered with; `task` is that of its records.
+
+        Manifests of earlier releases do not say it; their sources are of the 26.
+        """
+        entry = self.sources.get(source)
+        if entry is None:
+            return published_spec(source, task)
+        return PromptSpec(source, entry.title, entry.tasks, entry.templates, entry.own_templates)
+
+    def title(self, source: str) -> str:
+        """Return the name of a source's dataset; the id of one that this dataset does not hold."""
+        entry = self.sources.get(source)
+        return SOURCES.get(source, source) if entry is None else entry.title
+
+    def own_prompts(self) -> tuple[PromptSpec, ...]:
+        """Return what the sources are rendered with that are not of the 26."""
+        own = self.sources.keys() - SOURCES.keys()
+        return tuple(self.prompts(source, "") for source in sorted(own))
 
     def split(self, source: str, split: str) -> SplitEntry:
         """Return the entry of a split.

@@ -15,7 +15,7 @@ COCO 2017, `RAW/images/coco/{train2017,val2017,test2017}/`.
 | tags | `difficult_direct_answer`: where true, the official direct-answer score leaves it out |
 | images | `image_id`, as `coco/train2017/000000299207.jpg` |
 
-The templates of two tasks name this source, so a draw asks the open question or shows the choices.
+It has two tasks, so a draw asks the open question or shows the choices.
 A wrong choice that is blank (val has one) is left out: an empty text would rank above all others.
 Equal choices stay. Rationales are not used. In test the direct answers and the correct choice are
 hidden.
@@ -119,6 +119,7 @@ _DOWNLOAD = "https://prior-datasets.s3.us-east-2.amazonaws.com/aokvqa/aokvqa_v1p
 CARD = SourceCard(
     id="aokvqa",
     task="vqa",
+    tasks=("vqa", "multiple_choice"),
     category="knowledge-grounded image question answering",
     held_in=True,
     folder="aokvqa",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -16,6 +16,7 @@ from datagen.build.options import BuildOptions
 from datagen.build.plan import InputFile
 from datagen.schema.manifest import SCHEMA_VERSION
 from templates.library import load_templates
+from templates.prompt_spec import PromptSpec
 
 LIBRARIES = ("pyarrow", "jinja2", "msgspec", "pillow", "simplejpeg", "av", "numpy")
 """The libraries whose version may change a byte."""
@@ -78,7 +79,14 @@ class Identity:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def identify(options: BuildOptions, inputs: Mapping[str, Mapping[str, InputFile]]) -> Identity:
-    """Return the identity of a build; equal for two builds that must give equal bytes."""
-    templates = load_templates(options.template_dir)
-    return Identity(options.identity(), templates.hash, inputs, versions())
+def identify(
+    options: BuildOptions,
+    inputs: Mapping[str, Mapping[str, InputFile]],
+    specs: Iterable[PromptSpec] = (),
+) -> Identity:
+    """Return the identity of a build; equal for two builds that must give equal bytes.
+
+    `specs` are those of its sources.
+    """
+    template_hash = load_templates(options.template_dir).hash_with(specs)
+    return Identity(options.identity(), template_hash, inputs, versions())

@@ -83,12 +83,13 @@ def build(
     for source_id in dict.fromkeys(each.source for each in missing):
         for sentence in found_instead(load_source(source_id), options.raw or "", files):
             console.print(f"{source_id}: {sentence}", highlight=False)
-    check_sources(templates, {card.id for card, _ in chosen})
+    specs = tuple(dict.fromkeys(source.card.prompts for source, _ in chosen))
+    check_sources(templates, specs)
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
     states = _states(indexes, files)
-    identity = identify(options, input_files(options, chosen, indexes))
+    identity = identify(options, input_files(options, chosen, indexes), specs)
     media = MediaRoots(roots, files, options.follow_links)
     changed: dict[str, str] = {}
     if held is not None:
@@ -112,7 +113,7 @@ def build(
                     "made again",
                     highlight=False,
                 )
-        work = Work(plan, options, roots, staging, identity.template_hash, identity.versions)
+        work = Work(plan, options, roots, staging, templates.hash, identity.versions)
         rows = sum(split.rows for split in plan.splits)
         number = set_workers(beam_options, options.workers, rows, options.max_memory)
         if number > 1:

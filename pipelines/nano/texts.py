@@ -21,6 +21,7 @@ from datagen.sample.writers.vqav2 import annotators_answers
 from datagen.schema.answers import Answer, counted
 from datagen.schema.example import Example, Turn
 from templates.library import TemplateSet
+from templates.prompt_spec import published_spec
 
 _PROTOCOL_SHARE = 0.25
 _MAX_CHOICES = 5
@@ -67,12 +68,13 @@ def texts(scene: Scene, random: Random, templates: TemplateSet, num: int) -> lis
 
 def _render(example: Example, random: Random, templates: TemplateSet) -> Iterator[Text]:
     chance = Chance(*(random.getrandbits(64) for _ in Chance._fields))
-    protocol = templates.protocols.get(example.source)
+    of_source = templates.of(published_spec(example.source, example.task))
+    protocol = of_source.protocol
     try:
         if protocol is not None and random.random() < _PROTOCOL_SHARE:
-            drawn = evaluation(example, protocol, chance)
+            drawn = evaluation(example, protocol, chance, of_source.spec.title)
         else:
-            drawn = draw_by_chance(example, templates, chance)
+            drawn = draw_by_chance(example, of_source, chance)
     except RowRejectedError:  # no template fits
         return
     if drawn.target is not None:

@@ -11,15 +11,27 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.render import chance, draw, draw_by_chance, evaluation, fields_of, references_of
+from datagen.render import chance, draw_by_chance, evaluation, fields_of, references_of
+from datagen.render import draw as draw_of_source
 from datagen.schema.answers import Answer, counted
 from datagen.schema.example import MAX_TEXT_CHARS, Example, Turn
+from datagen.sources import all_sources
 from templates.blank import is_blank
 from templates.library import load_templates
+from templates.prompt_spec import PromptSpec
 from templates.tasks import SOURCES, TASKS
 
 TEMPLATES = load_templates("instruct")
 PLAIN = load_templates("plain")
+SPECS = {source.id: source.card.prompts for source in all_sources()}
+
+
+def draw(example, templates, seed, number=0):
+    return draw_of_source(example, templates.of(SPECS[example.source]), seed, number)
+
+
+def prompt(example, protocol, chances):
+    return evaluation(example, protocol, chances, SPECS[example.source].title)
 
 
 def make(source: str, task: str, number: int = 1, **fields: Any) -> Example:
@@ -75,13 +87,16 @@ import json, sys
 from datagen.render import draw
 from datagen.dataset import open_dataset
 from templates.library import load_templates
+from templates.prompt_spec import published_spec
 templates = load_templates()
 dataset = open_dataset(sys.argv[1])
 drawn = {}
 for source, splits in dataset.manifest.splits.items():
     for record in dataset.records(source, "train") if "train" in splits else ():
         for number in (0, 5):
-            drawn[f"{record.record_id} {number}"] = draw(record.example(), templates, 3, number)
+            drawn[f"{record.record_id} {number}"] = draw(
+                record.example(),
+                templates.of(published_spec(record.source, record.task)), 3, number)
 print(json.dumps(drawn))
 """
     printed = [
@@ -108,7 +123,7 @@ def test_a_draw_is_a_function_of_its_arguments() -> None:
 
 def test_draws_differ_in_template() -> None:
     templates = Counter(draw(vqa(), TEMPLATES, 0, number).template_id for number in range(2_000))
-    (form,) = TEMPLATES.forms("vqav2")
+    (form,) = TEMPLATES.forms(SPECS["vqav2"])
     assert set(templates) == {template.template_id for template in form.templates}
     expected = 2_000 / len(form.templates)
     assert all(0.6 * expected < count < 1.4 * expected for count in templates.values())
@@ -116,7 +131,7 @@ def test_draws_differ_in_template() -> None:
 
 def test_examples_differ_in_template() -> None:
     templates = Counter(draw(vqa(number), TEMPLATES, 0).template_id for number in range(2_000))
-    (form,) = TEMPLATES.forms("vqav2")
+    (form,) = TEMPLATES.forms(SPECS["vqav2"])
     assert set(templates) == {template.template_id for template in form.templates}
 
 
@@ -138,7 +153,7 @@ def test_template_and_answer_are_drawn_independently() -> None:
     for number in range(7_000):
         drawn = draw(vqa(number, answers), TEMPLATES, 0)
         pairs[drawn.template_id, drawn.target] += 1
-    (form,) = TEMPLATES.forms("vqav2")
+    (form,) = TEMPLATES.forms(SPECS["vqav2"])
     expected = 7_000 / (2 * len(form.templates))
     assert len(pairs) == 2 * len(form.templates)
     assert sum((count - expected) ** 2 / expected for count in pairs.values()) < 60
@@ -194,7 +209,6 @@ def test_templates_whose_fields_are_absent_are_not_drawn(tmp_path: Path) -> None
     (tmp_path / "multiple_choice.yaml").write_text(
         """
 task: multiple_choice
-sources: [scienceqa]
 target: "{{ answer }}"
 templates:
   - id: multiple_choice.with.1
@@ -216,7 +230,7 @@ templates:
 
 def test_an_example_that_no_template_fits_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "multiple_choice.yaml").write_text(
-        "task: multiple_choice\nsources: [scienceqa]\ntarget: '{{ answer }}'\ntemplates:\n"
+        "task: multiple_choice\ntarget: '{{ answer }}'\ntemplates:\n"
         "  - id: one\n    instruction: '{{ context }} {{ question }} {{ choices | lettered }}'\n"
     )
     example = make("scienceqa", "multiple_choice", question="?", choices=("a",), correct_choice=0)
@@ -284,7 +298,7 @@ def test_hidden_answers_have_no_target_and_no_references() -> None:
             statement="s",
             text="t",
         )
-        drawn = evaluation(example, protocol, chance(0, 0, "x"))
+        drawn = prompt(example, protocol, chance(0, 0, "x"))
         assert (drawn.target, drawn.references) == (None, None)
     assert draw(vqa(1, None), TEMPLATES, 0)[2:] == (None, None)
 
@@ -307,7 +321,7 @@ def test_every_protocol_asks_with_its_prompt() -> None:
             label=True,
             text="MEME",
         )
-        drawn = evaluation(example, protocol, chance(0, 0, "x"))
+        drawn = prompt(example, protocol, chance(0, 0, "x"))
         assert drawn.template_id == f"protocol/{name}"
         assert drawn.target
         assert drawn.references
@@ -330,7 +344,7 @@ def test_a_protocol_that_needs_an_absent_field_rejects_the_example() -> None:
     with pytest.raises(
         RowRejectedError, match=r"prompt of protocol scienceqa: field 'choices'"
     ) as error:
-        evaluation(example, protocol, chance(0, 0, "x"))
+        prompt(example, protocol, chance(0, 0, "x"))
     assert error.value.reason is Reason.NO_TEMPLATE
 
 
@@ -345,13 +359,13 @@ def test_an_absent_field_and_a_text_too_long_are_told_apart() -> None:
         draw(long, TEMPLATES, 0)
     assert error.value.reason is Reason.TEXT_TOO_LONG
     with pytest.raises(RowRejectedError, match="65536 are allowed") as error:
-        evaluation(long, TEMPLATES.protocols["scienceqa"], chance(0, 0, "x"))
+        prompt(long, TEMPLATES.protocols["scienceqa"], chance(0, 0, "x"))
     assert error.value.reason is Reason.TEXT_TOO_LONG
 
 
 def test_every_source_has_templates_or_needs_none() -> None:
     for source in SOURCES:
-        forms = TEMPLATES.forms(source)
+        forms = TEMPLATES.forms(SPECS[source])
         assert forms or source.startswith("llava_")
         for form in forms:
             names = {template.template_id for template in form.templates}
@@ -365,8 +379,8 @@ answer_lists = st.lists(st.text(max_size=20), min_size=1, max_size=10)
 @st.composite
 def examples(choose: st.DrawFn) -> tuple[Example, str]:
     """Any example of any source, with or without its optional fields."""
-    source = choose(st.sampled_from([s for s in SOURCES if TEMPLATES.forms(s)]))
-    form = choose(st.sampled_from(TEMPLATES.forms(source)))
+    source = choose(st.sampled_from([s for s in SOURCES if TEMPLATES.forms(SPECS[s])]))
+    form = choose(st.sampled_from(TEMPLATES.forms(SPECS[source])))
     choices = choose(st.none() | st.lists(texts, min_size=1, max_size=30).map(tuple))
     correct = None if choices is None else choose(st.integers(0, len(choices) - 1))
     optional = {
@@ -416,7 +430,7 @@ def test_evaluating_only_ever_rejects(drawn_example: tuple[Example, str]) -> Non
     protocol = TEMPLATES.protocols.get(example.source)
     assume(protocol is not None)
     try:
-        drawn = evaluation(example, protocol, chance(0, 0, example.example_id))
+        drawn = prompt(example, protocol, chance(0, 0, example.example_id))
     except RowRejectedError as error:
         assert error.reason in (Reason.NO_TEMPLATE, Reason.TEXT_TOO_LONG)
     else:
@@ -439,7 +453,7 @@ def test_the_longest_field_allowed_is_rendered() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_the_fields_of_a_task_are_those_of_its_templates(task: str) -> None:
     example = make("vqav2", task, answers=(Answer("a", 1),), choices=("a",), correct_choice=0)
-    assert fields_of(example, task, 0).keys() == TASKS[task].fields.keys()
+    assert fields_of(example, task, 0, "Pumps").keys() == TASKS[task].fields.keys()
 
 
 def test_references_are_repeated_as_often_as_given() -> None:
@@ -451,7 +465,9 @@ def test_references_are_repeated_as_often_as_given() -> None:
 
 def test_draws_for_callers_that_know_the_chance_are_the_same() -> None:
     for number in range(30):
-        one = draw_by_chance(choice(), TEMPLATES, chance(9, number, choice().example_id))
+        one = draw_by_chance(
+            choice(), TEMPLATES.of(SPECS["aokvqa"]), chance(9, number, choice().example_id)
+        )
         assert one == draw(choice(), TEMPLATES, 9, number)
 
 
@@ -482,7 +498,7 @@ def test_a_text_that_fails_or_is_blank_is_rejected_with_template_and_reason(
     tmp_path: Path, instruction: str, target: str, reason: Reason, message: str
 ) -> None:
     (tmp_path / "multiple_choice.yaml").write_text(
-        f"task: multiple_choice\nsources: [scienceqa]\ntarget: '{target}'\n"
+        f"task: multiple_choice\ntarget: '{target}'\n"
         f"templates:\n  - id: multiple_choice.new.1\n    instruction: '{instruction}'\n"
     )
     example = Example(
@@ -499,3 +515,19 @@ def test_a_text_that_fails_or_is_blank_is_rejected_with_template_and_reason(
     with pytest.raises(RowRejectedError, match=message) as error:
         draw(example, load_templates(tmp_path), 0)
     assert error.value.reason is reason
+
+
+PUMPS = PromptSpec("pumps", "Pump inspections", ("vqa",), ("vqa.short_answer",))
+
+
+def test_a_source_that_is_not_of_the_26_is_drawn_with_its_title_and_styles() -> None:
+    example = make("pumps", "vqa", question="What leaks?", answers=(Answer("the seal", 1),))
+    templates = TEMPLATES.of(PUMPS)
+    drawn = {draw_of_source(example, templates, 0, number).template_id for number in range(60)}
+    assert {name.rpartition(".")[0] for name in drawn} == {"vqa.short_answer"}
+    prefixed = load_templates("task_dataset_prefix").of(PUMPS)
+    instruction = draw_of_source(example, prefixed, 0).instruction
+    assert instruction == "[Visual question answering:Pump inspections] What leaks?"
+    protocol = TEMPLATES.protocols["vqav2.multitask_prefix"]
+    asked = evaluation(example, protocol, chance(0, 0, "x"), PUMPS.title).instruction
+    assert asked == instruction

@@ -101,7 +101,7 @@ def test_fields_that_the_task_needs_are_there(referenced: Any, source_id: str) -
         hidden = load_layout(source_id, split).hidden_answers
         for record in referenced.records(source_id, split):
             assert record.task == card.task
-            fields = fields_of(record.example(), card.task, 0)
+            fields = fields_of(record.example(), card.task, 0, card.title)
             needed = task.fields.keys() - task.optional - (task.target if hidden else set())
             assert [name for name in needed if fields[name] in (None, "", ())] == []
             if hidden:
@@ -170,23 +170,26 @@ def test_training_splits_have_templates_and_evaluation_splits_a_prompt(
             assert names == {f"protocol/{source_id}"}
         else:
             templates = {
-                w.template_id for form in TEMPLATES.forms(source_id) for w in form.templates
+                w.template_id
+                for form in TEMPLATES.forms(load_source(source_id).card.prompts)
+                for w in form.templates
             }
             assert names <= templates
             assert len(names) > 1 or len(templates) == 1
 
 
 def test_a_record_is_drawn_again_from_its_fields(referenced: Any, source_id: str) -> None:
+    prompts = load_source(source_id).card.prompts
     for split in referenced.manifest.splits[source_id]:
         for record in referenced.records(source_id, split):
             example = record.example()
             if record.template_id.startswith("protocol/"):
                 protocol = TEMPLATES.protocols[source_id]
-                again = evaluation(example, protocol, chance(0, 0, record.record_id))
+                again = evaluation(example, protocol, chance(0, 0, record.record_id), prompts.title)
             else:
-                again = draw(example, TEMPLATES, 0)
+                again = draw(example, TEMPLATES.of(prompts), 0)
             assert (again.instruction, again.target) == (record.instruction, record.target)
-            assert draw(example, TEMPLATES, 0, 1).instruction
+            assert draw(example, TEMPLATES.of(prompts), 0, 1).instruction
 
 
 def test_training_and_evaluation_share_no_image(referenced: Any, source_id: str) -> None:
@@ -327,7 +330,9 @@ def check_with_any_rows(source_id: str, layout: Any, tables: Any, roots: MediaRo
             for outcome in layout.examples(row, context):
                 assert isinstance(outcome, Example | Filtered | Rejected)
                 if isinstance(outcome, Example):
-                    assert draw(outcome, TEMPLATES, 0).instruction
+                    assert draw(
+                        outcome, TEMPLATES.of(load_source(source_id).card.prompts), 0
+                    ).instruction
         except RowRejectedError as error:
             assert isinstance(error.reason, Reason)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from templates.errors import TemplateSetError
@@ -6,14 +8,14 @@ from templates.library import (
     SHIPPED,
     SHIPPED_SETS,
     load_templates,
+    read_own_templates,
     read_templates,
     template_folder,
 )
-from templates.tasks import SOURCES
+from templates.prompt_spec import PromptSpec
 
 VQA = """\
 task: vqa
-sources: [vqav2, okvqa]
 target: "{{ answer }}"
 templates:
   - id: vqa.bare.1
@@ -52,7 +54,6 @@ def write_protocol(folder, text, name="vqav2.yaml"):
 def test_a_folder_of_task_files_becomes_templates(folder):
     [template] = load_templates(folder).templates
     assert (template.template_id, template.task, template.file) == ("vqa.bare.1", "vqa", "vqa.yaml")
-    assert template.sources == ("vqav2", "okvqa")
     assert template.instruction.render({"question": "What is it?"}) == "What is it?"
     assert template.target.render({"answer": "a cat"}) == "a cat"
 
@@ -64,12 +65,11 @@ def test_the_prefix_stands_in_front_of_every_instruction(folder):
     assert text == "[VQA] What?"
 
 
-def test_a_template_may_have_its_own_target_and_sources(folder):
-    own = '    target: "It is {{ answer }}."\n    sources: [okvqa]\n'
+def test_a_template_may_have_its_own_target(folder):
+    own = '    target: "It is {{ answer }}."\n'
     (folder / "vqa.yaml").write_text(VQA + own)
     [template] = load_templates(folder).templates
     assert template.target.render({"answer": "a cat"}) == "It is a cat."
-    assert template.sources == ("okvqa",)
 
 
 def test_an_empty_target_is_kept_for_lint_to_find_and_not_replaced_in_silence(folder):
@@ -90,8 +90,8 @@ def test_a_template_requires_what_its_instruction_shows_but_not_the_target(folde
         (VQA + "    weight: 2\n", "templates.0.weight", "extra inputs are not permitted"),
         (VQA.replace("target", "targets"), "target", "field required"),
         (VQA.replace("vqa.bare.1", "VQA bare"), "templates.0.id", "string should match pattern"),
-        (VQA.replace("[vqav2, okvqa]", "[]"), "sources", "at least 1 item"),
-        (VQA.replace("[vqav2, okvqa]", "vqav2"), "sources", "valid list"),
+        ("sources: []\n" + VQA, "sources", "at least 1 item"),
+        ("sources: vqav2\n" + VQA, "sources", "valid list"),
         (VQA.partition("templates")[0] + "templates: []\n", "templates", "at least 1 item"),
         (VQA.replace('"{{ question }}"', "3"), "templates.0.instruction", "valid string"),
         ("", "", "valid dictionary"),
@@ -265,10 +265,9 @@ def hash_of(folder):
     [
         ("task:", "# a comment\ntask:"),
         ('"{{ question }}"', "'{{ question }}'"),
-        ("[vqav2, okvqa]", "\n  - vqav2\n  - okvqa"),
-        ("task: vqa\nsources: [vqav2, okvqa]\n", "sources: [vqav2, okvqa]\ntask: vqa\n"),
+        ('task: vqa\ntarget: "{{ answer }}"\n', 'target: "{{ answer }}"\ntask: vqa\n'),
     ],
-    ids=["comment", "quotes", "list style", "key order"],
+    ids=["comment", "quotes", "key order"],
 )
 def test_the_hash_stays_when_only_the_layout_changes(folder, old, new):
     before = hash_of(folder)
@@ -283,7 +282,7 @@ def test_the_hash_stays_when_only_the_layout_changes(folder, old, new):
         ("{{ question }}", "{{ question }} "),
         ("{{ answer }}", "{{ answer }}."),
         ("bare.1", "bare.2"),
-        (", okvqa", ""),
+        ("bare.1\n", "bare.1\n    needs: [question]\n"),
         ("target:", 'prefix: "Q: "\ntarget:'),
     ],
 )
@@ -341,9 +340,9 @@ def test_the_hash_leaves_out_how_answers_are_scored(folder):
 @pytest.mark.parametrize(
     ("name", "digest"),
     [
-        ("instruct", "4ee97d3ac68d31bc83da85b84cf264ed30b1fc16db3fd1f32866fbc41111f2d2"),
-        ("plain", "f03f98047032a06f1df2c2eaa173caa5e2fca792edbbb7e29098154798d6371c"),
-        ("task_dataset_prefix", "324d0dfbd55aaee64190baaf5809167236024299a810744af8007d73ecf4241a"),
+        ("instruct", "e344054556dd5ee3b3fa0d5a9c61c97f0263e3d24c157b2b24f25ec87e42cb8b"),
+        ("plain", "bfe8226fbf39fdc2dcdc63db48e9f8c58012a4af152de71744fcb7181a45633e"),
+        ("task_dataset_prefix", "dd482c08795cf107f08999f070e8f9706ab170104792fbec3750fa48c1386764"),
     ],
 )
 def test_the_shipped_sets_have_the_hashes_of_datasets_already_built(name, digest):
@@ -357,20 +356,102 @@ def test_a_shipped_set_is_found_by_its_name_and_any_other_by_its_folder(tmp_path
     assert template_folder(str(tmp_path)) == tmp_path
 
 
+PUMPS = PromptSpec("pumps", "Pumps", ("vqa",))
+
+
+def ids_of(forms):
+    return [template.template_id for form in forms for template in form.templates]
+
+
+def test_a_source_is_rendered_with_the_templates_of_its_task():
+    templates = load_templates()
+    [form] = templates.forms(PUMPS)
+    assert form.task == "vqa"
+    assert ids_of([form]) == [w.template_id for w in templates.templates if w.task == "vqa"]
+
+
 @pytest.mark.parametrize("name", SHIPPED_SETS)
-def test_aokvqa_has_an_open_and_a_multiple_choice_form(name):
-    forms = load_templates(name).forms("aokvqa")
+def test_a_source_of_two_tasks_has_two_forms_in_the_order_of_the_tasks(name):
+    spec = PromptSpec("pumps", "Pumps", ("multiple_choice", "vqa"))
+    forms = load_templates(name).forms(spec)
     assert [form.task for form in forms] == ["vqa", "multiple_choice"]
     assert all(form.templates for form in forms)
 
 
-def test_every_other_source_has_one_form():
+def test_a_source_may_name_styles_and_single_templates():
     templates = load_templates()
-    counts = {source: len(templates.forms(source)) for source in SOURCES}
-    assert counts == dict.fromkeys(SOURCES, 1) | {"aokvqa": 2}
+    one = templates.forms(replace(PUMPS, styles=("vqa.short_answer.1", "vqa.bare")))
+    assert ids_of(one) == ["vqa.bare.1", "vqa.short_answer.1"]
+    assert ids_of(templates.forms(replace(PUMPS, styles=("vqa.short",)))) == []
+    both = PromptSpec("pumps", "Pumps", ("vqa", "statement"), ("vqa.bare",))
+    assert len(templates.forms(both)[0].templates) == 1
+    assert len(templates.forms(both)[1].templates) > 1
 
 
-def test_a_source_that_no_file_names_has_no_form(folder):
-    templates = load_templates(folder)
-    assert templates.forms("gqa") == ()
-    assert templates.sources() == ("okvqa", "vqav2")
+def test_templates_of_its_own_replace_those_of_the_set(folder):
+    own = read_own_templates(folder)
+    assert [(each.id, each.instruction) for each in own] == [("vqa.bare.1", "{{ question }}")]
+    spec = PromptSpec("pumps", "Pumps", ("vqa", "statement"), own=own)
+    forms = load_templates().forms(spec)
+    assert ids_of(forms[:1]) == ["vqa.bare.1"]
+    assert ids_of(forms[1:]) == ids_of(load_templates().forms(replace(PUMPS, tasks=("statement",))))
+
+
+def test_a_source_without_template_has_no_form(folder):
+    assert load_templates(folder).forms(replace(PUMPS, tasks=("caption",))) == ()
+
+
+def test_a_template_may_need_a_field_that_it_does_not_show(folder):
+    (folder / "vqa.yaml").unlink()
+    text = VQA.replace("vqa", "vqa_ocr") + "    needs: [ocr_tokens]\n"
+    (folder / "vqa_ocr.yaml").write_text(text)
+    [template] = load_templates(folder).templates
+    assert template.required == {"question", "ocr_tokens"}
+    (folder / "vqa_ocr.yaml").write_text(text.replace("[ocr_tokens]", "[ocr_tokns]"))
+    finding = only_finding(folder)
+    assert (finding.template_id, finding.field) == ("vqa_ocr.bare.1", "ocr_tokns")
+    assert "this task has answer" in finding.remedy
+
+
+def test_lists_of_sources_are_deprecated_and_mean_what_they_meant(folder):
+    text = VQA.replace("target:", "sources: [vqav2, okvqa]\ntarget:")
+    (folder / "vqa.yaml").write_text(text + "    sources: [okvqa]\n")
+    with pytest.warns(
+        FutureWarning, match=r"sources: in vqa\.yaml is deprecated .* remove the lines"
+    ):
+        templates = load_templates(folder)
+    assert templates.deprecated == ("vqa.yaml",)
+    assert ids_of(templates.forms(PromptSpec("okvqa", "OKVQA", ("vqa",)))) == ["vqa.bare.1"]
+    assert templates.forms(PromptSpec("vqav2", "VQAv2", ("vqa",))) == ()
+    assert templates.forms(PUMPS) == ()
+
+
+def test_the_hash_of_a_source_changes_with_what_it_is_rendered_with_and_with_nothing_else(folder):
+    def hashes(text, spec=PUMPS):
+        (folder / "vqa.yaml").write_text(text)
+        of_source = read_templates(folder)[0].of(spec)
+        return of_source.training_hash, of_source.evaluation_hash, of_source.hash
+
+    before = hashes(VQA)
+    (folder / "statement.yaml").write_text(
+        'task: statement\ntarget: "{{ label }}"\ntemplates:\n'
+        "  - {id: statement.new.1, instruction: '{{ statement }}'}\n".replace(
+            "{{ label }}", "{{ 'yes' if label else 'no' }}"
+        )
+    )
+    assert hashes("# a comment\n" + VQA) == before
+    assert hashes(VQA.replace("{{ question }}", "{{ question }}!"))[0] != before[0]
+    assert hashes(VQA, replace(PUMPS, title="Valves"))[2] != before[2]
+    assert hashes(VQA, replace(PUMPS, id="vqav2"))[0] == before[0]
+    assert hashes(VQA, replace(PUMPS, id="vqav2"))[1] != before[1], "it has a protocol"
+
+
+def test_the_hash_of_a_dataset_covers_what_other_sources_choose_or_bring():
+    templates = load_templates()
+    published = PromptSpec("vqav2", "VQAv2", ("vqa",))
+    assert templates.hash_with([published]) == templates.hash
+    hashes = {
+        templates.hash_with([published, each])
+        for each in (PUMPS, replace(PUMPS, styles=("vqa.bare",)))
+    }
+    assert len(hashes | {templates.hash}) == 3

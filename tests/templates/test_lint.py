@@ -2,10 +2,11 @@ import shutil
 
 import pytest
 
-from templates.errors import TemplateSetError
+from templates.errors import TemplateSetError, UnsupportedSyntaxError
 from templates.library import SHIPPED, SHIPPED_SETS, load_templates
 from templates.lint import check_sources, lint
-from templates.tasks import SOURCES, TASKS
+from templates.prompt_spec import PromptSpec, TemplateContent
+from templates.tasks import TASKS
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_copy_of_a_shipped_set_is_clean(folder):
 
 
 def test_a_report_over_nothing_is_not_clean(tmp_path):
-    report = lint(tmp_path, sources=[])
+    report = lint(tmp_path)
     assert not report.clean
     assert "no-files" in {finding.rule for finding in report.findings}
 
@@ -112,7 +113,7 @@ def test_a_target_that_renders_blank_is_found(folder):
 def test_an_instruction_that_is_blank_without_its_optional_field_is_found(folder):
     template = '"{% if caption %}{{ caption }}{% endif %}"'
     (folder / "dialog.yaml").write_text(
-        f'task: dialog\nsources: [visdial]\ntarget: "{{{{ answer }}}}"\n'
+        f'task: dialog\ntarget: "{{{{ answer }}}}"\n'
         f"templates:\n  - id: dialog.new.1\n    instruction: {template}\n"
     )
     [finding] = lint(folder).findings
@@ -137,17 +138,14 @@ def test_the_same_template_for_other_sources_is_no_duplicate(folder):
 
 def test_a_task_without_a_file_leaves_its_task_and_its_source_without_template(folder):
     (folder / "statement.yaml").unlink()
-    task, source = sorted(lint(folder).findings, key=lambda finding: finding.rule, reverse=True)
+    specs = [PromptSpec("vsr", "VSR", ("statement",)), PromptSpec("gqa", "GQA", ("vqa",))]
+    task, source = sorted(
+        lint(folder, specs).findings, key=lambda finding: finding.rule, reverse=True
+    )
     assert (task.file, task.rule) == ("statement.yaml", "task-without-template")
     assert "write at least one" in task.remedy
     assert (source.field, source.rule) == ("vsr", "source-without-template")
-    assert "name it under sources:" in source.remedy
-
-
-def test_a_source_that_no_file_names_is_found(folder):
-    replace(folder / "vqa.yaml", ", vizwiz", "")
-    [finding] = lint(folder).findings
-    assert (finding.field, finding.rule) == ("vizwiz", "source-without-template")
+    assert "write one for statement" in source.remedy
 
 
 def test_templates_that_all_need_an_optional_field_are_found(folder):
@@ -155,13 +153,8 @@ def test_templates_that_all_need_an_optional_field_are_found(folder):
     text = path.read_text().replace("{% if ocr_tokens %}", "").replace("{% endif %}", "")
     path.write_text(text)
     (finding,) = lint(folder).findings
-    assert (finding.rule, finding.field) == ("not-always", "textcaps")
+    assert (finding.rule, finding.field) == ("not-always", "caption_ocr")
     assert "without ocr_tokens" in finding.message
-
-
-def test_the_sources_to_cover_are_the_callers(folder):
-    [finding] = lint(folder, sources=[*SOURCES, "my_vqa"]).findings
-    assert (finding.field, finding.rule) == ("my_vqa", "source-without-template")
 
 
 def test_a_protocol_that_gives_the_answer_away_is_found(folder):
@@ -270,9 +263,9 @@ def test_zero_width_characters_are_blank(folder):
     [
         ("ocr_tokens[:30]", "ocr_tokns[:30]", "syntax", "ocr_tokns"),
         ("{{ answer }}", "{{ anser }}", "syntax", "anser"),
-        ("sources: [ocr_vqa, textvqa]", "sources: [ocr_vqq, textvqa]", "unknown-source", "sources"),
+        ("task: vqa_ocr", "task: vqa_ocr\nsources: [ocr_vqq]", "unknown-source", "sources"),
         ("task: vqa_ocr", "task: vqa_orc", "unknown-task", "task"),
-        ("sources: [ocr_vqa", "sources: [[ocr_vqa", "yaml", ""),
+        ("task: vqa_ocr", "task: [vqa_ocr", "yaml", ""),
     ],
 )
 def test_one_typo_in_a_line_of_the_file_is_one_finding(folder, old, new, rule, field):
@@ -284,6 +277,36 @@ def test_one_typo_in_a_line_of_the_file_is_one_finding(folder, old, new, rule, f
 def test_a_build_checks_the_templates_of_its_own_sources_only(folder):
     add_template(folder, "multiple_choice", "multiple_choice.new.1", '"{{ choices[3] }}"')
     template_set = load_templates(folder)
-    check_sources(template_set, {"vqav2", "okvqa"})
+    check_sources(template_set, [PromptSpec("pumps", "Pumps", ("vqa",))])
+    choice = PromptSpec("scienceqa", "ScienceQA", ("multiple_choice",))
     with pytest.raises(TemplateSetError, match=r"multiple_choice\.new\.1: instruction: .* fails"):
-        check_sources(template_set, {"vqav2", "scienceqa"})
+        check_sources(template_set, [choice])
+
+
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        ("vqa.short_anser", "did you mean 'vqa.short_answer'"),
+        ("caption.cue", "name one of vqa.bare, vqa.completion"),
+    ],
+)
+def test_a_build_refuses_a_style_that_no_template_of_the_task_has(style, message):
+    spec = PromptSpec("pumps", "Pumps", ("vqa",), (style,))
+    with pytest.raises(TemplateSetError, match=message):
+        check_sources(load_templates("instruct"), [spec])
+
+
+def test_a_style_is_no_choice_in_a_set_of_one_style():
+    spec = PromptSpec("pumps", "Pumps", ("vqa",), ("vqa.short_answer",))
+    check_sources(load_templates("plain"), [spec])
+    [form] = load_templates("plain").forms(spec)
+    assert [template.template_id for template in form.templates] == ["vqa.plain.1"]
+
+
+def test_a_source_may_bring_templates_that_are_checked_like_others():
+    own = TemplateContent("vqa.mine.1", "vqa", "{{ question[:1] }}", "{{ answer }}")
+    with pytest.raises(UnsupportedSyntaxError):
+        check_sources(load_templates(), [PromptSpec("pumps", "Pumps", ("vqa",), (), (own,))])
+    blank = TemplateContent("vqa.mine.1", "vqa", " ", "{{ answer }}")
+    with pytest.raises(TemplateSetError, match=r"vqa\.mine\.1: instruction: .* blank"):
+        check_sources(load_templates(), [PromptSpec("pumps", "Pumps", ("vqa",), (), (blank,))])

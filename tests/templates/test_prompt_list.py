@@ -16,7 +16,7 @@ PROMPTS = """\
 
 
 def test_a_printed_list_becomes_a_template_file(tmp_path):
-    (tmp_path / "vqa.yaml").write_text(import_prompts(PROMPTS, "vqa", ["vqav2", "okvqa"]))
+    (tmp_path / "vqa.yaml").write_text(import_prompts(PROMPTS, "vqa"))
     templates = load_templates(tmp_path).templates
     assert [template.template_id for template in templates] == [
         f"vqa.imported.{number}" for number in range(1, 5)
@@ -27,7 +27,6 @@ def test_a_printed_list_becomes_a_template_file(tmp_path):
         "Question: {{ question }} Short answer:",
         "{{ question }} ({{ task_name }})",
     ]
-    assert {template.sources for template in templates} == {("vqav2", "okvqa")}
     assert [
         each for each in lint(tmp_path).findings if each.file == "vqa.yaml" and each.template_id
     ] == []
@@ -58,18 +57,18 @@ def test_a_printed_list_becomes_a_template_file(tmp_path):
     ],
 )
 def test_fields_are_written_as_the_task_needs_them(task, prompt, instruction, target):
-    content = yaml.safe_load(import_prompts(prompt, task, ["x"]))
+    content = yaml.safe_load(import_prompts(prompt, task))
     assert content["templates"][0]["instruction"] == instruction
     assert content["target"] == target
 
 
 def test_every_line_with_an_unknown_field_is_reported():
     with pytest.raises(ValueError, match="did you mean") as error:
-        import_prompts("{Qestion}\n{Question}\n{Nothing}", "vqa", ["vqav2"])
+        import_prompts("{Qestion}\n{Question}\n{Nothing}", "vqa")
     assert "line 1: unknown field {Qestion}; did you mean {question}?" in str(error.value)
     assert "line 3: unknown field {Nothing}; this task has answer, " in str(error.value)
 
 
 def test_a_list_without_prompts_is_refused():
     with pytest.raises(ValueError, match="no prompts in the file"):
-        import_prompts("# nothing\n\n", "vqa", ["vqav2"])
+        import_prompts("# nothing\n\n", "vqa")

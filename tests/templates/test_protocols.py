@@ -8,7 +8,6 @@ from templates.lint import lint
 
 VQA = """\
 task: vqa
-sources: [gqa]
 target: "{{ answer }}"
 templates:
   - id: vqa.bare.1
@@ -271,7 +270,7 @@ def test_a_blank_prompt_cannot_be_loaded_unless_it_is_meant(folder, prompt):
 def test_a_prompts_error_is_reported_once_and_not_again_for_variants_that_share_it(folder):
     write(folder, gqa=BASE.replace("{{ question }}", "{{ answer }}") + RULES)
     write(folder, gqa__exact="extends: gqa\n" + METRIC)
-    leaks = [each.file for each in lint(folder, ["gqa"]).findings if each.rule == "leak"]
+    leaks = [each.file for each in lint(folder).findings if each.rule == "leak"]
     assert leaks == ["protocol/gqa.yaml"]
 
 

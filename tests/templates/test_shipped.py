@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from datagen.sources import all_sources
 from templates import files
 from templates.language import TemplateText
 from templates.library import SHIPPED, SHIPPED_SETS, load_templates
@@ -109,6 +110,11 @@ VARIANTS = {
 VARIANT_NAMES = [f"{source}.{name}" for name, sources in VARIANTS.items() for source in sources]
 ASKED = HELD_OUT + HELD_IN_EVALUATED + OTHER_FORMS
 PROTOCOLS = load_templates("instruct").protocols
+SPECS = {source.id: source.card.prompts for source in all_sources()}
+NAMED = {spec.tasks[0]: source for source, spec in reversed(SPECS.items())} | {
+    "multiple_choice": "scienceqa"
+}
+"""A source of each task, whose name the templates show."""
 
 
 def fields_of(task, source, **changes):
@@ -139,7 +145,7 @@ def rendered_set(name):
             template.instruction,
             template.target,
             template.task,
-            template.sources[0],
+            NAMED[template.task],
         )
 
 
@@ -178,14 +184,13 @@ def test_the_ablation_sets_have_one_template_a_task(name):
 def test_all_26_sources_have_forms_in_every_set(name):
     templates = load_templates(name)
     assert len(SOURCES) == 26
-    assert [source for source in SOURCES if not templates.forms(source)] == []
+    assert [source for source, spec in SPECS.items() if not templates.forms(spec)] == []
 
 
-def test_the_sets_agree_on_the_sources_and_targets_of_a_task():
+def test_the_sets_agree_on_the_targets_of_a_task():
     of_set = {
         name: {
-            (template.task, template.sources, template.target.source)
-            for template in load_templates(name).templates
+            (template.task, template.target.source) for template in load_templates(name).templates
         }
         for name in SHIPPED_SETS
     }
@@ -202,7 +207,7 @@ def test_all_held_out_sources_and_the_evaluated_held_in_ones_have_a_protocol():
 def test_a_protocol_has_a_task_that_its_source_is_rendered_with(name):
     protocol = PROTOCOLS[name]
     assert protocol.source == name.partition(".")[0]
-    tasks = [form.task for form in load_templates("instruct").forms(protocol.source)]
+    tasks = [form.task for form in load_templates("instruct").forms(SPECS[protocol.source])]
     assert protocol.task in tasks
     assert protocol.read_in
 
@@ -228,7 +233,7 @@ def test_the_multitask_protocols_ask_as_the_multitask_sets_train(source):
 def test_every_form_of_an_evaluated_source_has_a_protocol():
     asked = {(protocol.source, protocol.task) for protocol in PROTOCOLS.values()}
     for source in HELD_OUT + HELD_IN_EVALUATED:
-        for form in load_templates("instruct").forms(source):
+        for form in load_templates("instruct").forms(SPECS[source]):
             assert (source, form.task) in asked
 
 
@@ -317,7 +322,7 @@ def test_a_prompt_drops_the_part_whose_field_is_absent(source, absent, expected)
 def test_rendered_training_texts_have_no_stray_space(name):
     for template in load_templates(name).templates:
         for absent in (set(), TASKS[template.task].optional):
-            fields = fields_of(template.task, template.sources[0], **dict.fromkeys(absent))
+            fields = fields_of(template.task, NAMED[template.task], **dict.fromkeys(absent))
             for text in (template.instruction.render(fields), template.target.render(fields)):
                 assert text == text.strip(), template.template_id
                 assert "  " not in text, template.template_id
@@ -328,7 +333,7 @@ def test_no_instruction_shows_the_target_of_the_example():
     for template in load_templates("instruct").templates:
         if template.task == "multiple_choice":  # the right choice is among the choices
             continue
-        fields = fields_of(template.task, template.sources[0])
+        fields = fields_of(template.task, NAMED[template.task])
         target = template.target.render(fields)
         if target not in ("yes", "no"):
             assert target not in template.instruction.render(fields), template.template_id
@@ -357,7 +362,7 @@ def test_ocr_tokens_stand_in_front_and_are_at_most_thirty(task):
     tokens = [f"t{number}" for number in range(40)]
     for template in load_templates("instruct").templates:
         if template.task == task:
-            fields = fields_of(task, template.sources[0], ocr_tokens=tokens)
+            fields = fields_of(task, NAMED[template.task], ocr_tokens=tokens)
             text = template.instruction.render(fields)
             assert text.startswith(f"OCR tokens: {', '.join(tokens[:30])}. ")
             assert "t30" not in text
@@ -386,14 +391,14 @@ def test_the_prefix_set_names_task_and_dataset_as_in_the_paper():
     text = templates["vqa"].instruction.render(fields_of("vqa", "vqav2"))
     assert text == "[Visual question answering:VQAv2] What color is the ball?"
     for task, template in templates.items():
-        fields = fields_of(task, template.sources[0])
-        start = f"[{TASKS[task].title}:{SOURCES[template.sources[0]]}]"
+        fields = fields_of(task, NAMED[template.task])
+        start = f"[{TASKS[task].title}:{SOURCES[NAMED[template.task]]}]"
         assert template.instruction.render(fields).startswith(start)
 
 
 def test_the_plain_set_holds_the_fields_and_nothing_else():
     for template in load_templates("plain").templates:
-        text = template.instruction.render(fields_of(template.task, template.sources[0]))
+        text = template.instruction.render(fields_of(template.task, NAMED[template.task]))
         for value in EXAMPLES[template.task].values():
             for part in strings_in(value):
                 text = text.replace(part, "")

@@ -1,8 +1,10 @@
+import msgspec
 import pytest
 
 import visinstruct
 from datagen.errors import OptionError
 from datagen.mixture import mix
+from templates.prompt_spec import PromptSpec
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,21 @@ def test_a_template_set_is_given_as_such_or_by_name(dataset):
 
 
 def test_a_record_that_no_template_fits_is_named(dataset, tmp_path):
-    text = "task: vqa\nsources: [okvqa]\ntarget: '{{ answer }}'\n"
-    text += "templates: [{id: vqa.bare.1, instruction: '{{ question }}'}]\n"
-    (tmp_path / "vqa.yaml").write_text(text)
+    text = "task: caption\ntarget: '{{ caption }}'\n"
+    text += "templates: [{id: caption.cue.1, instruction: 'Caption:'}]\n"
+    (tmp_path / "caption.yaml").write_text(text)
     record = dataset.record("vqav2", "train", 0)
     with pytest.raises(OptionError, match=f"{record.record_id} cannot be rendered .* no template"):
         visinstruct.render(record, str(tmp_path))
+
+
+def test_a_record_of_another_source_is_rendered_with_what_its_manifest_says(dataset):
+    record = msgspec.structs.replace(dataset.record("vqav2", "train", 0), source="pumps")
+    with pytest.raises(OptionError, match=r"'pumps' is not one of the 26 .* spec=dataset.manifest"):
+        visinstruct.render(record)
+    spec = PromptSpec("pumps", "Pumps", ("vqa",))
+    drawn = visinstruct.render(record, "task_dataset_prefix", spec=spec)
+    assert drawn.instruction == f"[Visual question answering:Pumps] {record.question}"
 
 
 def test_the_evaluation_prompt_is_the_protocols(dataset):

@@ -46,9 +46,3 @@ def explain(stream: Stream, k: int, decode_images: bool = True) -> Explanation:
         ),
         images_decoded=decode_images,
     )
-
-
-def is_embedded(stream: Stream, k: int) -> bool:
-    """Return True if the record of sample `k` holds its images, so that no folder is needed to read them."""
-    held = stream.embedded_images(stream.order.place(k))
-    return bool(held) and None not in held

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from datagen.schema.adapter import Rows, Source, SplitFiles, Vocabulary
 from datagen.schema.card import Fact, MediaCard, SourceCard, SplitCard, unverified
-from datagen.sources.declared.definition import Definition, TaskName, Use, media_folder
+from datagen.sources.declared.definition import (
+    Definition,
+    OneOrMore,
+    TaskName,
+    Use,
+    media_folder,
+)
 from datagen.sources.declared.normal import NormalRow, answers_of, origin, outcomes
 
 TASK_OF: Mapping[TaskName, str] = {
@@ -51,6 +57,7 @@ def compile_source(definition: Definition) -> Source:
         id=definition.name,
         name=definition.title or definition.name,
         task=TASK_OF[definition.task],
+        styles=_listed(definition.templates),
         category=CATEGORY,
         held_in=bool(trained_splits(definition)),
         splits={split: SplitCard(used_in_paper=False) for split in kept},
@@ -77,6 +84,10 @@ def compile_source(definition: Definition) -> Source:
     if definition.task == "classification" and trained:
         vocabulary = Vocabulary(trained[0].rows, answers_of)
     return Source(card, splits, vocabulary, in_staging=True)
+
+
+def _listed(values: OneOrMore | None) -> tuple[str, ...]:
+    return () if values is None else (values,) if isinstance(values, str) else tuple(values)
 
 
 def media_root(definition: Definition) -> str:

@@ -14,7 +14,7 @@ from datagen.errors import OptionError
 from pipelines.console import output, visible
 from trainer.config.data import DataOptions
 from trainer.config.run import RunConfig
-from trainer.data.explain import Explanation, explain, is_embedded
+from trainer.data.explain import Explanation, explain
 from trainer.data.stream import Stream
 from trainer.launch.arguments import keep_old_name
 
@@ -48,7 +48,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     config = _config(parsed)
     options, seed = _run_options(parsed, config)
     stream = Stream.open(options, seed)
-    findable = bool(options.image_roots) or is_embedded(stream, parsed.sample)
+    findable = stream.manifest.images == "embed" or bool(options.image_roots)
     found = explain(stream, parsed.sample, findable and not parsed.texts)
     step = None if config is None else _step(parsed.sample, config)
     if parsed.json:

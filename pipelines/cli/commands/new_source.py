@@ -9,7 +9,6 @@ from pipelines.cli.scaffold.new_source import (
     check_name,
     missing_names,
     paths_of,
-    task_of,
     write_source,
 )
 from templates.tasks import TASKS
@@ -22,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         choices=tuple(TASKS),
-        help="where several tasks' templates name the source (default: the only one)",
+        default="vqa",
+        help="kind of its examples, which decides its templates",
     )
     parser.add_argument("--held-out", action="store_true", help="for evaluation only")
     parser.add_argument("--dry-run", action="store_true", help="print the files, write nothing")
@@ -38,11 +38,10 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         )
         print(*(f"  {line}" for line in missing), sep="\n")
         return 0 if parsed.dry_run else 2
-    task = task_of(name, parsed.task)
     if parsed.dry_run:
         print(*(f"would write {path}" for path in (*paths_of(name).values(), TABLE)), sep="\n")
         return 0
-    for path in write_source(ROOT, name, task, held_in=not parsed.held_out):
+    for path in write_source(ROOT, name, parsed.task, held_in=not parsed.held_out):
         print(f"wrote {path}")
     print(f"Its test passes already: python -m pytest {paths_of(name)['test']}")
     print("Next: docs/how_to/add_a_source.md")

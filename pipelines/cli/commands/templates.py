@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--rows", type=int, metavar="N", help="rows of each source (default: preview 1, lint 100)")
     add("--task", choices=tuple(TASKS), help="import: task of the prompts (no default)")
-    add("--sources", metavar="ID,ID", help="import: sources that use them (no default)")
+    add("--sources", metavar="ID,ID", help=argparse.SUPPRESS)  # deprecated: the task decides
     add(
         "--out",
         metavar="FILE.yaml",

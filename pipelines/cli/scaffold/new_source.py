@@ -8,10 +8,9 @@ import re
 from keyword import iskeyword
 from pathlib import Path
 
-from datagen.errors import OptionError, nearest
+from datagen.errors import OptionError
 from pipelines.cli.scaffold.source_forms import CATEGORIES, FORMS, WRITER_IMPORTS, Form
-from templates.library import load_templates
-from templates.tasks import SOURCES, TASKS
+from templates.tasks import SOURCES
 
 TABLE = "datagen/sources/__init__.py"
 _TABLE_IDS = re.compile(r"^SOURCE_IDS = \(\n(.*?)^\)", re.DOTALL | re.MULTILINE)
@@ -23,31 +22,7 @@ def missing_names(name: str) -> list[str]:
     if name not in SOURCES:
         title = name.replace("_", " ").title()
         missing.append(f'templates/tasks.py, SOURCES: "{name}": "{title}",')
-    if not load_templates("instruct").forms(name):
-        tasks = ", ".join(TASKS)
-        missing.append(f"templates/instruct/TASK.yaml, sources: {name} (TASK is one of {tasks})")
     return missing
-
-
-def task_of(name: str, task: str | None = None) -> str:
-    """Return the task whose templates name the source.
-
-    Raises:
-        OptionError: they do not name it in `task`, or several tasks do and none was chosen.
-    """
-    tasks = [form.task for form in load_templates("instruct").forms(name)]
-    if task is None and len(tasks) > 1:
-        raise OptionError(
-            f"{name} has templates of {' and '.join(tasks)}: choose one with --task for the example "
-            "and its card"
-        )
-    chosen = task or tasks[0]
-    if chosen not in tasks:
-        raise OptionError(
-            f"no template of {chosen!r} names {name}{nearest(chosen, tasks)}; it has "
-            f"templates of {', '.join(tasks)}"
-        )
-    return chosen
 
 
 def check_name(root: Path, name: str) -> None:

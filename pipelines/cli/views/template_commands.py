@@ -1,9 +1,11 @@
 """Output of `visinstruct templates`."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -11,33 +13,49 @@ from rich.text import Text
 from datagen.build.options import make_options
 from datagen.build.preview import examples_in
 from datagen.dataset import open_dataset
-from datagen.errors import OptionError, RowRejectedError, nearest
+from datagen.errors import OptionError, RowRejectedError
 from datagen.render import chance, evaluation, fields_of
 from datagen.schema.example import Example
-from datagen.sources import load_source
+from datagen.sources import all_sources, load_source
 from pipelines.cli.views.record_view import first_records
 from pipelines.console import output, visible
 from templates.blank import is_blank
 from templates.errors import RenderError, TemplateSetError
-from templates.library import Protocol, Template, TemplateSet, read_templates, template_folder
+from templates.library import (
+    Protocol,
+    SourceTemplates,
+    Template,
+    TemplateSet,
+    deprecation,
+    read_templates,
+    template_folder,
+)
 from templates.lint import lint
 from templates.prompt_list import import_prompts
-from templates.tasks import SOURCES, TASKS
+from templates.prompt_spec import PromptSpec
+from templates.tasks import TASKS
 
 
 def list_templates(template_dir: str, source: str | None) -> int:
     """Print every template, by task."""
     template_set = _read(template_dir)
     console = output()
+    specs = [each.card.prompts for each in all_sources()]
+    wanted = None
+    if source is not None:
+        forms = template_set.forms(load_source(source).card.prompts)
+        wanted = [template for form in forms for template in form.templates]
     shown = 0
     for task in TASKS:
         fitting = [
             template
             for template in template_set.templates
-            if template.task == task and source in (None, *template.sources)
+            if template.task == task and (wanted is None or template in wanted)
         ]
         if fitting:
-            named = dict.fromkeys(name for template in fitting for name in template.sources)
+            named = [
+                each.id for each in specs if task in [f.task for f in template_set.forms(each)]
+            ]
             console.print(Text.assemble((task, "bold"), f" for {', '.join(named)}"))
             rows = Table.grid(padding=(0, 2))
             for template in fitting:
@@ -66,19 +84,22 @@ def lint_templates(parsed: argparse.Namespace) -> int:
     """
     if parsed.raw and parsed.data:
         raise OptionError("give either --raw DIR or --data OUT")
-    report = lint(parsed.template_dir)
+    report = lint(parsed.template_dir, [each.card.prompts for each in all_sources()])
     console = output()
     findings = [str(each) for each in report.findings if each.rule not in _COVERAGE]
     uncovered = [each.field for each in report.findings if each.rule == "source-without-template"]
     num_rows = 0
     if parsed.raw or parsed.data:
         parsed.rows = parsed.rows or 100
-        for example, _ in _raw_examples(parsed) if parsed.raw else _built_examples(parsed):
+        for shown in _raw_rows(parsed) if parsed.raw else _built_rows(parsed):
             num_rows += 1
-            findings += _row_findings(report.template_set, example, parsed.template)
+            of_source = report.template_set.of(shown.spec)
+            findings += _row_findings(of_source, shown.example, parsed.template)
     for finding in findings:
         console.print(Text(visible(finding)))
     checked = report.template_set
+    if checked.deprecated:
+        console.print(Text(deprecation(template_folder(parsed.template_dir), checked)))
     rows = f" on {num_rows:,} rows" if parsed.raw or parsed.data else ""
     console.print(
         f"checked {len(checked.templates)} templates and {len(checked.protocols)} protocols{rows}: "
@@ -89,11 +110,12 @@ def lint_templates(parsed: argparse.Namespace) -> int:
     return 0 if (checked.templates or checked.protocols) and not findings else 1
 
 
-def _row_findings(template_set: TemplateSet, example: Example, only: str | None) -> Iterator[str]:
-    for template in _templates(template_set, example, only):
-        fields = fields_of(example, template.task, chance(0, 0, example.example_id).answer)
+def _row_findings(templates: SourceTemplates, example: Example, only: str | None) -> Iterator[str]:
+    for template in _templates(templates, only):
+        fields = _fields(templates, template, example)
         parts = {"instruction": template.instruction, "target": template.target}
-        if any(fields[name] is None for text in parts.values() for name in text.required):
+        needed = {*template.needs, *(n for text in parts.values() for n in text.required)}
+        if any(fields[name] is None for name in needed):
             continue  # not chosen for this example, or its answers are hidden
         for part, text in parts.items():
             try:
@@ -108,18 +130,19 @@ def _row_findings(template_set: TemplateSet, example: Example, only: str | None)
 
 def import_templates(parsed: argparse.Namespace) -> int:
     """Write a template file from a plain list of prompts; returns 1 if the lint finds errors in it."""
-    if not (parsed.file and parsed.task and parsed.sources and parsed.out):
-        raise OptionError("import needs FILE, --task NAME, --sources ID,ID and --out FILE.yaml")
-    sources = [name.strip() for name in parsed.sources.split(",") if name.strip()]
-    for name in sources:
-        if name not in SOURCES:
-            raise OptionError(f"--sources: unknown source {name!r}{nearest(name, SOURCES)}")
+    if not (parsed.file and parsed.task and parsed.out):
+        raise OptionError("import needs FILE, --task NAME and --out FILE.yaml")
+    if parsed.sources:
+        message = (
+            "--sources is deprecated and will be removed in the next release: the task decides"
+        )
+        print(f"visinstruct: {message}", file=sys.stderr)
     path = Path(parsed.out)
     if path.suffix != ".yaml" or path.exists():
         why = "exists already" if path.exists() else "does not end in .yaml"
         raise OptionError(f"--out {parsed.out} {why}; name a new file")
     try:
-        text = import_prompts(Path(parsed.file).read_text("utf-8"), parsed.task, sources)
+        text = import_prompts(Path(parsed.file).read_text("utf-8"), parsed.task)
     except (OSError, ValueError) as error:
         raise OptionError(f"{parsed.file}: {error}") from None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,16 +170,15 @@ def preview(parsed: argparse.Namespace) -> int:
     template_set = _read(parsed.template_dir)
     console = output()
     shown = 0
-    examples = _raw_examples(parsed) if parsed.raw else _built_examples(parsed)
-    for example, evaluated in examples:
-        protocol = template_set.protocols.get(example.source) if evaluated else None
-        if protocol is not None and not parsed.template:
-            rendered = [_rendered_protocol(protocol, example)]
+    for example, spec, evaluated in _raw_rows(parsed) if parsed.raw else _built_rows(parsed):
+        templates = template_set.of(spec)
+        if evaluated and templates.protocol is not None and not parsed.template:
+            rendered = [_rendered_protocol(templates.protocol, example, spec.title)]
         else:
             rendered = [
                 text
-                for template in _templates(template_set, example, parsed.template)
-                if (text := _rendered(template, example)) is not None
+                for template in _templates(templates, parsed.template)
+                if (text := _rendered(templates, template, example)) is not None
             ]
         if rendered:
             console.print(Text(visible(example.example_id), "bold"), *rendered, "", sep="\n")
@@ -176,37 +198,55 @@ def _read(template_dir: str) -> TemplateSet:
     return template_set
 
 
-def _raw_examples(parsed: argparse.Namespace) -> Iterator[tuple[Example, bool]]:
-    """Yield examples, and whether a build without a mixture of your own evaluates on their split."""
+class _Row(NamedTuple):
+    """An example and what its source is rendered with; `evaluated` if by its protocol."""
+
+    example: Example
+    spec: PromptSpec
+    evaluated: bool
+
+
+def _raw_rows(parsed: argparse.Namespace) -> Iterator[_Row]:
+    """Yield rows of a raw folder; a build without a mixture of your own evaluates on the same splits."""
     with TemporaryDirectory() as folder:
         options = make_options(raw=parsed.raw, out=folder)
         for each in examples_in(parsed.raw, folder, parsed.source, parsed.split, parsed.rows):
-            yield each, options.evaluates_on(load_source(each.source).card, each.split)
+            card = load_source(each.source).card
+            yield _Row(each, card.prompts, options.evaluates_on(card, each.split))
 
 
-def _built_examples(parsed: argparse.Namespace) -> Iterator[tuple[Example, bool]]:
-    """Yield examples, and whether the build rendered them with a protocol."""
+def _built_rows(parsed: argparse.Namespace) -> Iterator[_Row]:
+    """Yield rows of a built dataset."""
     dataset = open_dataset(parsed.data)
     for source, splits in dataset.manifest.splits.items():
         if parsed.source in (None, source):
             split = parsed.split or ("train" if "train" in splits else next(iter(splits)))
             if split in splits:
                 for record in first_records(dataset, source, split, parsed.rows):
-                    yield record.example(), record.template_id.startswith("protocol/")
+                    spec = dataset.manifest.prompts(source, record.task)
+                    evaluated = record.template_id.startswith("protocol/")
+                    yield _Row(record.example(), spec, evaluated)
 
 
-def _templates(template_set: TemplateSet, example: Example, only: str | None) -> list[Template]:
+def _templates(templates: SourceTemplates, only: str | None) -> list[Template]:
     return [
         template
-        for form in template_set.forms(example.source)
+        for form in templates.forms
         for template in form.templates
         if only in (None, template.template_id)
     ]
 
 
-def _rendered(template: Template, example: Example) -> Text | None:
+def _fields(templates: SourceTemplates, template: Template, example: Example) -> dict[str, object]:
+    answer = chance(0, 0, example.example_id).answer
+    return fields_of(example, template.task, answer, templates.spec.title)
+
+
+def _rendered(templates: SourceTemplates, template: Template, example: Example) -> Text | None:
     """Return a template rendered on an example; None if it needs a field that the example lacks."""
-    fields = fields_of(example, template.task, chance(0, 0, example.example_id).answer)
+    fields = _fields(templates, template, example)
+    if any(fields[name] is None for name in template.needs):
+        return None
     try:
         instruction = template.instruction.render(fields)
         target = template.target.render(fields)
@@ -215,10 +255,10 @@ def _rendered(template: Template, example: Example) -> Text | None:
     return _prompt_and_target(template.template_id, instruction, target)
 
 
-def _rendered_protocol(protocol: Protocol, example: Example) -> Text:
+def _rendered_protocol(protocol: Protocol, example: Example, title: str) -> Text:
     """Return a protocol rendered on an example, or the reason why a build rejects the example."""
     try:
-        draw = evaluation(example, protocol, chance(0, 0, example.example_id))
+        draw = evaluation(example, protocol, chance(0, 0, example.example_id), title)
     except RowRejectedError as error:
         return Text(f"  protocol/{protocol.name}: {visible(error.message)}", "red")
     target = "(hidden)" if draw.target is None else draw.target

@@ -8,6 +8,7 @@ from datagen.errors import OptionError, RawDataError
 from datagen.render import draw
 from datagen.sources import SOURCE_IDS, all_sources
 from templates.library import load_templates
+from templates.prompt_spec import published_spec
 
 
 def test_the_first_examples_of_every_source_are_shown(sample_raw: Path, tmp_path: Path) -> None:
@@ -28,7 +29,9 @@ def test_a_source_and_a_split_can_be_chosen(sample_raw: Path, tmp_path: Path) ->
 def test_what_is_shown_can_be_rendered(sample_raw: Path, tmp_path: Path) -> None:
     templates = load_templates("instruct")
     for example in examples_in(str(sample_raw), str(tmp_path), None, None, 2):
-        assert draw(example, templates, 0).instruction
+        assert draw(
+            example, templates.of(published_spec(example.source, example.task)), 0
+        ).instruction
 
 
 def test_images_need_not_be_there(raw: Any, ask: Any, tmp_path: Path) -> None:

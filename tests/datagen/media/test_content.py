@@ -71,21 +71,6 @@ def test_16_bits_are_warned_of_above_all_where_they_get_dark(
     assert ("nearly black" in message) == dark
 
 
-def test_floating_point_pixels_are_warned_of_with_their_range(collection: Any) -> None:
-    folder, roots = collection
-    Image.fromarray(np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)).save(folder / "f.tif")
-    [(reason, message)] = warnings_of(roots, "c/f.tif")
-    assert reason == "floating_point" and "from 0 to 1" in message
-
-
-def test_a_phones_photo_with_a_second_picture_is_not_animated(collection: Any) -> None:
-    folder, roots = collection
-    image = Image.new("RGB", (8, 6))
-    image.save(folder / "a.jpg", "MPO", save_all=True, append_images=[image])
-    assert Image.open(folder / "a.jpg").format == "MPO"
-    assert inspect_image(roots, "c/a.jpg").plain and warnings_of(roots, "c/a.jpg") == []
-
-
 def test_cmyk_and_one_pixel_are_warned_of(collection: Any) -> None:
     folder, roots = collection
     Image.new("CMYK", (8, 6)).save(folder / "print.jpg")

@@ -15,6 +15,7 @@ from datagen.schema.card import (
     verified,
 )
 from datagen.sources import SOURCE_IDS, all_sources, load_source
+from templates.prompt_spec import published_spec
 from templates.tasks import SOURCES, TASKS
 
 SOURCES_BUILT = [pytest.param(source, id=source.id) for source in all_sources()]
@@ -68,6 +69,13 @@ def test_a_card_uses_known_names(source: Source) -> None:
     assert source.card.task in TASKS
     assert source.card.category in CATEGORIES
     assert source.card.title == SOURCES[source.id]
+
+
+@pytest.mark.parametrize("source", SOURCES_BUILT)
+def test_records_alone_tell_what_one_of_the_26_is_rendered_with(source: Source) -> None:
+    assert published_spec(source.id, source.card.task) == source.card.prompts
+    several = ("vqa", "multiple_choice") if source.id == "aokvqa" else (source.card.task,)
+    assert source.card.prompts.tasks == several
 
 
 @pytest.mark.parametrize("source", SOURCES_BUILT)

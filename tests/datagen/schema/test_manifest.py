@@ -13,12 +13,15 @@ from datagen.schema.manifest import (
     Manifest,
     MixtureEntry,
     ShardEntry,
+    SourceEntry,
     SplitEntry,
     content_hash,
     encode_manifest,
     read_manifest,
 )
 from datagen.sources import load_source
+from templates.library import load_templates
+from templates.prompt_spec import PromptSpec, TemplateContent
 
 FILES = LocalFiles()
 
@@ -86,6 +89,47 @@ def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path, referenced: Any
         again = read_manifest(written(tmp_path, encode_manifest(each)), FILES)
         assert again == each
         assert encode_manifest(again) == encode_manifest(each)
+
+
+def test_the_manifest_says_what_each_source_is_rendered_with(referenced: Any) -> None:
+    assert referenced.manifest.sources.keys() == referenced.manifest.splits.keys()
+    for source, entry in referenced.manifest.sources.items():
+        spec = load_source(source).card.prompts
+        assert referenced.manifest.prompts(source, spec.tasks[0]) == spec
+        assert entry.template_hash == load_templates().of(spec).hash
+        assert entry.use.keys() == referenced.manifest.splits[source].keys()
+    use = {"train": "train", "val": "evaluate", "test": "evaluate", "test_dev": "evaluate"}
+    assert referenced.manifest.sources["vqav2"].use == use
+    assert referenced.manifest.sources["gqa"].use["train"] == "unused"
+
+
+def test_a_manifest_of_an_earlier_release_is_read_and_rendered(tmp_path: Path) -> None:
+    old = json.loads(encode_manifest(manifest()))
+    del old["sources"]
+    again = read_manifest(written(tmp_path, json.dumps(old).encode()), FILES)
+    assert again.sources == {}
+    assert again.own_prompts() == ()
+    assert again.prompts("aokvqa", "vqa") == load_source("aokvqa").card.prompts
+    assert again.title("vqav2") == "VQAv2"
+
+
+def test_a_manifest_holds_the_templates_of_a_source_that_brings_its_own(tmp_path: Path) -> None:
+    own = TemplateContent("vqa.mine.1", "vqa", "{{ question }}?", "{{ answer }}")
+    entry = SourceEntry(
+        title="Pumps",
+        tasks=("vqa",),
+        templates=("vqa.bare",),
+        own_templates=(own,),
+        template_hash="h",
+        held_in=True,
+        use={"train": "train"},
+    )
+    again = read_manifest(
+        written(tmp_path, encode_manifest(manifest(sources={"pumps": entry}))), FILES
+    )
+    spec = PromptSpec("pumps", "Pumps", ("vqa",), ("vqa.bare",), (own,))
+    assert again.own_prompts() == (spec,)
+    assert again.title("pumps") == "Pumps"
 
 
 def test_the_encoding_does_not_depend_on_the_order_of_names() -> None:

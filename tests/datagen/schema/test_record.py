@@ -18,6 +18,7 @@ from datagen.schema.record import (
     Video,
     file_schema,
 )
+from datagen.sources import load_source
 from templates.library import load_templates
 
 
@@ -82,14 +83,17 @@ def test_every_record_of_the_sample_is_drawn_again_to_the_byte(
     templates = load_templates("instruct")
     drawn_again = 0
     for source, splits in building.manifest.splits.items():
+        spec = load_source(source).card.prompts
         for split in splits:
             protocol = None if split == "train" else templates.protocols.get(source)
             for record in building.records(source, split):
                 example = record.example()
                 if protocol is None:
-                    again = draw(example, templates, building.manifest.render_seed)
+                    again = draw(example, templates.of(spec), building.manifest.render_seed)
                 else:
-                    again = evaluation(example, protocol, chance(0, 0, record.record_id))
+                    again = evaluation(
+                        example, protocol, chance(0, 0, record.record_id), spec.title
+                    )
                 stored = (
                     record.template_id,
                     record.instruction,

@@ -54,7 +54,9 @@ def test_stored_records_can_be_asked_with_their_choices(raw: Any, build: Any) ->
         (record,) = building.records("aokvqa", split)
         assert record.template_id == "protocol/aokvqa"
         assert record.instruction == "Question: What is awaited? Short answer: "
-        asked[split] = evaluation(record.example(), protocol, chance(0, 0, record.record_id))
+        asked[split] = evaluation(
+            record.example(), protocol, chance(0, 0, record.record_id), "A-OKVQA"
+        )
     assert asked["val"] == Draw(
         "protocol/aokvqa.multiple_choice",
         "Question: What is awaited? Options: (a) train (b) delivery (c) cab (d) skateboarder. "

@@ -362,7 +362,7 @@ def test_any_whole_number_is_a_seed(raw, tmp_path, build, manifest_of, seed):
 def test_templates_come_from_another_set_or_folder(raw, tmp_path, build, records_of, manifest_of):
     own = tmp_path / "mine"
     own.mkdir()
-    text = "task: video_qa\nsources: [msvd_qa]\ntarget: '{{ answer }}'\n"
+    text = "task: video_qa\ntarget: '{{ answer }}'\n"
     text += "templates:\n- {id: video_qa.own.1, instruction: 'See: {{ question }}'}\n"
     (own / "video_qa.yaml").write_text(text)
     for template_dir, expected in (("plain", "video_qa.plain"), (own, "video_qa.own.1")):

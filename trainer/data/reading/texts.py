@@ -6,7 +6,7 @@ from datagen.render import draw
 from datagen.schema.manifest import Manifest
 from datagen.schema.record import Record
 from templates.errors import TemplateSetError
-from templates.library import TemplateSet, load_templates
+from templates.library import SourceTemplates, TemplateSet, load_templates
 from trainer.config.data import DataOptions
 from trainer.data.order.sample import Place, Replacement, Sample
 from trainer.errors import DataError
@@ -28,10 +28,14 @@ class Texts:
     """
 
     def __init__(self, manifest: Manifest, options: DataOptions) -> None:
+        self._manifest = manifest
         self._templates = _templates(manifest, options)
+        self._of: dict[str, SourceTemplates] = {}
         self._render_seed = manifest.render_seed
         self._stored = options.render == "stored"
-        self.hash = self._templates.hash if self._templates else manifest.template_hash
+        self.hash = manifest.template_hash
+        if self._templates is not None:
+            self.hash = self._templates.hash_with(manifest.own_prompts())
 
     def sample(self, place: Place, record: Record) -> Sample:
         """Return the sample without images.
@@ -46,10 +50,14 @@ class Texts:
         if self._stored or self._templates is None:
             return stored_sample(place, record)
         example, failed = record.example(), None
+        if record.source not in self._of:
+            spec = self._manifest.prompts(record.source, record.task)
+            self._of[record.source] = self._templates.of(spec)
+        templates = self._of[record.source]
         for attempt in range(_REDRAWS + 1):
             number = place.draw + attempt * _REDRAW_STRIDE
             try:
-                made = draw(example, self._templates, self._render_seed, number)
+                made = draw(example, templates, self._render_seed, number)
             except RowRejectedError as error:
                 failed = failed or f"draw {place.draw} cannot be rendered: {error.message}"
                 continue
@@ -95,7 +103,8 @@ def _templates(manifest: Manifest, options: DataOptions) -> TemplateSet | None:
             f"the templates of {options.dataset} ({manifest.template_set!r}) cannot be loaded; set "
             f"data.template_dir to their folder, or data.render to stored: {error}"
         ) from None
-    if options.render == "stored" and templates.hash != manifest.template_hash:
+    used = templates.hash_with(manifest.own_prompts())
+    if options.render == "stored" and used != manifest.template_hash:
         raise DataError(
             f"data.render is stored, but {options.template_dir} is not the template set that "
             f"{options.dataset} was rendered with; use render: fresh, or no template_dir"

@@ -43,7 +43,7 @@ def make_request(
         EvaluationError: the prompt needs a field that the record lacks, or there is nothing to rank.
     """
     try:
-        made = evaluation(record.example(), task.protocol, _NO_CHANCE)
+        made = evaluation(record.example(), task.protocol, _NO_CHANCE, task.title)
     except RowRejectedError as error:
         raise EvaluationError(f"{record.record_id}: {error.message}") from None
     except (AssertionError, ZeroDivisionError) as error:

@@ -49,12 +49,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {"heldout": HELD_OUT, "heldin": HELD_IN}
 
 @dataclass(frozen=True)
 class Task:
-    """A protocol on a split. `hidden`: its answers are, a server scores it."""
+    """A protocol on a split of the dataset `title`. `hidden`: its answers are, a server scores it."""
 
     name: str
     protocol: Protocol
     rules: Evaluation
     split: str
+    title: str
     hidden: bool = False
 
     @property
@@ -151,18 +152,18 @@ def _of_protocol(
             [],
             f"{protocol.file} has no section `evaluation`: it has a prompt, but no rules for scoring",
         )
-    held = manifest.splits.get(protocol.source, {})
+    held, title = manifest.splits.get(protocol.source, {}), manifest.title(protocol.source)
     if wanted:
         hidden = rules.server is not None and wanted == rules.split
-        tasks = [Task(stem if hidden else name, protocol, rules, wanted, hidden)]
+        tasks = [Task(stem if hidden else name, protocol, rules, wanted, title, hidden)]
     elif rules.server is None:
-        tasks = [Task(name, protocol, rules, rules.split)]
+        tasks = [Task(name, protocol, rules, rules.split, title)]
     else:
         assert rules.validation_split is not None  # checked with `server`
         other = rules.validation_split
-        tasks = [Task(f"{stem}@{other}", protocol, rules, other)]
+        tasks = [Task(f"{stem}@{other}", protocol, rules, other, title)]
         if hidden_splits and rules.split in held:
-            tasks.insert(0, Task(stem, protocol, rules, rules.split, hidden=True))
+            tasks.insert(0, Task(stem, protocol, rules, rules.split, title, hidden=True))
     missing = [task.split for task in tasks if task.split not in held]
     if missing:
         holds = ", ".join(held) or "nothing of it"

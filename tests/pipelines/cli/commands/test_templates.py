@@ -42,9 +42,11 @@ def test_the_templates_of_one_source_can_be_listed(run):
     assert "caption for " not in outcome.out
 
 
-def test_a_source_without_templates_is_refused(refused, tmp_path):
-    assert "no template for source 'nope' in instruct" in refused(
-        "templates", "list", "--source", "nope"
+def test_a_source_that_is_not_known_or_without_templates_is_refused(refused, mine):
+    assert "unknown source 'nope'" in refused("templates", "list", "--source", "nope")
+    (mine / "statement.yaml").unlink()
+    assert "no template for source 'vsr' in" in refused(
+        "templates", "list", "--source", "vsr", "--template-dir", mine
     )
 
 
@@ -97,7 +99,7 @@ def test_every_source_on_disk_is_previewed_with_every_fitting_template(run, raw,
     shown = {line.split("/")[0] for line in outcome.out.splitlines() if line[:1].strip()}
     assert shown == set(six)
     for wording in load_templates().templates:
-        if set(wording.sources) & {"vqav2", "coco_caption", "msvd_qa"}:
+        if wording.task in ("vqa", "caption", "video_qa"):
             assert wording.template_id in outcome.out
 
 
@@ -139,7 +141,7 @@ def test_the_prompt_previewed_is_the_prompt_that_a_build_stores(run, raw, built)
 
 
 def test_a_template_named_is_shown_on_an_evaluation_split_too(run, raw):
-    template = next(w for w in load_templates().templates if "vqav2" in w.sources)
+    template = next(w for w in load_templates().templates if w.task == "vqa")
     options = ("--source", "vqav2", "--split", "val", "--template", template.template_id)
     outcome = run("templates", "preview", "--raw", raw, *options)
     assert outcome.status == 0

@@ -15,7 +15,6 @@ from pipelines.cli.scaffold import new_source
 from pipelines.cli.scaffold.new_source import (
     check_name,
     table_ids,
-    task_of,
     with_line,
     write_source,
 )
@@ -92,20 +91,6 @@ def test_outside_a_checkout_it_is_refused(tmp_path):
         check_name(tmp_path, "gqa")
 
 
-def test_the_task_is_that_of_the_templates():
-    assert task_of("gqa") == "vqa"
-    assert task_of("gqa", "vqa") == "vqa"
-    assert task_of("aokvqa", "multiple_choice") == "multiple_choice"
-    with pytest.raises(
-        OptionError, match="aokvqa has templates of vqa and multiple_choice: choose"
-    ):
-        task_of("aokvqa")
-    with pytest.raises(
-        OptionError, match="no template of 'caption' names gqa; it has templates of"
-    ):
-        task_of("gqa", "caption")
-
-
 def test_every_task_has_a_form_and_a_category():
     assert set(FORMS) == set(CATEGORIES) == set(TASKS)
 
@@ -123,11 +108,7 @@ def eleven(tmp_path_factory):
     last = f'        "{list(SOURCES)[-1]}": "{SOURCES[list(SOURCES)[-1]]}",\n'
     tasks_file.write_text(tasks_file.read_text().replace(last, last + lines))
     for task in TASKS:
-        templates = copy / f"templates/instruct/{task}.yaml"
-        templates.write_text(
-            re.sub(r"(?m)^sources: \[", f"sources: [toy_{task}, ", templates.read_text())
-        )
-        told = python(copy, "-m", "pipelines.cli", "new-source", f"toy_{task}")
+        told = python(copy, "-m", "pipelines.cli", "new-source", f"toy_{task}", "--task", task)
         assert f"wrote tests/datagen/sources/test_toy_{task}.py" in told
     return copy
 
