@@ -124,7 +124,7 @@ def evaluation(example: Example, protocol: Protocol, chances: Chance, title: str
 
 
 def _target(example: Example, task: str, fields: Mapping[str, Any]) -> str:
-    if task in ("statement", "classification"):
+    if task in ("statement", "classification", "yes_no"):
         return _verdict(example)
     (name,) = TASKS[task].target
     return str(fields[name])
@@ -136,13 +136,23 @@ def _fitting(templates: SourceTemplates, absent: tuple[bool, ...]) -> tuple[Form
     lacking = {name for name, lacks in zip(_OPTIONAL_FIELDS, absent, strict=True) if lacks}
     forms = []
     for form in templates.forms:
-        fitting = tuple(w for w in form.templates if not w.required & lacking)
+        optional = TASKS[form.task].optional
+        absent_here = lacking if "question" in optional else lacking - {"question"}
+        fitting = tuple(w for w in form.templates if not w.required & absent_here)
         if fitting:
             forms.append(Form(form.task, fitting))
     return tuple(forms)
 
 
-_OPTIONAL_FIELDS = ("context", "choices", "ocr_tokens", "dialog", "caption")
+_OPTIONAL_FIELDS = (
+    "context",
+    "choices",
+    "ocr_tokens",
+    "dialog",
+    "caption",
+    "question",
+    "candidates",
+)
 
 
 def _absent(example: Example) -> tuple[bool, ...]:
@@ -153,6 +163,8 @@ def _absent(example: Example) -> tuple[bool, ...]:
         example.ocr_tokens is None,
         example.dialog is None,
         example.captions is None,
+        example.question is None,
+        example.candidates is None,
     )
 
 
@@ -204,7 +216,7 @@ def references_of(example: Example, task: str) -> tuple[str, ...] | None:
             return example.captions
         case "question_generation":
             return None if example.question is None else (example.question,)
-        case "statement" | "classification":
+        case "statement" | "classification" | "yes_no":
             return None if example.label is None else (_verdict(example),)
         case "conversation":
             return None if example.response is None else (example.response,)

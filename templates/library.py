@@ -32,7 +32,7 @@ from templates.language import TemplateText, compile_template
 from templates.prompt_spec import PromptSpec, TemplateContent
 from templates.protocols import Protocol as Protocol
 from templates.protocols import read_protocols
-from templates.tasks import SOURCES, TASKS, Task
+from templates.tasks import OWN_TASKS, SOURCES, TASKS, Task
 
 SHIPPED = Path(__file__).parent
 SHIPPED_SETS = ("instruct", "plain", "task_dataset_prefix")
@@ -307,7 +307,8 @@ def read_templates(
     for path in sorted(folder.glob("*.yaml")):
         parsed = parse(path, _TaskFile, findings)
         if parsed is not None:
-            content.append(_content(parsed))
+            if parsed.task not in OWN_TASKS:
+                content.append(_content(parsed))
             templates.extend(_templates(path.name, parsed, findings))
             if parsed.sources or any(entry.sources for entry in parsed.templates):
                 deprecated.append(path.name)

@@ -25,7 +25,7 @@ TURN_KEYS = ("question", "answer")
 
 @dataclass(frozen=True)
 class Task:
-    """One of the eleven kinds of template.
+    """One of the thirteen kinds of template; those of own data alone come last.
 
     `fields` are always present, except those in `optional`, which some examples lack. `target` fields
     are what the model must generate: an instruction that shows one gives the answer away.
@@ -98,8 +98,22 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             target="response",
             optional="dialog",
         ),
+        "yes_no": _task(
+            "Visual yes-or-no question answering", question="text", label="flag", target="label"
+        ),
+        "class_label": _task(
+            "Image classification",
+            question="text",
+            candidates="list",
+            answer="text",
+            target="answer",
+            optional="question candidates",
+        ),
     }
 )
+
+OWN_TASKS = frozenset(["yes_no", "class_label"])
+"""Tasks that none of the 26 sources has. Their templates count in the hash of own sources alone."""
 
 SOURCES: Mapping[str, str] = MappingProxyType(
     {

@@ -52,6 +52,12 @@ EXAMPLES = {
         "question": "Why might it enjoy this?",
         "response": "Many dogs like to chase what moves.",
     },
+    "yes_no": {"question": "Is the dog jumping?", "label": True},
+    "class_label": {
+        "question": "Which animal is this?",
+        "candidates": ["cat", "dog", "horse"],
+        "answer": "dog",
+    },
 }
 HELD_OUT = [
     "nocaps",
@@ -112,7 +118,9 @@ ASKED = HELD_OUT + HELD_IN_EVALUATED + OTHER_FORMS
 PROTOCOLS = load_templates("instruct").protocols
 SPECS = {source.id: source.card.prompts for source in all_sources()}
 NAMED = {spec.tasks[0]: source for source, spec in reversed(SPECS.items())} | {
-    "multiple_choice": "scienceqa"
+    "multiple_choice": "scienceqa",
+    "yes_no": "vqav2",
+    "class_label": "vqav2",
 }
 """A source of each task, whose name the templates show."""
 
@@ -331,7 +339,7 @@ def test_rendered_training_texts_have_no_stray_space(name):
 
 def test_no_instruction_shows_the_target_of_the_example():
     for template in load_templates("instruct").templates:
-        if template.task == "multiple_choice":  # the right choice is among the choices
+        if template.task in ("multiple_choice", "class_label"):  # it is among the choices
             continue
         fields = fields_of(template.task, NAMED[template.task])
         target = template.target.render(fields)

@@ -198,7 +198,7 @@ def _prepared(form: Form) -> str:
 
 
 def _writer(name: str, task: str, form: Form) -> str:
-    one = ", num_objects=1" if task in ("statement", "classification") else ""
+    one = ", num_objects=1" if task in ("statement", "classification", "yes_no") else ""
     return f'''"""{SOURCES[name]}: TODO what the official files hold."""
 
 from pathlib import Path

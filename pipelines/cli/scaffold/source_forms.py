@@ -15,6 +15,8 @@ CATEGORIES = {
     "dialog": "visual conversational question answering",
     "video_qa": "video question answering",
     "conversation": "LLaVA-Instruct-150K",
+    "yes_no": "visual reasoning",
+    "class_label": "image classification",
 }
 """The category of most sources of a task: a first guess for the card."""
 
@@ -120,6 +122,8 @@ FORMS = {
         ("question = ask_about_clip(video.clip, random)[0]",),
     ),
     "conversation": Form({"question": _QUESTION, "response": _RESPONSE}, "It is red.", _ASKED),
+    "yes_no": Form({"question": _QUESTION, "label": _LABEL}, "yes", (*_ASKED, *_STATED)),
+    "class_label": Form({"question": _QUESTION, "answer": _ANSWER}, "red", _ASKED),
 }
 WRITER_IMPORTS = {
     "ask(": "datagen.sample.questions",

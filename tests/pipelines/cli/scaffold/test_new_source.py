@@ -96,7 +96,7 @@ def test_every_task_has_a_form_and_a_category():
 
 
 @pytest.fixture(scope="module")
-def eleven(tmp_path_factory):
+def of_all_tasks(tmp_path_factory):
     """A copy of the checkout with a new source of each task."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in ("templates", "datagen", "trainer", "configs", "pipelines", "visinstruct", "tests"):
@@ -125,22 +125,22 @@ def python(root, *arguments):
     return done.stdout
 
 
-def test_a_new_source_of_any_task_passes_its_own_test(eleven):
-    tests = sorted(str(path) for path in eleven.glob("tests/datagen/sources/test_toy_*.py"))
-    assert len(tests) == len(TASKS) == 11
-    assert "44 passed" in python(eleven, "-m", "pytest", "-q", *tests)
+def test_a_new_source_of_any_task_passes_its_own_test(of_all_tasks):
+    tests = sorted(str(path) for path in of_all_tasks.glob("tests/datagen/sources/test_toy_*.py"))
+    assert len(tests) == len(TASKS) == 13
+    assert "52 passed" in python(of_all_tasks, "-m", "pytest", "-q", *tests)
 
 
-def test_what_is_written_is_formatted_and_linted(eleven):
-    paths = sorted(str(path) for path in eleven.rglob("*toy_*.py"))
+def test_what_is_written_is_formatted_and_linted(of_all_tasks):
+    paths = sorted(str(path) for path in of_all_tasks.rglob("*toy_*.py"))
     assert len(paths) == 3 * len(TASKS)
-    python(eleven, "-m", "ruff", "format", "--check", *paths)
-    python(eleven, "-m", "ruff", "check", *paths)
+    python(of_all_tasks, "-m", "ruff", "format", "--check", *paths)
+    python(of_all_tasks, "-m", "ruff", "check", *paths)
 
 
 @pytest.mark.slow
-def test_a_new_source_of_any_task_passes_what_holds_of_every_source(eleven):
+def test_a_new_source_of_any_task_passes_what_holds_of_every_source(of_all_tasks):
     told = python(
-        eleven, "-m", "pytest", "-q", "tests/datagen/test_sources_contract.py", "-k", "toy_"
+        of_all_tasks, "-m", "pytest", "-q", "tests/datagen/test_sources_contract.py", "-k", "toy_"
     )
     assert re.search(r"^\d{3} passed", told, re.MULTILINE)
