@@ -531,3 +531,29 @@ def test_a_source_that_is_not_of_the_26_is_drawn_with_its_title_and_styles() -> 
     protocol = TEMPLATES.protocols["vqav2.multitask_prefix"]
     asked = evaluation(example, protocol, chance(0, 0, "x"), PUMPS.title).instruction
     assert asked == instruction
+
+
+def own(task: str, **fields: Any) -> Any:
+    """Draws of an example of own data: instruction, target and references."""
+    example = make("pumps", task, **fields)
+    of_source = TEMPLATES.of(PromptSpec("pumps", "Pump inspections", (task,)))
+    return [draw_of_source(example, of_source, 0, number) for number in range(40)]
+
+
+def test_a_label_is_asked_for_with_the_sources_question_or_without() -> None:
+    answers = (Answer("rust", 1),)
+    asked = own("class_label", question="Which defect?", answers=answers, candidates=("ok", "rust"))
+    assert {(each.target, each.references) for each in asked} == {("rust", ("rust",))}
+    assert all("Which defect?" in each.instruction for each in asked)
+    assert any("Options: ok, rust." in each.instruction for each in asked)
+    bare = own("class_label", answers=answers)
+    assert len({each.instruction for each in bare}) > 8
+    many = own("class_label", answers=answers, candidates=tuple(map(str, range(100))))
+    assert not any("99" in each.instruction for each in many)
+
+
+def test_yes_and_no_answer_a_question() -> None:
+    drawn = own("yes_no", question="Is the lid open?", label=False)
+    assert {(each.target, each.references) for each in drawn} == {("no", ("no",))}
+    assert all("Is the lid open?" in each.instruction for each in drawn)
+    assert {each.target for each in own("yes_no", question="Open?", label=None)} == {None}

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -455,3 +456,15 @@ def test_the_hash_of_a_dataset_covers_what_other_sources_choose_or_bring():
         for each in (PUMPS, replace(PUMPS, styles=("vqa.bare",)))
     }
     assert len(hashes | {templates.hash}) == 3
+
+
+def test_templates_of_tasks_that_only_own_data_have_leave_the_sets_hash(tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED / "plain", folder)
+    before = load_templates(folder).hash
+    path = folder / "class_label.yaml"
+    path.write_text(path.read_text().replace("{{ question }}", "{{ question }} Label:"))
+    changed = load_templates(folder)
+    assert changed.hash == before
+    spec = PromptSpec("pumps", "Pumps", ("class_label",))
+    assert changed.hash_with([spec]) != load_templates("plain").hash_with([spec]) != before
