@@ -21,6 +21,7 @@ from datagen.raw.forward_reader import DEFAULT_WINDOW_BYTES, SPACE, ForwardReade
 from datagen.schema.adapter import JsonPath, Kind
 
 MAX_ROW_BYTES = 256 << 20
+MAX_SHOWN_MEMBERS = 8
 BRACKETS: Mapping[Kind, tuple[bytes, bytes]] = {"array": (b"[", b"]"), "object": (b"{", b"}")}
 
 DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -114,10 +115,9 @@ def index_json(
     walker.document()
     for path in sorted(wanted):
         if path not in walker.found:
-            place = "/".join(path)
-            members = ", ".join(walker.top_level[:8]) or "no members"
             raise RawDataError(
-                f"{name} has no member {place!r} but {members}; is it another dataset's file?"
+                f"{name} has no member {'/'.join(path)!r} but {walker.shown_members(path)}; is it "
+                "another dataset's file?"
             )
     return JsonIndex(reader.num_bytes, reader.digest.hexdigest(), walker.found)
 
@@ -227,7 +227,7 @@ class _Walker:
     def __init__(self, reader: ForwardReader, wanted: frozenset[JsonPath]) -> None:
         self.reader, self.wanted = reader, wanted
         self.found: dict[JsonPath, Container] = {}
-        self.top_level: list[str] = []
+        self.names: dict[JsonPath, list[str]] = {}  # of the members of objects on the way
 
     def document(self) -> None:
         self.value(())
@@ -236,6 +236,17 @@ class _Walker:
         except RawDataError:
             return
         raise self.reader.error("has text after its end")
+
+    def shown_members(self, path: JsonPath) -> str:
+        """Return the names at the place where the way to a missing `path` ends."""
+        length = max((n for n in range(len(path)) if path[:n] in self.names), default=0)
+        names = self.names.get(path[:length], [])
+        if length + 1 < len(path) and path[length] in names:
+            return f"{'/'.join(path[: length + 1])!r} is no object"
+        shown = ", ".join(names[:MAX_SHOWN_MEMBERS]) or "no members"
+        if len(names) > MAX_SHOWN_MEMBERS:
+            shown += ", .."
+        return shown if length == 0 else f"{shown} in {'/'.join(path[:length])!r}"
 
     def value(self, path: JsonPath) -> None:
         first = self.reader.peek()
@@ -262,6 +273,7 @@ class _Walker:
 
     def members(self, path: JsonPath) -> None:
         reader = self.reader
+        names = self.names.setdefault(path, [])
         reader.take(b"{")
         if reader.take(b"}"):
             return
@@ -273,8 +285,8 @@ class _Walker:
                 raise reader.error("is not JSON: a member name is expected")
             name = _unquoted(match[1]) or match[1][1:-1].decode(errors="replace")
             reader.position = match.end()
-            if not path:
-                self.top_level.append(name)
+            if len(names) <= MAX_SHOWN_MEMBERS:
+                names.append(name)
             self.value((*path, name))
             if reader.take(b"}"):
                 return

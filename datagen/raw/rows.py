@@ -122,7 +122,7 @@ def decode_row(raw: bytes | msgspec.Raw, row_type: Any) -> Any:
         json.dumps(lenient, ensure_ascii=False).encode()
         return msgspec.convert(lenient, row_type)
     except UnicodeError:
-        return Rejected(Reason.INVALID_ENCODING, "not valid Unicode")
+        return Rejected(Reason.INVALID_ENCODING, "not valid Unicode: half of a surrogate pair")
     except msgspec.ValidationError as error:
         return Rejected(Reason.MALFORMED_ROW, str(error))
     except (ValueError, RecursionError):

@@ -20,7 +20,7 @@ _REFUSED = (
     (b"<html", "is a web page (HTML)"),
     (b"<?xml", "is XML, perhaps a server's error"),
     (b"version https://git-lfs", "is a Git LFS pointer; fetch the file itself with git lfs pull"),
-    (b"pk\x03\x04", "is a zip archive; unpack it"),
+    (b"pk\x03\x04", "is a zip archive; unpack it, or save it as CSV if it is an Excel workbook"),
 )
 """How files begin that hold no rows, in lower case, and what they are."""
 
@@ -42,11 +42,16 @@ def open_unpacked(files: Files, path: str) -> BinaryIO:
 def _is_gzip(files: Files, path: str) -> bool:
     with files.open_binary(path) as file:
         head = file.read(HEAD_BYTES)
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for beginning, description in _REFUSED:
-        if start.startswith(beginning):
-            raise RawDataError(f"{path} {description}, not the publisher's file; download it again")
+    description = foreign_content(head)
+    if description is not None:
+        raise RawDataError(f"{path} {description}, not the publisher's file; download it again")
     return head.startswith(b"\x1f\x8b")
+
+
+def foreign_content(head: bytes) -> str | None:
+    """Return what a file is that begins with `head` and holds no rows, or None."""
+    start = head[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((what for beginning, what in _REFUSED if start.startswith(beginning)), None)
 
 
 @lru_cache(maxsize=16)

@@ -30,6 +30,7 @@ FormatName: TypeAlias = Literal[
     "csv",
     "tsv",
     "parquet",
+    "arrow",
     "saved",
     "class_folders",
     "imagefolder",

@@ -1,7 +1,5 @@
-"""Rows of Parquet files and of data sets that `datasets` saved."""
+"""Rows of Parquet and Arrow files and of data sets that `datasets` saved."""
 
-import datetime
-import decimal
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +12,16 @@ from datagen.errors import RawDataError, Reason
 from datagen.files import Files
 from datagen.schema.adapter import Rejected
 from datagen.sources.declared.definition import Definition
-from datagen.sources.declared.readers.files import DataFile
-from datagen.sources.declared.row import Place, Problem, RawRow, Value
+from datagen.sources.declared.readers.arrow_values import RowConverter
+from datagen.sources.declared.readers.data_file import DataFile
+from datagen.sources.declared.row import Place, Problem, RawRow
 
 BATCH_BYTES = 32 << 20
 MAX_BATCH_ROWS = 4_096
+STREAM_BYTES = 1 << 20
+"""Bytes of a column that are read at once: a row group of images is larger than memory may be."""
+
+_BROKEN = (pa.ArrowException, OSError)
 
 
 def parquet_rows(
@@ -29,27 +32,52 @@ def parquet_rows(
     Raises:
         RawDataError: the file is no Parquet file, or is cut off.
     """
+    name = data_file.name
     number = 0
     with files.open_binary(data_file.path) as file:
         try:
-            parquet = pq.ParquetFile(file)
-        except (pa.ArrowException, OSError) as error:
+            parquet = pq.ParquetFile(file, buffer_size=STREAM_BYTES, pre_buffer=False)
+        except _BROKEN as error:
             raise RawDataError(
-                f"{data_file.name} is no Parquet file: {_first_line(error)}"
+                f"{name} is no Parquet file, or is cut off: {_first_line(error)}"
             ) from None
-        convert = _Converter(parquet.schema_arrow)
+        convert = RowConverter(parquet.schema_arrow)
         metadata = parquet.metadata
-        groups = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
-        average = sum(groups) // max(metadata.num_rows, 1) + 1
-        rows = max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // average))
         try:
-            for batch in parquet.iter_batches(batch_size=rows):
-                for value in convert.rows(batch):
-                    number += 1
-                    yield RawRow(Place(data_file.name, number), value)
-        except (pa.ArrowException, OSError) as error:
-            message = f"{data_file.name} cannot be read after row {number}: {_first_line(error)}"
-            yield RawRow(Place(data_file.name), Rejected(Reason.TRUNCATED_FILE, message))
+            for group in range(metadata.num_row_groups):
+                found = metadata.row_group(group)
+                average = found.total_byte_size // max(found.num_rows, 1) + 1
+                size = max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // average))
+                for batch in parquet.iter_batches(batch_size=size, row_groups=[group]):
+                    for value in convert.rows(batch):
+                        number += 1
+                        yield RawRow(Place(name, number), value)
+        except _BROKEN as error:
+            yield RawRow(Place(name), _corrupt(name, number, error))
+
+
+def arrow_rows(
+    files: Files, data_file: DataFile, definition: Definition, report: Callable[[Problem], None]
+) -> Iterator[RawRow]:
+    """Yield the rows of one Arrow file, be it a stream or of the file format.
+
+    Raises:
+        RawDataError: the file is no Arrow file.
+    """
+    name = data_file.name
+    number = 0
+    with files.open_binary(data_file.path) as file:
+        try:
+            opened = _open_arrow(pa.PythonFile(file, mode="r"))
+            schema = opened.schema
+        except _BROKEN as error:
+            raise RawDataError(f"{name} is no Arrow file: {_first_line(error)}") from None
+        try:
+            for value in _values(opened, RowConverter(schema)):
+                number += 1
+                yield RawRow(Place(name, number), value)
+        except _BROKEN as error:
+            yield RawRow(Place(name), _corrupt(name, number, error))
 
 
 def saved_rows(
@@ -60,67 +88,86 @@ def saved_rows(
     Raises:
         RawDataError: the folder lacks a file that its state names.
     """
-    folder = data_file.path
-    try:
-        with open(os.path.join(folder, "state.json"), encoding="utf-8") as file:
-            parts = [each["filename"] for each in json.load(file)["_data_files"]]
-    except (OSError, ValueError, KeyError) as error:
-        raise RawDataError(f"{folder} is not a saved data set: {error}") from None
+    folder, name, split = data_file.path, data_file.name, data_file.split
+    parts = _parts(folder, name)
+    features = _features(folder)
     number = 0
     for part in parts:
-        path = os.path.join(folder, part)
         try:
-            with pa.memory_map(path) as source, pa.ipc.open_stream(source) as stream:
-                convert = _Converter(stream.schema)
-                for batch in stream:
-                    step = max(1, BATCH_BYTES // (batch.nbytes // max(batch.num_rows, 1) + 1))
-                    for start in range(0, batch.num_rows, step):
-                        for value in convert.rows(batch.slice(start, step)):
-                            number += 1
-                            yield RawRow(
-                                Place(data_file.name, number, split=data_file.split), value
-                            )
-        except (OSError, pa.ArrowException) as error:
-            message = f"{path} cannot be read after row {number}: {_first_line(error)}"
-            place = Place(data_file.name, split=data_file.split)
-            yield RawRow(place, Rejected(Reason.TRUNCATED_FILE, message))
+            with pa.memory_map(os.path.join(folder, part)) as source:
+                opened = _open_arrow(source)
+                for value in _values(opened, RowConverter(opened.schema, features)):
+                    number += 1
+                    yield RawRow(Place(name, number, split=split), value)
+        except _BROKEN as error:
+            yield RawRow(
+                Place(name, split=split), _corrupt(os.path.join(name, part), number, error)
+            )
 
 
-class _Converter:
-    """Turns record batches into rows of plain values; a label of the Hub is its name, not its number."""
+def _parts(folder: str, name: str) -> list[str]:
+    """Return the Arrow files of a saved split.
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self._labels: dict[str, list[str]] = {}
-        metadata = schema.metadata or {}
-        try:
-            features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        except (ValueError, KeyError, TypeError):
-            features = {}
-        for name, feature in features.items():
-            if isinstance(feature, Mapping) and feature.get("_type") == "ClassLabel":
-                self._labels[name] = list(feature.get("names") or ())
-
-    def rows(self, batch: pa.RecordBatch) -> Iterator[Value]:
-        for row in batch.to_pylist():
-            yield {name: self._value(name, value) for name, value in row.items()}
-
-    def _value(self, name: str, value: Any) -> Any:
-        names = self._labels.get(name)
-        if names is not None and isinstance(value, int):
-            return names[value] if 0 <= value < len(names) else None
-        return _plain(value)
+    Raises:
+        RawDataError: the split, or one of them, is missing.
+    """
+    try:
+        with open(os.path.join(folder, "state.json"), encoding="utf-8") as file:
+            parts = [str(each["filename"]) for each in json.load(file)["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RawDataError(
+            f"{name} is not a data set saved with save_to_disk: its state.json cannot be read "
+            f"({_first_line(error)}); copy the folder whole"
+        ) from None
+    missing = [part for part in parts if not os.path.isfile(os.path.join(folder, part))]
+    if missing:
+        raise RawDataError(
+            f"{name} lacks {len(missing)} of its {len(parts)} files; first: {missing[0]}; copy the "
+            "folder whole"
+        )
+    return parts
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, decimal.Decimal):
-        return str(value)
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return value
+def _features(folder: str) -> Mapping[str, Any]:
+    try:
+        with open(os.path.join(folder, "dataset_info.json"), encoding="utf-8") as file:
+            features = json.load(file)["features"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return features if isinstance(features, dict) else {}
+
+
+def _open_arrow(source: Any) -> Any:
+    try:
+        return pa.ipc.open_stream(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        return _Batches(pa.ipc.open_file(source))
+
+
+class _Batches:
+    """An Arrow file of the file format, read like a stream."""
+
+    def __init__(self, reader: pa.RecordBatchFileReader) -> None:
+        self._reader, self.schema = reader, reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return map(self._reader.get_batch, range(self._reader.num_record_batches))
+
+
+def _values(opened: Any, convert: RowConverter) -> Iterator[dict[str, Any]]:
+    for batch in opened:
+        step = max(1, BATCH_BYTES // (batch.nbytes // max(batch.num_rows, 1) + 1))
+        for start in range(0, batch.num_rows, min(step, MAX_BATCH_ROWS)):
+            yield from convert.rows(batch.slice(start, min(step, MAX_BATCH_ROWS)))
+
+
+def _corrupt(name: str, row: int, error: BaseException) -> Rejected:
+    return Rejected(
+        Reason.TRUNCATED_FILE,
+        f"{name} is cut off or corrupt after row {row}: {_first_line(error)}; the rows before are "
+        "used",
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,8 +1,27 @@
-"""A data file of a declared source, with its split and format."""
+"""A data file of a declared source, with its split and format, and what follows from names of files."""
 
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from datagen.media.media import IMAGE_SUFFIXES
 from datagen.sources.declared.definition import FormatName
+
+FORMATS: Mapping[str, FormatName] = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".tar": "webdataset",
+    ".tgz": "webdataset",
+}
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".gitattributes")
 
 
 @dataclass(frozen=True)
@@ -13,3 +32,32 @@ class DataFile:
     name: str
     split: str | None
     format: FormatName
+
+
+def format_of(name: str) -> FormatName | None:
+    """Return the format that follows from a file's name, compressed with gzip or not."""
+    return FORMATS.get(os.path.splitext(name.lower().removesuffix(".gz"))[1])
+
+
+def is_image_name(name: str) -> bool:
+    """Return True if a file's suffix is that of an image."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_of_the_system(name: str) -> bool:
+    """Return True if an operating system or Git left a file of this name behind."""
+    return name in SYSTEM_FILES or name.startswith("._")
+
+
+def walk(path: str) -> Iterator[str]:
+    """Yield the files below a folder, sorted; those of the operating system are passed over."""
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for name in sorted(names):
+            if not is_of_the_system(name):
+                yield os.path.join(folder, name)
+
+
+def metadata_files(path: str) -> list[str]:
+    """Return the metadata files of an image folder, sorted."""
+    return [each for each in walk(path) if os.path.basename(each) in METADATA]

@@ -1,16 +1,19 @@
 """Rows of folders of images: sorted into classes, or described by a metadata file."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from datagen.errors import RawDataError
+from datagen.errors import RawDataError, Reason
 from datagen.files import Files
 from datagen.schema.adapter import Rejected
-from datagen.sources.declared.definition import Definition, FormatName
+from datagen.sources.declared.definition import Definition, media_folder
 from datagen.sources.declared.readers.columnar import parquet_rows
-from datagen.sources.declared.readers.files import (
+from datagen.sources.declared.readers.data_file import (
+    METADATA,
     DataFile,
+    format_of,
     is_image_name,
     metadata_files,
     walk,
@@ -18,6 +21,9 @@ from datagen.sources.declared.readers.files import (
 from datagen.sources.declared.readers.json_rows import line_rows
 from datagen.sources.declared.readers.tables import table_rows
 from datagen.sources.declared.row import Place, Problem, RawRow
+
+FILE_NAME = "file_name"
+"""The column of a metadata file that names the image."""
 
 
 def class_folder_rows(
@@ -35,24 +41,23 @@ def class_folder_rows(
         name = os.path.relpath(path, definition.base)
         below = os.path.relpath(path, root).split(os.sep)
         if not is_image_name(path):
-            report(
-                Problem(Place(name), "count", "not_an_image", f"{name} is no image, by its name")
-            )
+            message = f"{name} is no image, by its name"
+            report(Problem(Place(name), "count", "not_an_image", message))
         elif len(below) == 1:
             message = f"{name} lies beside the folders of classes and has no label"
             report(Problem(Place(name), "warn", "no_label", message))
         else:
             filled.add(below[0])
-            image = os.path.relpath(path, _root(definition))
-            yield RawRow(Place(name), {"image": image, "label": below[0]}, name)
+            value = {"image": _from_root(path, definition), "label": below[0]}
+            yield RawRow(Place(name), value, name)
     for label in classes:
         if label not in filled:
             place = Place(os.path.join(data_file.name, label))
             report(Problem(place, "warn", "empty_class", f"the class {label!r} has no images"))
 
 
-def _root(definition: Definition) -> str:
-    return os.path.join(definition.base, definition.images.root)
+def _from_root(path: str, definition: Definition) -> str:
+    return os.path.relpath(path, media_folder(definition, definition.images))
 
 
 def image_folder_rows(
@@ -66,30 +71,29 @@ def image_folder_rows(
     found = metadata_files(data_file.path)
     if not found:
         raise RawDataError(
-            f"{data_file.name} holds no metadata.csv, metadata.jsonl or metadata.parquet"
+            f"{data_file.name} holds no {', '.join(METADATA[:-1])} or {METADATA[-1]}"
         )
-    described = set()
-    formats: dict[str, FormatName] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
     readers = {"csv": table_rows, "jsonl": line_rows, "parquet": parquet_rows}
+    described = set()
     for path in found:
-        kind = formats[os.path.splitext(path)[1]]
+        kind = format_of(path)
+        assert kind is not None
         name = os.path.relpath(path, definition.base)
         metadata = replace(data_file, path=path, name=name, format=kind)
         folder = os.path.dirname(path)
-        known = False
         for row in readers[kind](files, metadata, definition, report):
             if isinstance(row.value, Rejected):
                 yield row
                 continue
-            file_name = row.value.get("file_name")
-            known = known or "file_name" in row.value
-            if not isinstance(file_name, str) or not file_name:
-                yield row if known else _refuse(name, list(row.value))
+            if FILE_NAME not in row.value:
+                yield RawRow(row.place, _without_name(name, kind, row.value), row.text)
                 continue
-            image = os.path.normpath(os.path.join(folder, file_name))
-            described.add(image)
-            value = {**row.value, "image": os.path.relpath(image, _root(definition))}
-            yield RawRow(row.place, value, row.text)
+            image = row.value[FILE_NAME]
+            if isinstance(image, str) and image and "://" not in image:
+                image = os.path.normpath(os.path.join(folder, image))
+                described.add(image)
+                image = _from_root(image, definition)
+            yield RawRow(row.place, {**row.value, "image": image}, row.text)
     for path in walk(data_file.path):
         if is_image_name(path) and path not in described:
             name = os.path.relpath(path, definition.base)
@@ -97,5 +101,13 @@ def image_folder_rows(
             report(Problem(Place(name), "warn", "image_without_row", message))
 
 
-def _refuse(name: str, columns: list[str]) -> RawRow:
-    raise RawDataError(f"{name} has no column 'file_name' but {', '.join(columns)}")
+def _without_name(name: str, kind: str, value: Mapping[str, Any]) -> Rejected:
+    """Return the rejection of a JSON line without `file_name`.
+
+    Raises:
+        RawDataError: no row of the table can have one.
+    """
+    message = f"no column {FILE_NAME!r} but {', '.join(value)}"
+    if kind != "jsonl":
+        raise RawDataError(f"{name} has {message}; {FILE_NAME} names the image of a row")
+    return Rejected(Reason.MALFORMED_ROW, message)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from datagen.files import Files
-from datagen.sources.declared.definition import Definition, Format, FormatName
+from datagen.sources.declared.definition import Definition, FormatName
 from datagen.sources.declared.readers import folders, json_rows, tables, tars
-from datagen.sources.declared.readers.columnar import parquet_rows, saved_rows
-from datagen.sources.declared.readers.files import DataFile
+from datagen.sources.declared.readers.columnar import arrow_rows, parquet_rows, saved_rows
+from datagen.sources.declared.readers.data_file import DataFile
 from datagen.sources.declared.row import Problem, RawRow
 
 Report: TypeAlias = Callable[[Problem], None]
@@ -19,6 +19,7 @@ _READERS: Mapping[FormatName, Reader] = {
     "csv": tables.table_rows,
     "tsv": tables.table_rows,
     "parquet": parquet_rows,
+    "arrow": arrow_rows,
     "saved": saved_rows,
     "class_folders": folders.class_folder_rows,
     "imagefolder": folders.image_folder_rows,
@@ -35,8 +36,3 @@ def read_rows(
         RawDataError: nothing of the file can be used, and why.
     """
     return _READERS[data_file.format](files, data_file, definition, report)
-
-
-def with_format(definition: Definition, format_: Format, rows: str | None) -> Definition:
-    """Return a definition whose files have another format, such as that of a joined file."""
-    return definition.model_copy(update={"format": format_, "rows": rows})

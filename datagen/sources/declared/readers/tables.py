@@ -1,91 +1,121 @@
 """Rows of CSV, TSV and other files with one record a line; every cell is text, as it stands there."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 
 from datagen.errors import RawDataError, Reason
 from datagen.files import Files
 from datagen.schema.adapter import Rejected
-from datagen.sources.declared.definition import Definition
-from datagen.sources.declared.readers.files import DataFile
+from datagen.sources.declared.definition import Definition, Format
+from datagen.sources.declared.readers.data_file import DataFile
 from datagen.sources.declared.readers.streams import (
     BROKEN_GZIP,
-    MAX_TEXT,
-    encoding_of,
+    MAX_LINE_BYTES,
+    Lines,
+    cut_off,
     open_stream,
-    recoded_lines,
+    shown,
+    text_format,
 )
 from datagen.sources.declared.row import Place, Problem, RawRow
 
-MAX_CELL = 4 << 20
-"""Characters of a cell; a quote that is never closed is noticed after as many."""
+MAX_QUOTED_CHARS = 4 << 20
+"""A record of several lines is at most as long: a quote that is never closed is noticed after that."""
+
+_EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_DELIMITERS = ";\t|,"
+
+
+class _UnclosedError(Exception):
+    """A record goes on for too long."""
 
 
 class _Records:
     """Records of cells out of lines. A quote that is never closed costs its own line only."""
 
-    def __init__(self, lines: Iterator[bytes], delimiter: str, quote: str) -> None:
-        self._lines, self._again = lines, deque[str]()
-        self._delimiter, self._quote = delimiter, quote
+    def __init__(self, lines: Lines, delimiter: str, quote: str) -> None:
+        self._lines, self._texts, self._again = lines, lines.texts(), deque[str]()
+        self.delimiter, self._quote = delimiter, quote
         self.line = 0  # the last that was taken
         self.begin = 1  # the line on which the last record began
-        self.offset = 0  # bytes before the record
-        self._end = 0
-        self.taken: list[str] = []
-
-    def _next_line(self) -> str:
-        if self._again:
-            text = self._again.popleft()
-        else:
-            text = next(self._lines).decode("utf-8", "surrogateescape")
-        self.line += 1
-        self.taken.append(text)
-        self._end += len(text.encode("utf-8", "surrogateescape"))
-        return text
+        self.taken: list[str] = []  # the lines of the last record
+        self._num_chars = 0
 
     def _source(self) -> Iterator[str]:
+        """Yield lines, those first that are read again."""
         while True:
-            try:
-                yield self._next_line()
-            except StopIteration:
-                return
+            if self._again:
+                text = self._again.popleft()
+            else:
+                try:
+                    text = next(self._texts)
+                except StopIteration:
+                    return
+            self.line += 1
+            if self.taken:
+                self._num_chars += len(text)
+                if self._num_chars > MAX_QUOTED_CHARS:
+                    self.taken.append(text)
+                    raise _UnclosedError
+            self.taken.append(text)
+            yield text
+
+    def first_line(self) -> str:
+        """Return the first line, which is still to be read."""
+        text = next(self._texts, "")
+        if text:
+            self._again.append(text)
+        return text
+
+    def pass_over_line(self) -> None:
+        self._again.popleft()
+        self.line += 1
+
+    def offset(self) -> int:
+        """Return the place of the last record's first byte in the file as it lies, unpacked."""
+        read = [*self.taken, *self._again]
+        return self._lines.offset - sum(len(self._lines.bytes_of(text)) for text in read)
+
+    def wrong_byte(self) -> Rejected | None:
+        return self._lines.wrong_byte("".join(self.taken), self.offset())
 
     def __iter__(self) -> Iterator[list[str] | Rejected]:
         reader = self._reader()
         while True:
-            self.begin, self.offset, self.taken = self.line + 1, self._end, []
+            self.begin, self.taken, self._num_chars = self.line + 1, [], 0
             try:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error as error:
-                first, rest = self.taken[0], self.taken[1:]
-                self._again.extendleft(reversed(rest))
-                self.line -= len(rest)
-                self._end -= sum(len(each.encode("utf-8", "surrogateescape")) for each in rest)
-                self.taken = [first]
+            except (csv.Error, _UnclosedError) as error:
+                yield self._only_its_first_line(error)
                 reader = self._reader()
-                yield Rejected(Reason.MALFORMED_ROW, _why(error))
                 continue
-            if not cells or not any(text.strip() for text in self.taken):
+            if not cells or (len(cells) == 1 and not cells[0].strip() and not self.taken[1:]):
                 continue  # a blank line
             yield cells
 
+    def _only_its_first_line(self, error: Exception) -> Rejected:
+        rest = self.taken[1:]
+        self._again.extendleft(reversed(rest))
+        self.line -= len(rest)
+        del self.taken[1:]
+        text = str(error)
+        if "field limit" in text:
+            text = f"a cell of more than {MAX_LINE_BYTES:,} characters"
+        elif isinstance(error, _UnclosedError) or "unexpected end" in text:
+            text = 'a quote is opened and never closed; if quotes are plain text, give format: {quote: ""}'
+        return Rejected(Reason.MALFORMED_ROW, text)
+
     def _reader(self) -> "Iterator[list[str]]":
-        csv.field_size_limit(MAX_CELL)
+        csv.field_size_limit(MAX_LINE_BYTES)
         if self._quote:
             return csv.reader(
-                self._source(), delimiter=self._delimiter, quotechar=self._quote, strict=True
+                self._source(), delimiter=self.delimiter, quotechar=self._quote, strict=True
             )
-        return csv.reader(self._source(), delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
-
-
-def _why(error: csv.Error) -> str:
-    text = str(error)
-    if "unexpected end" in text or "field limit" in text:
-        return "a quote is opened and never closed"
-    return text
+        return csv.reader(self._source(), delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
 
 
 def table_rows(
@@ -94,70 +124,96 @@ def table_rows(
     """Yield the records behind the header.
 
     Raises:
-        RawDataError: there is no header, it names a column twice, or the file is in another encoding.
+        RawDataError: there is no header, it names a column twice, the delimiter is another one, or the
+            file is in another encoding.
     """
     name, declared = data_file.name, definition.format
-    delimiter = declared.delimiter or ("\t" if data_file.format == "tsv" else ",")
     row = 0
     records = None
     try:
+        form = text_format(files, data_file.path, name, declared.encoding)
         with open_stream(files, data_file.path) as file:
-            head = file.read(512)
-        codec = encoding_of(name, declared.encoding, head)
-        with open_stream(files, data_file.path) as file:
-            records = _Records(recoded_lines(file, name, codec), delimiter, declared.quote)
+            delimiter = declared.delimiter or ("\t" if data_file.format == "tsv" else ",")
+            records = _Records(Lines(file, name, form), delimiter, declared.quote)
+            separator = _EXCEL_SEPARATOR.fullmatch(records.first_line())
+            if separator is not None:
+                records.pass_over_line()
+                records.delimiter = declared.delimiter or separator[1]
             found = iter(records)
-            header = declared.header or _header(next(found, None), name)
+            header = declared.header or _header(next(found, None), records, name, declared)
+            num_columns = len(header)
+            join = declared.extra_cells == "join"
             for cells in found:
                 row += 1
+                text = "".join(records.taken) if len(records.taken) > 1 else records.taken[0]
+                value: dict[str, str] | Rejected
+                # isascii first: it is one flag, and isascii text needs no other check
+                wrong = None if text.isascii() else _wrong_byte(text, records)
+                if wrong is not None:
+                    value = wrong
+                elif isinstance(cells, Rejected):
+                    value = cells
+                else:
+                    if len(cells) > num_columns and join:
+                        last = records.delimiter.join(cells[num_columns - 1 :])
+                        cells = [*cells[: num_columns - 1], last]
+                    if len(cells) == num_columns:
+                        value = dict(zip(header, cells, strict=True))
+                    else:
+                        value = _miscounted(cells, num_columns)
+                text = text.rstrip("\r\n")
                 place = Place(name, row, records.begin)
-                text = "".join(records.taken)[:MAX_TEXT].rstrip("\r\n")
-                shown = text.encode("utf-8", "surrogateescape").decode(errors="backslashreplace")
-                yield RawRow(place, _row(cells, header, records, definition), shown)
+                yield RawRow(
+                    place, value, text if wrong is None and len(text) < 500 else shown(text)
+                )
     except BROKEN_GZIP as error:
-        message = f"{name} is cut off or corrupt after row {row}: {error}; the rows before are used"
-        yield RawRow(Place(name), Rejected(Reason.TRUNCATED_FILE, message))
+        yield RawRow(Place(name), cut_off(name, row, error))
     except UnicodeError as error:
         line = 1 if records is None else records.line + 1
         yield RawRow(Place(name, row + 1, line), Rejected(Reason.INVALID_ENCODING, str(error)))
 
 
-def _header(cells: list[str] | Rejected | None, name: str) -> list[str]:
-    if cells is None or isinstance(cells, Rejected):
-        raise RawDataError(
-            f"{name} has no header; if it has none, name the columns: format: {{header: [...]}}"
-        )
+def _wrong_byte(text: str, records: _Records) -> Rejected | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return records.wrong_byte()
+    return None
+
+
+def _miscounted(cells: list[str], num_columns: int) -> Rejected:
+    why = "a cell that holds the delimiter must be quoted" if len(cells) > num_columns else ""
+    message = f"{len(cells)} cells for {num_columns} columns" + (f"; {why}" if why else "")
+    return Rejected(Reason.MALFORMED_ROW, message)
+
+
+def _header(
+    cells: list[str] | Rejected | None, records: _Records, name: str, declared: Format
+) -> list[str]:
+    """Return the names of the columns, without blanks at their ends.
+
+    Raises:
+        RawDataError: the first record is no header.
+    """
+    if cells is None:
+        raise RawDataError(f"{name} is empty: it has no header")
+    wrong = records.wrong_byte()
+    if wrong is not None:
+        raise RawDataError(f"{name}: its header is {wrong.message}")
+    if isinstance(cells, Rejected):
+        raise RawDataError(f"{name}: its header cannot be read: {cells.message}")
     names = [cell.strip() for cell in cells]
+    if len(names) == 1 and declared.delimiter is None:
+        other = next((each for each in _DELIMITERS if each in names[0]), None)
+        if other is not None and other != records.delimiter:
+            raise RawDataError(
+                f"{name} has one column {names[0][:200]!r}, parted by {other!r}? give "
+                f'format: {{delimiter: "{other if other != chr(9) else chr(92) + "t"}"}}'
+            )
     twice = sorted({each for each in names if each and names.count(each) > 1})
     if twice:
         raise RawDataError(
             f"{name} has two columns {', '.join(map(repr, twice))}; rename one, or name all columns with "
-            "format: {header: [...]}"
+            "format: {header: [...]} after removing its own header"
         )
     return names
-
-
-def _row(
-    cells: list[str] | Rejected, header: list[str], records: _Records, definition: Definition
-) -> dict[str, str] | Rejected:
-    if isinstance(cells, Rejected):
-        return cells
-    try:
-        "".join(cells).encode()
-    except UnicodeEncodeError:
-        raw = "".join(records.taken).encode("utf-8", "surrogateescape")
-        try:
-            raw.decode()
-        except UnicodeDecodeError as error:
-            return Rejected(
-                Reason.INVALID_ENCODING,
-                f"not {definition.format.encoding}: byte {raw[error.start]:#04x} at offset "
-                f"{records.offset + error.start}; if the file is in another encoding, give "
-                "format: {encoding: cp1252}",
-            )
-    if len(cells) > len(header) and definition.format.extra_cells == "join":
-        delimiter = definition.format.delimiter or ","
-        cells = [*cells[: len(header) - 1], delimiter.join(cells[len(header) - 1 :])]
-    if len(cells) != len(header):
-        return Rejected(Reason.MALFORMED_ROW, f"{len(cells)} cells for {len(header)} columns")
-    return dict(zip(header, cells, strict=True))
