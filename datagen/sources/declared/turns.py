@@ -109,7 +109,7 @@ class TurnReader:
         speaker = self._speakers.get(role.strip().casefold() if isinstance(role, str) else "")
         if speaker is None:
             known = ", ".join([*self.roles.user, *self.roles.assistant, *self.roles.system])
-            what = f"{column} is spoken by {shown(role)}, known are {known}"
+            what = f"{column} has the role {shown(role)}, known are {known}"
             raise RowRejectedError(Reason.INCONSISTENT_ROW, what)
         yield self.message(speaker, self._content(value[self.roles.content], column), column)
 
@@ -206,6 +206,7 @@ def _pair(
             return said[0], None
         raise RowRejectedError(Reason.NO_ANSWERS, "a question without an answer")
     if speakers != ["user", "assistant"]:
-        what = f"{' and '.join(speakers)} speak, not user and assistant"
+        pairs = " and ".join(speakers)
+        what = f"messages of {pairs} where one of user and one of assistant are due"
         raise RowRejectedError(Reason.INCONSISTENT_ROW, what)
     return said[0], said[1].text
