@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,21 @@ def test_the_json_schema_has_every_key_that_a_file_may_have() -> None:
     assert set(schema["properties"]["preset"]["enum"]) == set(PRESETS)
     assert "is" in schema["$defs"]["Answers"]["properties"]
     assert "role_tag" in schema["$defs"]["Roles"]["properties"]
+
+
+def test_the_reference_page_shows_what_the_loader_reads() -> None:
+    page = (Path(__file__).parents[4] / "docs/reference/source_files.md").read_text()
+    whole, *parts = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (definition,) = parse_definitions(whole)
+    assert definition.use == {"test": "hidden"}
+    for part in parts:
+        keys = {line.split(":")[0] for line in part.splitlines() if not line.startswith(" ")}
+        rest = [line for line in whole.splitlines() if line.split(":")[0] not in keys]
+        text = "\n".join(rest).replace(", split: Split", "") + f"\n{part}"
+        if "list:" in part:
+            continue  # names files
+        parse_definitions(text)
+    for key in set(definition.model_dump(by_alias=True)):
+        assert re.search(rf"\b{key}\b", page), key
+    for preset in PRESETS:
+        assert f"`{preset}`" in page
