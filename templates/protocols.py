@@ -103,14 +103,11 @@ def read_protocols(
     return protocols
 
 
-def _protocol(path: Path, read: Mapping[str, Any], findings: list[Finding]) -> Protocol | None:
-    name, file = path.stem, f"protocol/{path.name}"
-    data = read[name]
-    if _extends(data):
-        base = _base(data["extends"], read, file, findings)
-        if base is None:
-            return None
-        data = _extended(base, data, data["extends"])
+def parse_protocol(name: str, data: Any, file: str, findings: list[Finding]) -> Protocol | None:
+    """Return the protocol `name` of the content of a protocol file, or None and add findings.
+
+    `file` is named in the findings. The content extends no other.
+    """
     parsed = validate(data, _ProtocolFile, file, findings)
     if parsed is None or not _is_named_right(name, file, parsed, findings):
         return None
@@ -131,6 +128,17 @@ def _protocol(path: Path, read: Mapping[str, Any], findings: list[Finding]) -> P
         extends=parsed.extends,
         allow_blank=parsed.allow_blank,
     )
+
+
+def _protocol(path: Path, read: Mapping[str, Any], findings: list[Finding]) -> Protocol | None:
+    name, file = path.stem, f"protocol/{path.name}"
+    data = read[name]
+    if _extends(data):
+        base = _base(data["extends"], read, file, findings)
+        if base is None:
+            return None
+        data = _extended(base, data, data["extends"])
+    return parse_protocol(name, data, file, findings)
 
 
 def _base(

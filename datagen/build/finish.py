@@ -32,6 +32,7 @@ from datagen.schema.manifest import (
     encode_manifest,
 )
 from datagen.schema.rejects import decode_rejections
+from datagen.sources.declared.protocol import protocol_content
 from datagen.sources.shared.vocabulary import count_answers
 from templates.library import SHIPPED, TemplateSet, load_templates, template_folder
 
@@ -138,6 +139,11 @@ def finish(
         versions=versions,
         notes=_notes(options),
         sources=sources,
+        protocols={
+            each.name: content
+            for each in options.declared
+            if (content := protocol_content(each)) is not None
+        },
     )
     trained = trained_splits(plan, options)
     _write_table(f"{staging.output}/{MIXTURE_NAME}", mixture_table(parts, trained, records), files)

@@ -15,6 +15,8 @@ from datagen.schema.record import ImageMode
 from datagen.sources import SOURCE_IDS, load_source
 from datagen.sources.declared.compile import compile_source, trained_splits, use_of
 from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.protocol import read_protocol
+from templates.protocols import Protocol
 
 MIN_MEMORY_BYTES = 512 << 20
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -89,6 +91,12 @@ class BuildOptions(BaseModel):
             OptionError: no source has this id.
         """
         return self.own_sources.get(source_id) or load_source(source_id)
+
+    @cached_property
+    def own_protocols(self) -> Mapping[str, Protocol]:
+        """The protocols of the declared sources that have a split to evaluate, by source."""
+        found = {each.name: read_protocol(each) for each in self.declared}
+        return {name: protocol for name, protocol in found.items() if protocol is not None}
 
     def definition(self, source_id: str) -> Definition | None:
         """Return the definition of a declared source; None for one of the 26."""

@@ -226,7 +226,8 @@ class RangeWork:
         self._keeps_missing = stager.options.missing_images == "keep"
         source, split = stager.plan.source, stager.plan.split
         if stager.options.evaluates_on(stager.options.source(source).card, split):
-            self.protocol = stager.templates.protocol
+            own = stager.options.own_protocols.get(source)
+            self.protocol = own or stager.templates.protocol
 
     @property
     def read(self) -> int:

@@ -108,7 +108,10 @@ class SourceEntry(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """See the module's docstring; `docs/reference/dataset.md` explains every field."""
+    """See the module's docstring; `docs/reference/dataset.md` explains every field.
+
+    `protocols` has those of own sources, each as the content of a protocol file.
+    """
 
     schema_version: int
     content_hash: str
@@ -127,6 +130,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Mapping[str, Mapping[str, Any]]]
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    protocols: Mapping[str, Mapping[str, Any]] = {}
     sources: Mapping[str, SourceEntry] = msgspec.field(default_factory=dict)
 
     def prompts(self, source: str, task: str) -> PromptSpec:

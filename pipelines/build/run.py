@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
+from datagen.build.declared import digests, normal_rows, resolve_all
 from datagen.build.finish import finish
 from datagen.build.layouts import found_instead
 from datagen.build.media_states import write_states
@@ -73,6 +74,8 @@ def build(
     files = BeamFiles()
     FileSystems.set_options(beam_options)
     check_reachable([*filter(None, [options.raw]), options.out, *options.image_roots.values()])
+    definitions, own_files = resolve_all(options.declared, files)
+    options = options.model_copy(update={"declared": definitions})
     templates = load_templates(options.template_dir)
     check_mixture(options.mixture)
     media_roots(options)  # refuses unknown collections
@@ -88,8 +91,10 @@ def build(
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
-    states = _states(indexes, files)
-    identity = identify(options, input_files(options, chosen, indexes), specs)
+        own_inputs = digests(own_files, files)
+    raw_paths = [*indexes, *(each.path for mine in own_files.values() for each in mine)]
+    states = _states(raw_paths, files)
+    identity = identify(options, input_files(options, chosen, indexes) | own_inputs, specs)
     media = MediaRoots(roots, files, options.follow_links)
     changed: dict[str, str] = {}
     if held is not None:
@@ -104,7 +109,8 @@ def build(
     staging = staging_of(options.out, basis)
     with locked(staging), remembering_ctrl_c():
         with reporter.stage("plan", f"template set {templates.name}"):
-            plan = make_plan(options, files, staging, chosen, indexes)
+            own = normal_rows(options, own_files, own_inputs, chosen, staging, files)
+            plan = make_plan(options, files, staging, chosen, indexes | own)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))
             reuse_sources(held, changed, plan, options.out, staging, files)
             if stale := forget_stale(plan, staging, media, files):
@@ -121,7 +127,7 @@ def build(
         with reporter.watch("records", _steps(plan, staging), rows):
             _run(work, beam_options, f"{options.out.rstrip('/')}{LOG_SUFFIX}", files)
         check_stopped()
-        _check_unchanged(states, indexes, files)
+        _check_unchanged(states, raw_paths, files)
         with reporter.stage("finish", "check, hash, describe"):
             manifest = _finish(plan, options, identity, files, staging)
             write_states(plan, staging, files)

@@ -21,6 +21,7 @@ from datagen.build.stage import SplitStager
 from datagen.build.staging import Place, Staging
 from datagen.errors import UserError
 from datagen.media.media import MediaRoots
+from datagen.sources.declared.compile import pack_file
 from pipelines.build.beam_files import BeamFiles
 from pipelines.build.fingerprint import versions
 from pipelines.interrupt import check_stopped
@@ -50,7 +51,8 @@ class Work:
         ]
 
     def media(self, files: BeamFiles) -> MediaRoots:
-        return MediaRoots(self.media_roots, files, self.options.follow_links)
+        packs = {each.name: pack_file(each, self.staging.root) for each in self.options.declared}
+        return MediaRoots(self.media_roots, files, self.options.follow_links, packs=packs)
 
     def check_worker(self) -> None:
         """Refuse a worker that would not write the same bytes as the process that planned.

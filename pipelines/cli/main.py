@@ -10,6 +10,7 @@ from pathlib import Path
 
 COMMANDS = {
     "sources": "list the sources, or one in full, with the files found on disk",
+    "source": "draft and check source files of own data",
     "new-source": "scaffold a new source: adapter, sample writer, test",
     "templates": "list, check and preview templates",
     "sample": "write small synthetic raw data in the publishers' formats",

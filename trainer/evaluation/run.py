@@ -11,11 +11,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from datagen.schema.manifest import Manifest, read_manifest
-from templates.errors import TemplateSetError
-from templates.library import load_protocols
 from trainer.data.reading.record_images import RecordImages
 from trainer.data.reading.remote import AnyFiles
-from trainer.errors import EvaluationError
 from trainer.evaluation.inference.infer import Inference
 from trainer.evaluation.inference.loading import load_adapter
 from trainer.evaluation.inference.preflight import Preflight
@@ -37,7 +34,7 @@ from trainer.evaluation.scoring.scoring import samples_file, score_folder
 from trainer.evaluation.scoring.submission import has_format, write_submission
 from trainer.evaluation.tasks.options import EvaluationOptions
 from trainer.evaluation.tasks.records import SplitRecords, read_vocabulary
-from trainer.evaluation.tasks.tasks import Chosen, Task, choose_tasks
+from trainer.evaluation.tasks.tasks import Chosen, Task, choose_tasks, protocols_for
 from trainer.launch.distributed import World
 from trainer.launch.folder_lock import locked_folder
 
@@ -54,10 +51,7 @@ def run_evaluation(options: EvaluationOptions, world: World) -> Results | None:
     """
     files = AnyFiles()
     manifest = read_manifest(options.data.rstrip("/"), files)
-    try:
-        protocols = load_protocols(options.template_dir)
-    except TemplateSetError as error:
-        raise EvaluationError(str(error)) from error
+    protocols = protocols_for(manifest, options.template_dir)
     chosen = choose_tasks(options.tasks, protocols, manifest, hidden_splits=options.submission)
     with locked_folder(
         options.output, world, "evaluation", lambda: _in_the_way(options.output, options.resume)

@@ -8,13 +8,11 @@ scores are the experiment's result, and a checkpoint must not be chosen by them.
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from templates.errors import TemplateSetError
-from templates.library import load_protocols
 from trainer.config.run import ValidationOptions
 from trainer.data.reading.record_images import RecordImages
 from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
-from trainer.errors import ConfigError, EvaluationError
+from trainer.errors import ConfigError
 from trainer.evaluation.inference.adapter import ModelAdapter
 from trainer.evaluation.inference.infer import Inference
 from trainer.evaluation.inference.preflight import Preflight
@@ -22,7 +20,7 @@ from trainer.evaluation.metrics.table import metric as metric_named
 from trainer.evaluation.predictions.prediction import Prediction
 from trainer.evaluation.scoring.scoring import printed
 from trainer.evaluation.tasks.records import SplitRecords, read_vocabulary
-from trainer.evaluation.tasks.tasks import HELD_OUT, Task, choose_tasks
+from trainer.evaluation.tasks.tasks import HELD_OUT, Task, choose_tasks, protocols_for
 from trainer.launch.distributed import World
 from trainer.model.model import Model
 from trainer.model.tokens import Tokenizers
@@ -133,10 +131,7 @@ class _Opened:
 
 def _tasks(stream: Stream, options: ValidationOptions) -> Sequence[Task]:
     _refuse_held_out(name for name in options.tasks if name.partition(".")[0] in HELD_OUT)
-    try:
-        protocols = load_protocols(stream.options.template_dir)
-    except TemplateSetError as error:
-        raise EvaluationError(str(error)) from error
+    protocols = protocols_for(stream.manifest, stream.options.template_dir)
     names = [f"{name}@{SPLIT}" for name in options.tasks]
     tasks = choose_tasks(names, protocols, stream.manifest).tasks
     _refuse_held_out(task.protocol.name for task in tasks if task.source in HELD_OUT)

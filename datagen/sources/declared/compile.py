@@ -44,6 +44,11 @@ def normal_file(definition: Definition, split: str) -> str:
     return f"declared/{definition.name}/{split}.jsonl"
 
 
+def pack_file(definition: Definition, folder: str) -> str:
+    """Return the path of a source's pack file below the staging folder."""
+    return f"{folder}/declared/{definition.name}/images.pack"
+
+
 def compile_source(definition: Definition) -> Source:
     """Return the source that a definition declares; its rows are normal rows in the staging folder."""
     read_in = "the source file"

@@ -19,12 +19,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flink_master=host:8081; without --runner the build runs in this process."
     )
     add = parser.add_argument
-    add("--raw", required=True, metavar="DIR", help="the publishers' files, DIR/<source>/<file>")
+    add(
+        "--raw",
+        metavar="DIR",
+        help="the publishers' files, DIR/<source>/<file> (default: own data only)",
+    )
+    add(
+        "--source",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a source file of own data, see `visinstruct source draft`; may be repeated",
+    )
     add("--out", required=True, metavar="DIR", help="new folder for the dataset")
     add(
         "--sources",
         metavar="A,B",
-        help="only these; each must have a complete split (default: all that are complete)",
+        help="only these of the 26; each must have a complete split (default: all that are complete)",
     )
     add(
         "--splits",
@@ -107,17 +118,28 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
         handler.addFilter(lambda record: "apache_beam" not in record.pathname)
+    from datagen.sources.declared.load import read_definitions
     from pipelines.build.beam_options import beam_options
     from pipelines.build.mixture_options import read_mixture_options
     from pipelines.build.run import build
     from pipelines.cli.views.tables import print_build
 
-    if "://" not in parsed.raw and not os.path.isdir(parsed.raw):
+    for file in parsed.source:
+        if not file.endswith((".yaml", ".yml")) and not os.path.exists(file):
+            raise OptionError(
+                f"--source {file}: no such source file; sources of the 26 are named by --sources {file}"
+            )
+    if parsed.raw is None and not parsed.source:
+        raise OptionError("give --raw DIR, --source FILE, or both: there is nothing to build from")
+    if parsed.raw is None and parsed.sources:
+        raise OptionError(f"--sources {parsed.sources} needs --raw DIR, the folder of their files")
+    if parsed.raw is not None and "://" not in parsed.raw and not os.path.isdir(parsed.raw):
         raise OptionError(
             f"--raw {parsed.raw}: no such folder; `visinstruct sources` lists the files that are expected"
         )
     values = vars(parsed) | {
-        "raw": _absolute(parsed.raw),
+        "raw": None if parsed.raw is None else _absolute(parsed.raw),
+        "declared": [each for file in parsed.source for each in read_definitions(file)],
         "out": _absolute(parsed.out),
         "template_dir": str(template_folder(parsed.template_dir).absolute()),
         "sources": _names("--sources", parsed.sources),
@@ -125,7 +147,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         "image_roots": dict(_image_root(text) for text in parsed.image_root),
         "mixture": read_mixture_options(parsed.mixture),
     }
-    del values["image_root"], values["brief"]
+    del values["image_root"], values["brief"], values["source"]
     own = [option for action in parser._actions for option in action.option_strings]
     passed_on = beam_options(rest, own)
     with children_find_ours():  # the worker processes of Beam

@@ -311,7 +311,7 @@ def test_links_into_a_named_root_are_followed(raw_copy, tmp_path, build, digests
 def test_references_to_absent_images_can_be_kept(raw_copy, tmp_path, build, verify, records_of):
     shutil.rmtree(raw_copy / "images")
     out = tmp_path / "out"
-    options = ("--sources", "vqav2", "--missing-images", "keep")
+    options = ("--sources", "vqav2,visdial", "--missing-images", "keep")
     assert build(raw_copy, out, *options).status == 0
     verify(out, raw_copy)
     assert all(record.images[0].path for record in records_of(out))

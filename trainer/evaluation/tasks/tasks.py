@@ -10,8 +10,10 @@ from fnmatch import fnmatchcase
 
 from datagen.errors import nearest
 from datagen.schema.manifest import Manifest
+from templates.errors import Finding, TemplateSetError
 from templates.evaluation import Evaluation
-from templates.library import Protocol
+from templates.library import Protocol, load_protocols
+from templates.protocols import parse_protocol
 from trainer.errors import EvaluationError
 
 HELD_OUT = (
@@ -87,6 +89,29 @@ class Chosen:
 
     tasks: tuple[Task, ...]
     left_out: Mapping[str, str]
+
+
+def protocols_for(manifest: Manifest, template_dir: str | None) -> Mapping[str, Protocol]:
+    """Return all protocols by name: those of a template set, and those of the dataset's own sources.
+
+    A file of `template_dir` replaces the protocol that a source file gave.
+
+    Raises:
+        EvaluationError: lists the errors of the template set, or names a protocol of the dataset that
+            this version cannot read.
+    """
+    try:
+        protocols = load_protocols(template_dir)
+    except TemplateSetError as error:
+        raise EvaluationError(str(error)) from error
+    findings: list[Finding] = []
+    own = {
+        name: parse_protocol(name, content, f"manifest.json, protocols, {name}", findings)
+        for name, content in manifest.protocols.items()
+    }
+    if findings:
+        raise EvaluationError("; ".join(map(str, findings)))
+    return {name: each for name, each in own.items() if each is not None} | dict(protocols)
 
 
 def choose_tasks(

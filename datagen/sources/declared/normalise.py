@@ -1,0 +1,232 @@
+"""Reads a declared source once, front to back, and writes its rows in normal form.
+
+What is done here is what needs the user's files: reading, joining, mapping, finding images, choosing
+splits. What follows, on any engine, reads normal rows alone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from datagen.errors import RawDataError, Reason, RowRejectedError
+from datagen.files import Files
+from datagen.schema.adapter import Filtered, Rejected
+from datagen.schema.example import Example
+from datagen.sources.declared.compile import TASK_OF, normal_file, pack_file, use_of
+from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.images import ImageFinder
+from datagen.sources.declared.join import Joins
+from datagen.sources.declared.mapping import RowMapping
+from datagen.sources.declared.normal import ENCODER, NormalOutcome, NormalRow
+from datagen.sources.declared.protocol import read_protocol
+from datagen.sources.declared.readers.files import DataFile, find_files
+from datagen.sources.declared.readers.read import read_rows
+from datagen.sources.declared.row import Mapped, Place, Problem, RawRow
+from datagen.sources.declared.split import SplitRule
+
+Report = Callable[[Problem], None]
+
+
+@dataclass
+class Normalised:
+    """Counts of what a source's files hold, by split, and the warnings by reason."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, set[str]] = field(default_factory=dict)
+
+
+class Normaliser:
+    """Turns the rows of one source into normal rows, each with the split that it belongs to."""
+
+    def __init__(
+        self, definition: Definition, files: Files, pack: BinaryIO | None, report: Report
+    ) -> None:
+        self.definition, self.files, self.report = definition, files, report
+        self.joins = Joins(definition, files, report)
+        self.mapping = RowMapping(definition, self.joins, report, files)
+        self.images = ImageFinder(definition, files, pack, report)
+        self.split_rule = SplitRule(
+            definition, files, lambda problem: None
+        )  # the mapping's own has reported
+        self.task = TASK_OF[definition.task]
+        self.default_split = definition.split_names[0]
+
+    def rows(self, data_file: DataFile) -> Iterator[tuple[str, NormalRow]]:
+        """Yield the normal rows of a file with their splits; those of one row are neighbours."""
+        for raw in read_rows(self.files, self.definition, data_file, self.report):
+            yield from self.row(raw, data_file.split)
+
+    def row(self, raw: RawRow, split: str | None) -> Iterator[tuple[str, NormalRow]]:
+        """Yield the normal rows of one row: one for each split that a part of it belongs to."""
+        found: dict[str, list[NormalOutcome]] = {}
+        rejected = False
+        last = split or self.default_split
+        for each in self._mapped(raw, split):
+            place = last
+            if isinstance(each, Mapped):
+                try:
+                    place, outcome = self._example(each, raw, split)
+                    last = place
+                except RowRejectedError as error:
+                    part = f"{each.part}: " if each.part else ""
+                    outcome = NormalOutcome(
+                        rejected=Rejected(error.reason, f"{part}{error.message}")
+                    )
+            elif isinstance(each, Rejected):
+                outcome = NormalOutcome(rejected=each)
+            else:
+                outcome = NormalOutcome(filtered=each.reason)
+            self._report(outcome, raw.place)
+            rejected = rejected or outcome.rejected is not None
+            found.setdefault(place, []).append(outcome)
+        for name, outcomes in found.items():
+            yield name, NormalRow(raw.place, tuple(outcomes), raw.text)
+
+    def _mapped(self, raw: RawRow, split: str | None) -> Iterator[Mapped | Rejected | Filtered]:
+        if isinstance(raw.value, Rejected):
+            yield raw.value
+            return
+        try:
+            yield from self.mapping.examples(raw, split)
+        except RowRejectedError as error:
+            yield Rejected(error.reason, error.message)
+
+    def _example(
+        self, mapped: Mapped, raw: RawRow, file_split: str | None
+    ) -> tuple[str, NormalOutcome]:
+        """Return the split and the example of a mapped row, or why it is left out.
+
+        Raises:
+            RowRejectedError: its image or video cannot be found, or it names no known split.
+        """
+        definition = self.definition
+        images = (
+            []
+            if mapped.video is not None
+            else self.images.find_all(mapped.images, mapped.row, raw.place)
+        )
+        if isinstance(images, Filtered):
+            return mapped.split, NormalOutcome(filtered=images.reason)
+        video = (
+            None
+            if mapped.video is None
+            else self.images.find_video(mapped.video, mapped.row, raw.place)
+        )
+        if not images and video is None:
+            raise RowRejectedError(Reason.NO_IMAGE, "the row names no image")
+        first = video or images[0]
+        split = self.split_rule.split_of(mapped, first, file_split)
+        if use_of(definition, split) == "ignore":
+            return split, NormalOutcome(filtered=f"split {split} is not used")
+        native = mapped.native_id or _made_id(raw.place)
+        suffix = f"#{mapped.part}" if mapped.part else ""
+        fields = dict(mapped.fields)
+        if use_of(definition, split) == "hidden":
+            for name in ("answers", "captions", "label", "response", "correct_choice"):
+                fields.pop(name, None)
+        example = Example(
+            example_id=f"{definition.name}/{split}/{native}{suffix}",
+            source=definition.name,
+            split=split,
+            task=self.task,
+            group_id=f"{definition.name}:{mapped.group or first.partition('/')[2]}",
+            images=None if video else tuple(images),
+            video=video,
+            clip=mapped.clip,
+            tags={**(mapped.tags or {}), **_origin_tags(raw.place)},
+            **fields,
+        )
+        return split, NormalOutcome(example=example)
+
+    def _report(self, outcome: NormalOutcome, place: Place) -> None:
+        if outcome.rejected is not None:
+            each = outcome.rejected
+            self.report(Problem(place, "reject", each.reason, each.message))
+        elif outcome.filtered is not None:
+            self.report(Problem(place, "count", "left_out", outcome.filtered))
+
+
+def _made_id(place: Place) -> str:
+    """Return an id for a row that has none: of its file and place, the same in every run."""
+    parts = [place.file, *(p for p in (place.split, place.key) if p)]
+    if place.row is not None:
+        parts.append(str(place.row))
+    return ":".join(parts)
+
+
+def _origin_tags(place: Place) -> dict[str, str]:
+    tags = {"origin_file": place.file}
+    if place.row is not None:
+        tags["origin_row"] = str(place.row)
+    if place.line is not None:
+        tags["origin_line"] = str(place.line)
+    if place.key is not None:
+        tags["origin_key"] = place.key
+    return tags
+
+
+def normalise(
+    definition: Definition,
+    data_files: Sequence[DataFile],
+    files: Files,
+    folder: str,
+    report: Report = lambda problem: None,
+) -> Normalised:
+    """Write the normal rows of a source below `folder`, a file a split, and its packed images.
+
+    Raises:
+        RawDataError: a file cannot be read at all.
+    """
+    found = Normalised()
+
+    def count(problem: Problem) -> None:
+        if problem.severity == "warn":
+            found.warnings[str(problem.reason)] += 1
+        report(problem)
+
+    with ExitStack() as stack:
+        opened: dict[str, BinaryIO] = {}
+        for split in definition.split_names:
+            if use_of(definition, split) != "ignore":
+                path = f"{folder}/{normal_file(definition, split)}"
+                opened[split] = stack.enter_context(files.create(path, durable=False))
+        pack = stack.enter_context(files.create(pack_file(definition, folder), durable=False))
+        normaliser = Normaliser(definition, files, pack, count)
+        for data_file in data_files:
+            for split, row in normaliser.rows(data_file):
+                file = opened.get(split)
+                if file is None:  # a split that is ignored: its rows are counted, not written
+                    continue
+                file.write(ENCODER.encode(row) + b"\n")
+                found.rows[split] += 1
+        normaliser.joins.finish()
+    return found
+
+
+def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[DataFile, ...]]:
+    """Return the definition with the splits that its files have, and these files.
+
+    Raises:
+        RawDataError: a file is missing.
+    """
+    data_files = find_files(definition, files)
+    named: dict[str, None] = dict.fromkeys(each.split for each in data_files if each.split)
+    named |= dict.fromkeys(definition.splits)
+    if not named:
+        named["train"] = None
+    if definition.hold_out is not None:
+        named[definition.hold_out.split] = None
+    unknown = [split for split in definition.use if split not in named]
+    if unknown:
+        raise RawDataError(
+            f"source {definition.name}: `use` names the split {unknown[0]!r}, the data have "
+            f"{', '.join(named)}"
+        )
+    read_protocol(
+        definition.model_copy(update={"split_names": tuple(named)})
+    )  # refuses what is wrong
+    ordered = sorted(named, key=lambda split: (split != "train", list(named).index(split)))
+    return definition.model_copy(update={"split_names": tuple(ordered)}), tuple(data_files)

@@ -1,0 +1,144 @@
+"""`visinstruct build --source`: own data beside the 26, with the same guarantees."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from datagen.dataset import open_dataset
+
+PUMPS = """
+name: pumps
+title: Pump inspections
+task: vqa
+files: pumps.csv
+format: {delimiter: ";"}
+images: {root: photos}
+columns: {image: Image, question: Question, answers: Answer, id: Id, split: Split}
+splits: {train: [train], val: [dev]}
+max_missing_images: 1
+licence: CC-BY-4.0
+"""
+ROWS = [
+    ("a.png", "What leaks?", "the valve", "1", "train"),
+    ("b.png", "How wide is the gap?", "1,50", "2", "train"),
+    ("a.png", "What is the number?", "007", "3", "train"),
+    ("a.png", "Again?", "yes", "3", "train"),
+    ("lost.png", "Where is it?", "here", "4", "train"),
+    ("b.png", "", "blank", "5", "train"),
+    ("c.png", "Is it shut?", "yes", "6", "dev"),
+]
+
+
+@pytest.fixture
+def pumps(tmp_path):
+    folder = tmp_path / "pumps"
+    (folder / "photos").mkdir(parents=True)
+    for number, name in enumerate("abc"):
+        Image.new("RGB", (40, 30), (60 * number, 90, 20)).save(folder / f"photos/{name}.png")
+    lines = [";".join(row) for row in [("Image", "Question", "Answer", "Id", "Split"), *ROWS]]
+    (folder / "pumps.csv").write_text("\n".join(lines) + "\n")
+    (folder / "pumps.yaml").write_text(PUMPS)
+    return folder / "pumps.yaml"
+
+
+LENIENT = ("--max-reject-fraction", "1")
+
+
+def test_own_data_are_built_without_a_raw_folder(pumps, tmp_path, run, records_of):
+    out = tmp_path / "out"
+    ended = run("build", "--source", pumps, "--out", out, *LENIENT)
+    assert ended.status == 0, ended.err
+    manifest = open_dataset(str(out)).manifest
+    train, val = manifest.splits["pumps"]["train"], manifest.splits["pumps"]["val"]
+    assert (train.read, train.written, val.written) == (6, 3, 1)
+    assert train.rejected == {"duplicate_id": 1, "empty_text": 1, "media_missing": 1}
+    assert train.read == train.written + sum(train.rejected.values())
+    assert manifest.mixture.keys() == {"pumps"}
+    assert manifest.options["declared"][0]["name"] == "pumps"
+    records = {record.record_id: record for record in records_of(out, "pumps", "train")}
+    record = records["pumps/train/2"]
+    assert (record.question, record.target) == ("How wide is the gap?", "1,50")
+    assert "How wide is the gap?" in record.instruction
+    assert record.images[0].path == "pumps/b.png"
+    assert record.tags["origin_file"] == "pumps.csv"
+    assert (record.tags["origin_row"], record.tags["origin_line"]) == ("2", "3")
+    (evaluated,) = records_of(out, "pumps", "val")
+    assert evaluated.template_id == "protocol/pumps"
+    assert evaluated.instruction == "Question: Is it shut? Short answer: "
+
+
+def test_rejections_name_the_owners_file_and_line(pumps, tmp_path, run):
+    out = tmp_path / "out"
+    assert run("build", "--source", pumps, "--out", out, *LENIENT).status == 0
+    lines = (out / "rejected/pumps.jsonl").read_text().splitlines()
+    found = {each["reason"]: each for each in map(json.loads, lines)}
+    assert found["media_missing"]["file"] == "pumps.csv"
+    assert found["media_missing"]["line"] == 6
+    assert "lost.png" in found["media_missing"]["message"]
+    assert found["empty_text"]["content"] == "b.png;;blank;5;train"
+    assert found["duplicate_id"]["line"] == 5
+
+
+def test_own_data_stand_beside_the_published(pumps, raw, tmp_path, run, digests):
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    published = ("--raw", raw, "--sources", "vqav2")
+    assert run("build", *published, "--out", alone).status == 0
+    assert run("build", *published, "--source", pumps, "--out", both, *LENIENT).status == 0
+    manifest = open_dataset(str(both)).manifest
+    assert manifest.splits.keys() == {"vqav2", "pumps"}
+    shards = {name: sha for name, sha in digests(alone).items() if name.startswith("data/")}
+    assert shards.items() <= digests(both).items()
+
+
+def test_two_builds_are_equal_and_a_second_has_nothing_to_do(pumps, tmp_path, run, digests):
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert run("build", "--source", pumps, "--out", one, *LENIENT).status == 0
+    moved = tmp_path / "moved"
+    shutil.copytree(pumps.parent, moved)
+    assert run("build", "--source", moved / "pumps.yaml", "--out", other, *LENIENT).status == 0
+    assert digests(one) == digests(other)
+    again = run("build", "--source", pumps, "--out", one, *LENIENT)
+    assert "is built already" in again.err
+
+
+def test_images_without_a_file_are_embedded_whatever_the_mode(tmp_path, run, records_of):
+    import base64
+    import io
+
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    rows = []
+    for number in range(3):
+        encoded = io.BytesIO()
+        Image.new("RGB", (20, 20), (80 * number, 0, 0)).save(encoded, "PNG")
+        text = base64.b64encode(encoded.getvalue()).decode()
+        rows.append({"image": text, "caption": f"square {number}"})
+    (folder / "cells.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "cells.yaml").write_text(
+        "name: cells\ntask: caption\nfiles: cells.jsonl\ncolumns: {image: image, caption: caption}\n"
+    )
+    out = tmp_path / "out"
+    assert run("build", "--source", folder / "cells.yaml", "--out", out).status == 0
+    records = records_of(out, "cells", "train")
+    assert len(records) == 3
+    for record in records:
+        (image,) = record.images
+        assert Image.open(io.BytesIO(image.bytes)).size == (20, 20)
+        assert "@" not in image.path
+
+
+def test_an_id_of_the_26_and_a_source_twice_are_refused(pumps, tmp_path, refused):
+    twice = refused("build", "--source", pumps, "--source", pumps, "--out", tmp_path / "out")
+    assert "two sources are named 'pumps'" in twice
+    pumps.write_text(PUMPS.replace("name: pumps", "name: vqav2"))
+    assert "vqav2" in refused("build", "--source", pumps, "--out", tmp_path / "out")
+
+
+def test_nothing_to_build_from_is_refused(tmp_path, refused):
+    assert "give --raw DIR, --source FILE, or both" in refused("build", "--out", tmp_path / "out")
+    message = refused(
+        "build", "--sources", "vqav2", "--out", tmp_path / "out", "--source", "x.yaml"
+    )
+    assert "needs --raw DIR" in message or "no such source file" in message
