@@ -25,7 +25,6 @@ def test_a_row_becomes_an_example(source: Any) -> None:
     assert mapped == Mapped(
         fields={"question": "Colour?", "answers": (Answer("red", 1),)},
         images=["a.png"],
-        row={"image": "a.png", **asked(id=7)},
         native_id="7",
         row=asked(id=7),
     )
