@@ -148,8 +148,9 @@ class Checker:
             return
         split, other, other_path, other_place = before
         if label != other:
-            message = f"the image {path} is also {other_path} ({other_place}), under another label"
-            self._report(Problem(place, "warn", "image_twice", f"{message}: {other!r}, {label!r}"))
+            for at, one, two in ((other_place, other_path, path), (place, path, other_path)):
+                message = f"{one} and {two} are one image under two labels, {other!r} and {label!r}"
+                self._report(Problem(at, "warn", "image_twice", message))
         elif split != example.split:
             uses = {use_of(self.definition, each) for each in (split, example.split)}
             if "train" in uses and len(uses) > 1:
@@ -234,7 +235,7 @@ def record_of(record: CheckedRecord, checker: Checker) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     for name in ("question", "context", "ocr_tokens", "statement", "text"):
         value = getattr(example, name)
-        if value is not None:
+        if value is not None and value != definition.question:
             inputs[name] = value
     if example.choices is not None:
         inputs["choices"] = list(example.choices)
