@@ -36,6 +36,7 @@ def make_facts(
             "path": options.data,
             "content_hash": manifest.content_hash,
             "template_hash": manifest.template_hash,
+            "notes": list(manifest.notes),
         },
         batch_size=options.batch_size,
         limit=options.limit,

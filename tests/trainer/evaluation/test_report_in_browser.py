@@ -209,3 +209,82 @@ def test_the_watching_server_would_have_seen_a_request(tmp_path: Path, watched: 
     page.write_text(f"<!doctype html>{hostile(watched)}")
     assert "<title>broken" in dom(tmp_path, page.as_uri())
     assert {"/image", "/script", "/style"} <= set(watched.paths)
+
+
+LAYOUT = """<!doctype html><iframe src="report.html" style="width:%WIDTH%px;height:900px;border:0"></iframe><pre></pre><script>
+const frame = document.querySelector("iframe"), log = document.querySelector("pre");
+const luminance = (colour) => {
+  const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255);
+  const [r, g, b] = parts.map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+frame.onload = () => {
+  const inner = frame.contentDocument, view = frame.contentWindow, note = (text) => (log.textContent += text + "\\n");
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = view.getComputedStyle(at).backgroundColor;
+      if (colour !== "rgba(0, 0, 0, 0)") return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  note(`wider by ${inner.documentElement.scrollWidth - inner.documentElement.clientWidth}`);
+  for (const element of inner.body.querySelectorAll("*")) {
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const box = element.getBoundingClientRect();
+    if (!text || !box.width || element.closest(".unseen, .skip, script, option")) continue;
+    const both = [view.getComputedStyle(element).color, behind(element)].map(luminance);
+    const contrast = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+    if (contrast < 4.5) note(`contrast ${contrast.toFixed(1)}: ${element.outerHTML.slice(0, 60)}`);
+    if (box.right > %WIDTH% + 1) note(`beyond the edge: ${element.outerHTML.slice(0, 60)}`);
+  }
+  const failed = inner.querySelector("[role=alert]").getBoundingClientRect();
+  note(failed.bottom <= inner.querySelector("table.results").getBoundingClientRect().top);
+  const figures = [...inner.querySelectorAll("tbody td[data-label=InstructBLIP]")];
+  note(new Set(figures.map((each) => Math.round(each.getBoundingClientRect().left))).size);
+};
+</script>"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_cut_off_or_faint_and_tasks_without_a_score_stand_first(
+    tmp_path: Path, width: int
+) -> None:
+    """Contrast of at least 4.5 is what WCAG 2.2 asks of text (1.4.3); columns of different tasks are in line."""
+    long = "a" * 90
+    samples = {
+        name: tmp_path / f"{name}.jsonl" for name in ("gqa", "visdial.of_another_name", long)
+    }
+    given = {
+        "prompt": f"{long} " * 9,
+        "output": long,
+        "candidates": (long, "b"),
+        "log_probs": (-1.0, -123.25),
+        "num_candidates": 2,
+        "correct_choice": 0,
+    }
+    for name, path in samples.items():
+        write_predictions(path, [_record(name, number, **given) for number in range(3)])
+    score = {"headline": "x", "values": {"x": {"value": 12.3, "stderr": 10.2}}}
+    waits = {"status": "server", "num_asked": 0, "metric": "vqa_official_2021", "split": "test_dev"}
+    facts = {"num_scored": 107_393, "num_records": 107_394, "metric": "vqa_official_2021"}
+    paper = {"instructblip": 119.9, "blip2": 104.5}
+    tasks = {
+        "gqa": {**score, **facts, "paper": paper, "split": "test_dev", "notes": [long]},
+        "visdial.of_another_name": {**waits, "paper": paper},
+        long: {**score, **facts, "split": long},
+    }
+    results = {
+        "name": long,
+        "tasks": tasks,
+        "failed": {"iconqa": f"task iconqa: {long}"},
+        "left_out": {"ivqa": long},
+        "dataset": {"path": f"/{long}", "notes": [long]},
+        "averages": {"held_out": {"sets": ["gqa", "ivqa"], "lacking": ["ivqa"], "value": None}},
+    }
+    written = io.BytesIO()
+    Image.new("RGB", (400, 30), "green").save(written, "PNG")
+    write_report(tmp_path, results, samples, lambda name, each: [written.getvalue()] * 4)
+    driver = tmp_path / "layout.html"
+    driver.write_text(LAYOUT.replace("%WIDTH%", str(width)))
+    [log] = re.findall(r"<pre>(.*?)</pre>", dom(tmp_path, driver.as_uri()), flags=re.DOTALL)
+    assert html.unescape(log).splitlines() == ["wider by 0", "true", "1"]

@@ -295,3 +295,12 @@ def test_a_vocabulary_needs_answers_that_are_not_hidden(
     rewrite(damaged, "msvd_qa", "val", lambda rows: [{**each, "answers": None} for each in rows])
     with pytest.raises(EvaluationError, match=r"msvd_qa/val: the answers of .* are hidden"):
         run_evaluation(options(data=str(damaged), tasks=("msvd_qa.all_splits",)), world)
+
+
+def test_results_and_report_say_that_the_templates_are_not_the_papers(
+    model: Any, options: Options, world: World
+) -> None:
+    results = run_evaluation(options(tasks=("vsr",)), world)
+    assert results is not None
+    [note] = results.dataset["notes"]
+    assert note == "the templates are visinstruct's own text, not those of the InstructBLIP paper"

@@ -64,6 +64,7 @@ class Summary:
     averages: tuple[AverageRow, ...]
     left_out: tuple[tuple[str, str], ...]
     failed: tuple[tuple[str, str], ...]
+    dataset_notes: tuple[str, ...]
 
 
 def summarise(results: Mapping[str, Any]) -> Summary:
@@ -81,7 +82,7 @@ def summarise(results: Mapping[str, Any]) -> Summary:
     ]
     more = [
         *((f"model: {name}", value) for name, value in model.items()),
-        *((f"dataset: {name}", value) for name, value in dataset.items()),
+        *((f"dataset: {name}", value) for name, value in dataset.items() if name != "notes"),
         ("batch size", results.get("batch_size")),
         ("schema version", results.get("schema_version")),
     ]
@@ -92,7 +93,13 @@ def summarise(results: Mapping[str, Any]) -> Summary:
         tasks=tuple(_task(name, task) for name, task in _part(results, "tasks").items()),
         averages=tuple(_averages(_part(results, "averages"))),
         left_out=tuple(_facts(_part(results, "left_out").items())),
-        failed=tuple(_facts(_part(results, "failed").items())),
+        failed=tuple(
+            _facts(
+                (name, str(why).removeprefix(f"task {name}: "))
+                for name, why in _part(results, "failed").items()
+            )
+        ),
+        dataset_notes=_sentences(dataset.get("notes")),
     )
 
 
@@ -157,6 +164,8 @@ def _averages(averages: Mapping[str, Any]) -> Iterator[AverageRow]:
 
 
 def _records(task: Mapping[str, Any]) -> str:
+    if task.get("num_asked") == 0:
+        return "-"
     asked = task.get("num_scored") or task.get("num_asked")
     total = task.get("expected_records") or task.get("num_records")
     if asked is None or total is None or asked == total:

@@ -122,6 +122,8 @@ def _remarks(results: Results, notes: bool) -> Iterator[str]:
         yield f"The checkpoint's preprocessor_config.json asks for {ignored}: a protocol's `image` decides about that"
     if any(task.stands_in_for for task in results.tasks.values()):
         yield "* another split than the protocol's"
+    for note in results.dataset.get("notes", ()) if notes else ():
+        yield f"dataset: {note}"
     for name, average in results.averages.items():
         if 0 < len(average.lacking) < len(average.sets):
             yield f"no {AVERAGES[name]}: it lacks {', '.join(average.lacking)}"

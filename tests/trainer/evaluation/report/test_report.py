@@ -365,8 +365,22 @@ def test_tags_offer_their_values_unless_there_are_too_many(make: Make) -> None:
     assert 'data-tag="title=7"' in page
 
 
-def test_tasks_without_a_score_are_on_the_page_with_the_reason(make: Make) -> None:
-    results = {"name": "run", "tasks": {"gqa": task()}, "failed": {"vsr": "record 3: no label"}}
+def test_tasks_without_a_score_are_above_the_table_with_the_reason(make: Make) -> None:
+    failed = {"vsr": "task vsr: record 3: no label"}
+    results = {"name": "run", "tasks": {"gqa": task()}, "failed": failed}
     page = make([prediction(score=0.0)], results=results)
     assert "1 task without a score" in texts(page)
     assert "vsr" in texts(page) and "record 3: no label" in texts(page)
+    assert page.index("record 3: no label") < page.index("<table")
+
+
+def test_what_a_dataset_says_about_itself_is_below_the_table(make: Make) -> None:
+    note = "the templates are visinstruct's own text"
+    results = {"name": "run", "tasks": {"gqa": task()}, "dataset": {"notes": [note]}}
+    assert f"Dataset: {note}." in texts(make([prediction(score=0.0)], results=results))
+
+
+def test_a_split_that_waits_for_its_server_has_no_count_of_records(make: Make) -> None:
+    waits = task(status="server", num_asked=0, num_scored=0, expected_records=8000)
+    page = make([prediction(score=0.0)], results={"name": "run", "tasks": {"gqa": waits}})
+    assert '<td data-label="Records" class="figure">-</td>' in page

@@ -68,6 +68,12 @@ def test_an_average_says_what_it_lacks_or_that_a_split_is_another(results: Resul
     assert line[-4:] == ["57.1", "*", "50.0", "-"]
 
 
+def test_what_a_dataset_says_about_itself_is_a_note(results: Results) -> None:
+    dataset = {"notes": ["the templates are our own"]}
+    text = printed(replace(results, dataset=dataset))
+    assert "\ndataset: the templates are our own\n" in text
+
+
 def test_a_task_without_a_score_is_told(results: Results) -> None:
     text = printed(replace(results, failed={"gqa": "task gqa: no word"}))
     assert "NOT SCORED:\n  - task gqa: no word" in text
