@@ -29,6 +29,8 @@ from datagen.sources.declared.row import Place, Problem, RawRow
 
 KEY_COLUMN = "__key__"
 """The column with the name of a row, where rows are the members of an object."""
+VALUE_COLUMN = "value"
+"""The column with a member that is no object: `{"a.jpg": ["a caption", "another"]}`."""
 
 _SPACE = b" \t\r\n"
 _RECODED_CHARS = 1 << 20
@@ -138,13 +140,14 @@ def _document_rows(
     files: Files, data_file: DataFile, definition: Definition, form: TextFormat
 ) -> Iterator[RawRow]:
     path, name = data_file.path, data_file.name
+    keyed = KEY_COLUMN in definition.columns.model_dump_json()
     if form.codec == "utf-8":
-        yield from _rows_at(files, path, name, definition.rows)
+        yield from _rows_at(files, path, name, definition.rows, keyed)
         return
     with NamedTemporaryFile(prefix="visinstruct-", suffix=".json") as recoded:
         _recode(files, path, name, form, recoded)
         recoded.flush()
-        yield from _rows_at(LocalFiles(), recoded.name, name, definition.rows)
+        yield from _rows_at(LocalFiles(), recoded.name, name, definition.rows, keyed)
 
 
 def _recode(files: Files, path: str, name: str, form: TextFormat, recoded: Any) -> None:
@@ -175,7 +178,8 @@ def _recode(files: Files, path: str, name: str, form: TextFormat, recoded: Any) 
                 return
 
 
-def _rows_at(files: Files, path: str, name: str, rows: str | None) -> Iterator[RawRow]:
+def _rows_at(files: Files, path: str, name: str, rows: str | None, keyed: bool) -> Iterator[RawRow]:
+    """Yield the rows at a place; with `keyed`, members that are no objects are rows with a `value`."""
     parts: JsonPath = tuple(rows.removesuffix("[]").split(".")) if rows else ()
     try:
         with open_raw(files, path) as file:
@@ -193,13 +197,15 @@ def _rows_at(files: Files, path: str, name: str, rows: str | None) -> Iterator[R
     number = 0
     for window in container.windows:
         found = WindowRows(files, path, container.kind, window, Any)
-        if number == 0 and rows is None:
+        if number == 0 and rows is None and not keyed:
             _check_members(found, container, name)
         for index, value in enumerate(found.values):
             key = found.key(index)
             at = number if key is None else _escaped(key)
             number += 1
             text = ""
+            if keyed and key is not None and not isinstance(value, dict | Rejected):
+                value = {VALUE_COLUMN: value}
             if isinstance(value, dict):
                 if key is not None:
                     value = {KEY_COLUMN: key, **value}
@@ -245,7 +251,7 @@ def _check_members(found: WindowRows, container: Container, name: str) -> None:
     where = lists[0] if lists else "data.items"
     raise RawDataError(
         f"{name} is one object, whose members are no rows: {members}; say where its rows are: "
-        f"rows: {where}"
+        f"rows: {where}; or, if each is a row, name its key and value in columns: __key__ and value"
     )
 
 

@@ -140,6 +140,15 @@ def test_rows_lie_where_the_definition_says(own: Any) -> None:
     assert own.rows[1].text == "7"
 
 
+def test_members_that_are_no_objects_are_rows_where_columns_name_their_key(own: Any) -> None:
+    own.put("a.json", json.dumps({"a.jpg": ["one", "two"], "b.jpg": "three"}))
+    columns = {"image": "__key__", "caption": "value"}
+    assert own.read("a.json", columns=columns) == [
+        {"__key__": "a.jpg", "value": ["one", "two"]},
+        {"__key__": "b.jpg", "value": "three"},
+    ]
+
+
 def test_the_members_of_an_object_are_rows_with_their_keys(own: Any) -> None:
     own.put("a.json", '{"a/b~": {"n": 1}, "c": [2], "d": {"n": 3}}')
     assert own.read("a.json") == [
