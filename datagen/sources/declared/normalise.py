@@ -56,7 +56,8 @@ class Normaliser:
 
     def rows(self, data_file: DataFile) -> Iterator[tuple[str, NormalRow]]:
         """Yield the normal rows of a file with their splits; those of one row are neighbours."""
-        for raw in read_rows(self.files, self.definition, data_file, self.report):
+        rows = read_rows(self.files, self.definition, data_file, self.report)
+        for raw in self.mapping.checked(rows, data_file.split):
             yield from self.row(raw, data_file.split)
 
     def row(self, raw: RawRow, split: str | None) -> Iterator[tuple[str, NormalRow]]:
