@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,10 @@ def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample") / "raw"
     write_sample(folder, num_scenes=40)
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_demo() -> Path | None:
+    """The folder of a `make demo` that has ended, as CI gives it, its output beside it as `<folder>.log`."""
+    folder = os.environ.get("VISINSTRUCT_DEMO")
+    return None if folder is None else Path(folder)

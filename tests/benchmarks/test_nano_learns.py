@@ -16,14 +16,22 @@ from pipelines.build.run import build
 KINDS = ("color", "shape", "size", "place")
 
 
-@pytest.mark.slow
-def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_image(tmp_path):
+@pytest.fixture
+def trained(made_demo, tmp_path):
+    """A dataset of 300 scenes, and a run of the shipped configuration on it: those of the demo, if it was made."""
+    if made_demo is not None:
+        return made_demo / "instruct", made_demo / "run"
     write_sample(tmp_path / "raw", num_scenes=300)
-    out = tmp_path / "instruct"
+    out, run = tmp_path / "instruct", tmp_path / "run"
     options = make_options(raw=str(tmp_path / "raw"), out=str(out), images="embed")
     build(options, beam_options([], []))
-    run = tmp_path / "run"
     train(run, [f"data.dataset={out}", "validation=null", f"data.cache_dir={tmp_path / 'cache'}"])
+    return out, run
+
+
+@pytest.mark.slow
+def test_answers_about_unseen_scenes_beat_the_commonest_and_need_their_image(trained):
+    out, run = trained
     model, collator = trained_model(run)
     requests = defaultdict(list)
     for source in ("vqav2", "gqa"):  # held in, and held out

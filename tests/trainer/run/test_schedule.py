@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from trainer.config.run import BatchOptions, OptimizerOptions
+from trainer.data.order.assign import assign
 from trainer.errors import ConfigError
 from trainer.run.schedule import batch_shape, learning_rate
 
@@ -46,3 +47,25 @@ def test_a_batch_that_cannot_be_divided_is_refused_with_sizes_that_can():
         batch_shape(BatchOptions(global_size=192, micro_size=13), 16)
     with pytest.raises(ConfigError, match="has to be a multiple of 5"):
         batch_shape(BatchOptions(global_size=64, micro_size=1), 5)
+
+
+def test_the_rate_reaches_its_end_in_one_step_and_stays_there():
+    options = OptimizerOptions(steps=11, warmup_steps=10, learning_rate=1.0)
+    assert learning_rate(10, options) == 1.0
+    assert learning_rate(11, options) == pytest.approx(0)
+    assert learning_rate(14, options) == pytest.approx(0)
+
+
+def test_a_run_that_only_warms_up_never_decays():
+    options = OptimizerOptions(steps=10, warmup_steps=10, learning_rate=1.0)
+    assert learning_rate(10, options) == 1.0
+
+
+def test_a_divided_batch_can_be_dealt_to_its_processes():
+    shape = batch_shape(BatchOptions(global_size=12, micro_size=2), 3)
+    assert assign(None, shape) == [[[0, 1], [6, 7]], [[2, 3], [8, 9]], [[4, 5], [10, 11]]]
+
+
+def test_the_sizes_that_fit_go_up_to_the_whole_batch():
+    with pytest.raises(ConfigError, match=r"micro_size may be 1, 2, 3, 6$"):
+        batch_shape(BatchOptions(global_size=6, micro_size=4), 1)

@@ -1,5 +1,7 @@
+from dataclasses import FrozenInstanceError
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +50,15 @@ def test_ranks_take_turns_from_both_ends_of_a_micro_step() -> None:
 def test_equal_lengths_are_dealt_the_same_way_every_time() -> None:
     shape = BatchShape(world_size=2, micro_batch=1, accumulation=2)
     assert assign([5, 5, 5, 5], shape) == [[[0], [2]], [[1], [3]]]
+
+
+def test_the_order_of_ranks_turns_after_every_sample_each() -> None:
+    shape = BatchShape(world_size=2, micro_batch=4)
+    assert assign(list(range(8)), shape) == [[[0, 3, 4, 7]], [[1, 2, 5, 6]]]
+
+
+def test_the_sizes_of_a_shape_are_named_and_stay() -> None:
+    with pytest.raises(TypeError):
+        BatchShape(2, 1)  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        BatchShape(world_size=2, micro_batch=1).micro_batch = 2  # type: ignore[misc]

@@ -26,3 +26,12 @@ def test_fractions_are_spread_over_the_unit_interval() -> None:
     values = fractions(7, 1_000)
     assert 0 <= min(values) < 0.01 and 0.99 < max(values) < 1
     assert 0.47 < sum(values) / 1_000 < 0.53
+
+
+def test_fractions_are_the_same_on_every_machine() -> None:
+    assert fractions(7, 2) == [0.0729703985808493, 0.3898297483912715]
+
+
+def test_keys_of_more_than_64_bits_are_taken_modulo_their_number() -> None:
+    assert fractions((1 << 64) + 7, 2) == fractions(7, 2)
+    assert fractions((1 << 64) - 1, 2) != fractions((1 << 63) - 1, 2)

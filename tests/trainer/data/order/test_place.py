@@ -1,4 +1,5 @@
 from collections import Counter, defaultdict
+from dataclasses import FrozenInstanceError
 from time import perf_counter
 
 import numpy as np
@@ -105,3 +106,31 @@ def test_augmentation_has_a_chance_of_its_own_in_every_sample() -> None:
     order = _order()
     assert len({order.place(k).chance for k in range(300)}) == 300
     assert order.place(3).chance != _order(seed=1).place(3).chance
+
+
+def test_another_row_stands_in_where_there_is_one() -> None:
+    alone = Order({"one": SourceRows(1.0, np.array([1]))}, seed=0)
+    assert [alone.place(0, attempt).row for attempt in range(3)] == [0, 0, 0]
+    two = Order({"two": SourceRows(1.0, np.array([2]))}, seed=0)
+    row = two.place(0).row
+    assert [two.place(0, attempt).row for attempt in (1, 2, 3)] == [1 - row] * 3
+
+
+def test_blocks_that_are_reserved_in_full_do_not_change_the_order() -> None:
+    cut = Order({"one": SourceRows(1.0, np.array([5, 4, 3, 2]), reserved=6)}, seed=0)
+    short = Order({"one": SourceRows(1.0, np.array([5, 3]))}, seed=0)
+    assert [cut.place(k) for k in range(80)] == [short.place(k) for k in range(80)]
+
+
+def test_an_order_hands_on_its_tree_and_its_drift() -> None:
+    order = _order()
+    again = _order(tree=order.tree)
+    assert [again.place(k) for k in range(50)] == [order.place(k) for k in range(50)]
+    assert order.tree == again.tree is not None
+    assert order.drift().prefix == 100_000
+    assert order.drift(2_000).observed <= order.drift().observed <= order.drift().bound
+
+
+def test_the_rows_of_a_source_stay() -> None:
+    with pytest.raises(FrozenInstanceError):
+        SourceRows(1.0, np.array([1])).reserved = 1  # type: ignore[misc]

@@ -34,6 +34,7 @@ def test_only_a_source_without_validation_split_keeps_rows_back(
     found = parts(manifest, options(embedded, reserve_rows=2))
     llava = {"llava_conversation", "llava_detail", "llava_reasoning"}
     assert {source for source, part in found.items() if part.reserved} == llava
+    assert {part.reserved for source, part in found.items() if source not in llava} == {0}
     part = found["llava_conversation"]
     assert part.reserved == 2 < part.size // 10
     assert parts(manifest, options(embedded))["llava_conversation"].reserved == part.size // 10

@@ -60,3 +60,23 @@ def test_places_count_the_samples_of_a_source(mixture: list[float], start: int) 
 
 def test_one_source_gets_every_sample() -> None:
     assert SplitTree([0.3]).place(17) == (0, 17)
+
+
+def test_weights_are_parts_of_2_to_the_40_and_none_is_nothing() -> None:
+    assert SplitTree([0.75, 0.25]).weights == (3 << 38, 1 << 38)
+    assert SplitTree([1.0, 1e-15]).weights == (1 << 40, 1)
+
+
+def test_the_drift_is_that_of_the_first_samples_and_no_more() -> None:
+    tree = SplitTree([0.75, 0.25])  # one sample: 0.25 off; two: 0.5
+    assert [tree.drift(prefix).observed for prefix in (0, 1, 2, 4)] == [0, 0.25, 0.5, 0.5]
+
+
+def test_places_are_exact_where_floating_point_is_not() -> None:
+    tree, k = SplitTree([0.6, 0.3, 0.1]), 10**15 + 7
+    counts = tree.counts(k)
+    assert counts == [599_999_999_999_822, 299_999_999_999_911, 100_000_000_000_274]
+    for place in range(k, k + 20):
+        source, position = tree.place(place)
+        assert position == counts[source]
+        counts[source] += 1

@@ -54,3 +54,22 @@ def test_mixtures_of_the_papers_sources_are_bound_to_one_sample(rule: str) -> No
 def test_a_mixture_without_such_a_tree_gets_one_that_is_little_worse() -> None:
     weights = tuple(round(1.5**power * 100) for power in range(10))
     assert 1 <= drift_bound(best_tree(weights), weights) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("weights", "tree"),
+    [
+        ((16, 9, 4, 1), ((1, 0), (2, 3))),
+        ((1000, 729, 512, 100, 27, 5), (((0, 1), (2, (4, 3))), 5)),
+        ((1000, 343, 216, 81, 10, 7, 2), ((2, 6), (0, (1, (3, (4, 5)))))),
+        ((100, 100, 64, 9, 4, 1), (((1, 0), (4, 5)), (2, 3))),
+        ((729, 343, 125, 9, 7, 6, 2), ((0, (2, (3, (4, 5)))), (1, 6))),
+        ((1000, 125, 81, 49, 25, 16, 1), ((0, (((4, 5), 3), 1)), (2, 6))),
+    ],
+    ids=["huffman", "flattened", "more flattened", "third start", "13th start", "20th start"],
+)
+def test_the_search_ends_with_the_same_tree_in_every_release(
+    weights: tuple[int, ...], tree: Tree
+) -> None:
+    """The order of a run, and so what it resumes, depends on it."""
+    assert best_tree(weights) == tree
