@@ -13,6 +13,7 @@ from datagen.raw.json_index import JsonIndex
 from datagen.raw.row_index import index_file
 from datagen.schema.adapter import Source, SplitFiles
 from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.files_beside import files_beside
 from datagen.sources.declared.normalise import Normalised, normalise, resolve
 from datagen.sources.declared.readers.files import DataFile, digest
 
@@ -33,6 +34,17 @@ def resolve_all(
             raise OptionError(f"two sources are named {definition.name!r}; rename one of them")
         resolved[definition.name], data_files[definition.name] = resolve(definition, files)
     return tuple(resolved.values()), data_files
+
+
+def files_read(
+    definitions: Iterable[Definition], data_files: Mapping[str, Sequence[DataFile]], files: Files
+) -> dict[str, tuple[DataFile, ...]]:
+    """Return all files that own sources are made of, by source: data files, and those beside them.
+
+    Raises:
+        RawDataError: a joined file is missing.
+    """
+    return {each.name: (*data_files[each.name], *files_beside(each, files)) for each in definitions}
 
 
 def digests(
@@ -89,4 +101,4 @@ def _is_report(path: str, made_of: Mapping[str, str], files: Files) -> bool:
         return False
 
 
-__all__ = ["Normalised", "digests", "normal_rows", "resolve_all"]
+__all__ = ["Normalised", "digests", "files_read", "normal_rows", "resolve_all"]

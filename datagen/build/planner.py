@@ -29,6 +29,7 @@ from datagen.raw.row_index import index_file
 from datagen.raw.rows import WindowRows
 from datagen.schema.adapter import JsonPath, Lookup, Rejected, Rows, Source, SplitFiles, Table
 from datagen.schema.rejects import Rejection, count_reasons, encode_rejections
+from datagen.sources.declared.compile import pack_file
 
 SHARD_INPUT_BYTES = 32 << 20
 EMBED_SHARD_ROWS = 2_000
@@ -308,9 +309,17 @@ class _Planner:
         ]
         num_bytes = (container.num_bytes + sum(joined)) * rows / container.rows
         shards = num_bytes / SHARD_INPUT_BYTES
-        if self.options.images == "embed":
+        if self.options.images == "embed" or self._is_packed(source):
             shards = max(shards, rows / EMBED_SHARD_ROWS)
         return max(1, round(shards))
+
+    def _is_packed(self, source: Source) -> bool:
+        """Return True if images of a source are no files of their own: these are always embedded."""
+        definition = self.options.definition(source.id)
+        if definition is None:
+            return False
+        with self.files.open_binary(pack_file(definition, self.staging.root)) as pack:
+            return bool(pack.read(1))
 
 
 class _Log:

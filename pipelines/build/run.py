@@ -19,7 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
-from datagen.build.declared import digests, normal_rows, resolve_all
+from datagen.build.declared import digests, files_read, normal_rows, resolve_all
 from datagen.build.finish import finish
 from datagen.build.layouts import found_instead
 from datagen.build.media_states import write_states
@@ -33,6 +33,7 @@ from datagen.files import Files
 from datagen.media.media import MISSING, MediaRoots
 from datagen.schema.manifest import Manifest
 from datagen.sources import load_source
+from datagen.sources.declared.readers.data_file import paths_of
 from pipelines.build.beam_files import BeamFiles, check_reachable
 from pipelines.build.fingerprint import Identity, identify, versions
 from pipelines.build.mixture_options import check_mixture
@@ -91,11 +92,16 @@ def build(
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
-        own_inputs = digests(own_files, files)
-    raw_paths = [*indexes, *(each.path for mine in own_files.values() for each in mine)]
+        own_read = files_read(definitions, own_files, files)
+        own_inputs = digests(own_read, files)
+    own_paths = (path for mine in own_read.values() for each in mine for path in paths_of(each))
+    raw_paths = [*indexes, *own_paths]
     states = _states(raw_paths, files)
     identity = identify(options, input_files(options, chosen, indexes) | own_inputs, specs)
-    media = MediaRoots(roots, files, options.follow_links)
+    packs = {
+        each.name: "" for each in definitions
+    }  # their images never change: none is opened here
+    media = MediaRoots(roots, files, options.follow_links, packs=packs)
     changed: dict[str, str] = {}
     if held is not None:
         changed = changes_since(held, options, identity, media, files)

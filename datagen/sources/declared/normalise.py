@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from datagen.errors import RawDataError, Reason, RowRejectedError
 from datagen.files import Files
+from datagen.media.pack import clean_path
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.schema.example import Example
 from datagen.sources.declared.compile import TASK_OF, normal_file, pack_file, use_of
@@ -133,7 +134,7 @@ class Normaliser:
             source=definition.name,
             split=split,
             task=self.task,
-            group_id=f"{definition.name}:{mapped.group or first.partition('/')[2]}",
+            group_id=f"{definition.name}:{mapped.group or clean_path(first).partition('/')[2]}",
             images=None if video else tuple(images),
             video=video,
             clip=mapped.clip,
@@ -196,6 +197,7 @@ def normalise(
                 opened[split] = stack.enter_context(files.create(path, durable=False))
         pack = stack.enter_context(files.create(pack_file(definition, folder), durable=False))
         normaliser = Normaliser(definition, files, pack, count)
+        stack.callback(normaliser.images.close)
         for data_file in data_files:
             for split, row in normaliser.rows(data_file):
                 file = opened.get(split)

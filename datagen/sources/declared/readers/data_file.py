@@ -58,6 +58,11 @@ def walk(path: str) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
+def paths_of(data_file: DataFile) -> list[str]:
+    """Return the path of a data file, or of all files of a folder that is read as one."""
+    return [*walk(data_file.path)] if os.path.isdir(data_file.path) else [data_file.path]
+
+
 def metadata_files(path: str) -> list[str]:
     """Return the metadata files of an image folder, sorted."""
     return [each for each in walk(path) if os.path.basename(each) in METADATA]
