@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 import torch
 
 from trainer.config.load import load_config
-from trainer.config.model import FromBlip2, ModelOptions
+from trainer.config.model import FromBlip2, FromInstructBlip, ModelOptions
 from trainer.errors import EvaluationError, ModelError, TrainingError
 from trainer.evaluation.inference.adapter import ModelAdapter
 from trainer.evaluation.inference.fingerprint import describe, weights_sha256
@@ -106,9 +106,10 @@ def load_adapter(
 
 
 def _ignored_preprocessor(options: ModelOptions, side: int) -> dict[str, str]:
-    folder = getattr(options.init, "path", None)
-    differences = crop_of_preprocessor(model_folder(folder), side) if folder else []
-    return {"preprocessor_not_followed": ", ".join(differences)} if differences else {}
+    if not isinstance(options.init, FromInstructBlip | FromBlip2):
+        return {}  # the other kinds of start have no image processor's file
+    asked = crop_of_preprocessor(model_folder(options.init.path), side)
+    return {"preprocessor_not_followed": ", ".join(asked)} if asked else {}
 
 
 def find(place: str, overrides: Sequence[str] = (), dtype: DType = "float32") -> Found:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from transformers import InstructBlipForConditionalGeneration
 
 from trainer.config.model import ModelOptions
 from trainer.errors import ModelError
+from trainer.evaluation.inference.loading import load_adapter
 from trainer.model.batch import IGNORED, Batch
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 from trainer.model.starts.build import build_model
@@ -205,3 +207,20 @@ def test_a_file_that_would_run_code_is_refused(files: LavisFiles, tmp_path: Path
     torch.save({"model": {"query_tokens": Trap()}}, tmp_path / "trap.pth")
     with pytest.raises(ModelError, match=r"cannot read .*trap\.pth as tensors"):
         build_model(options_of(files.init | {"path": str(tmp_path / "trap.pth")}), seed=0)
+
+
+def test_a_configuration_that_starts_from_the_files_can_be_evaluated(
+    files: LavisFiles, tmp_path: Path
+) -> None:
+    config = tmp_path / "run.yaml"
+    values = {
+        "name": "run",
+        "output": str(tmp_path / "run"),
+        "data": {"dataset": "data"},
+        "batch": {"global_size": 1, "micro_size": 1},
+        "optimizer": {"steps": 2, "warmup_steps": 1},
+    }
+    config.write_text(yaml.safe_dump({**values, "model": {"init": files.init}}))
+    adapter = load_adapter(str(config), device=torch.device("cpu"))
+    assert adapter.facts["kind"] == "configuration"
+    assert "preprocessor_not_followed" not in adapter.facts
