@@ -1,5 +1,6 @@
 """Compiles a definition to the `Source` that the build knows, as an adapter module declares it."""
 
+import os
 from collections.abc import Mapping
 
 from datagen.schema.adapter import Rows, Source, SplitFiles, Vocabulary
@@ -62,7 +63,8 @@ def compile_source(definition: Definition) -> Source:
         id=definition.name,
         name=definition.title or definition.name,
         task=TASK_OF[definition.task],
-        styles=_listed(definition.templates),
+        styles=tuple(each for each in _listed(definition.templates) if is_style(each)),
+        own_templates=definition.own_templates,
         category=CATEGORY,
         held_in=bool(trained_splits(definition)),
         splits={split: SplitCard(used_in_paper=False) for split in kept},
@@ -89,6 +91,17 @@ def compile_source(definition: Definition) -> Source:
     if definition.task == "classification" and trained:
         vocabulary = Vocabulary(trained[0].rows, answers_of)
     return Source(card, splits, vocabulary, in_staging=True)
+
+
+def is_style(name: str) -> bool:
+    """Return True if an entry of `templates` names a style of templates, False if it is a folder."""
+    return "/" not in name
+
+
+def template_folders(definition: Definition) -> list[str]:
+    """Return the folders of own templates that a definition names."""
+    named = (each for each in _listed(definition.templates) if not is_style(each))
+    return [os.path.join(definition.base, each) for each in named]
 
 
 def _listed(values: OneOrMore | None) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from templates.prompt_spec import TemplateContent
+
 TaskName: TypeAlias = Literal[
     "caption",
     "vqa",
@@ -248,7 +250,8 @@ class Definition(_Strict):
     """One source, as its file says.
 
     `base`, the folder of that file, and `split_names`, which are found in the data, are no part of what
-    users write, nor of the source's identity.
+    users write, nor of the source's identity. `own_templates` are those of the folders that `templates`
+    names.
 
     See `docs/reference/source_files.md` for every key.
     """
@@ -278,10 +281,13 @@ class Definition(_Strict):
     licence: str | None = None
     home: str | None = None
     citation: str | None = None
-    templates: OneOrMore | None = None
+    templates: OneOrMore | None = (
+        None  # styles such as vqa.short_answer, or folders such as ./prompts
+    )
     evaluation: Evaluation = Evaluation()
     base: str = Field(".", exclude=True)
     split_names: tuple[str, ...] = Field((), exclude=True)
+    own_templates: tuple[TemplateContent, ...] = ()
 
     @field_validator("name")
     @classmethod

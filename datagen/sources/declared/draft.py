@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from itertools import islice
 from typing import Any
 
@@ -17,7 +18,7 @@ from datagen.errors import OptionError, RawDataError, UserError
 from datagen.files import Files
 from datagen.media.media import IMAGE_SUFFIXES
 from datagen.schema.adapter import Rejected
-from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.definition import Definition, OneOrMore
 from datagen.sources.declared.readers.files import DataFile, find_files
 from datagen.sources.declared.readers.read import read_rows
 from datagen.sources.declared.row import Problem
@@ -34,18 +35,19 @@ _SPLITS = {
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "img", "image_path", "img_path", "image_file", "imagefile", "file_name",
               "filename", "file", "path", "images", "picture", "photo", "image_id", "image_name"),
-    "question": ("question", "query", "q", "prompt", "sent", "problem"),
-    "answers": ("answers", "answer", "label", "labels", "a", "response", "gt", "ground_truth"),
+    "question": ("question", "questions", "query", "q", "user", "prompt", "sent", "problem"),
+    "answers": ("answers", "answer", "assistant", "label", "labels", "a", "response", "gt", "ground_truth"),
     "caption": ("caption", "captions", "text", "sentence", "sentences", "description", "raw", "comment"),
     "choices": ("choices", "options", "candidates"),
     "turns": ("conversations", "conversation", "messages", "turns", "dialog", "texts"),
     "id": ("id", "question_id", "qid", "uid", "sample_id", "ann_id"),
     "split": ("split", "subset", "fold", "partition", "set"),
+    "answer_index": ("answer_no", "answer_idx", "answer_index", "correct", "correct_choice"),
     "statement": ("statement", "hypothesis", "claim"),
     "ocr_tokens": ("ocr_tokens", "ocr", "words"),
     "video": ("video", "video_path", "video_id"),
 }  # fmt: skip
-_IMAGE_NAME = re.compile(rf".+({'|'.join(map(re.escape, IMAGE_SUFFIXES))})", re.IGNORECASE)
+_IMAGE_NAME = re.compile(rf".+({'|'.join(map(re.escape, IMAGE_SUFFIXES))})(#\d+)?", re.IGNORECASE)
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -80,6 +82,8 @@ class _Look:
         self.folder = os.path.abspath(folder)
         self.files = files
         self.remarks: dict[str, str] = {}
+        self.answer: dict[str, Any] = {}
+        self.roles: dict[str, Any] = {}
         self.paths = [os.path.relpath(path, self.folder) for path in paths]
         self.format: dict[str, Any] = {}
         self.rows_at: str | None = None
@@ -97,7 +101,7 @@ class _Look:
                     self.rows.append(row.value)
         if not self.rows:
             raise RawDataError(f"{paths[0]} holds no rows that can be read")
-        names = Counter(name for row in self.rows for name in row)
+        names = Counter(name for row in self.rows for name in _names_of(row))
         self.columns = [n for n, count in names.items() if count * 10 >= len(self.rows)]
         self.splits = sorted({each.split for each in self.data_files if each.split})
 
@@ -171,16 +175,45 @@ class _Look:
                 self.remarks["rows"] = f"there are also {', '.join(others)}; join them by `join`"
 
     def values(self, column: str) -> list[Any]:
-        return [row[column] for row in self.rows if row.get(column) not in (None, "")]
+        found = (_value(row, column) for row in self.rows)
+        return [value for value in found if value not in (None, "", [], {})]
+
+    def inside(self, parts: Sequence[Mapping[str, Any]]) -> "_Look":
+        """Return a look at parts of the rows."""
+        look = copy(self)
+        look.rows = list(parts)
+        look.columns = list(dict.fromkeys(name for part in parts for name in _names_of(part)))
+        return look
 
     def named(self, meaning: str, fits: Callable[[list[Any]], bool] | None = None) -> str | None:
         """Return the column whose name suggests a meaning, and whose values fit it."""
-        simple = {re.sub(r"[^a-z0-9]+", "_", c.strip().lower()).strip("_"): c for c in self.columns}
+        simple: dict[str, str] = {}
+        for column in self.columns:
+            last = column.strip().lower().rpartition(".")[2]
+            simple.setdefault(re.sub(r"[^a-z0-9]+", "_", last).strip("_"), column)
         for wanted in _NAMES[meaning]:
-            column = simple.get(wanted)
-            if column is not None and (fits is None or fits(self.values(column))):
-                return column
+            found = simple.get(wanted)
+            if found is not None and (fits is None or fits(self.values(found))):
+                return found
         return None
+
+
+def _names_of(row: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a row; of an object in it, those of its members."""
+    found = []
+    for name, value in row.items():
+        found.append(name)
+        if isinstance(value, dict) and not {"bytes", "path"} <= value.keys():
+            found += [f"{name}.{inner}" for inner in value if re.fullmatch(r"[A-Za-z_]\w*", inner)]
+    return found
+
+
+def _value(row: Mapping[str, Any], column: str) -> Any:
+    if column in row:
+        return row[column]
+    outer, _, inner = column.partition(".")
+    value = row.get(outer)
+    return value.get(inner) if isinstance(value, dict) else None
 
 
 def _ignore(problem: Problem) -> None:
@@ -199,17 +232,24 @@ def _lists_of_objects(value: Any, where: str, found: list[tuple[int, str]]) -> N
 
 def _guess(look: _Look) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    found: dict[str, Any] = {"task": _task(look, columns)}
+    parts = _guess_parts(look)
+    found: dict[str, Any] = {"task": _task(look if parts is None else parts[1], columns)}
     found |= _files(look)
+    if parts is not None:
+        found["each"] = parts[0]
     if look.format:
         found["format"] = look.format
     if look.rows_at:
         found["rows"] = look.rows_at
     _guess_image(look, columns, found)
+    if look.answer:
+        found["answer"] = look.answer
+    if look.roles:
+        found["roles"] = look.roles
     ids = look.named("id")
     if ids is not None and ids not in columns.values():
         values = [str(value) for value in look.values(ids)]
-        if len(set(values)) >= 0.9 * len(values):
+        if len(set(values)) >= 0.5 * len(values):
             columns["id"] = ids
         else:
             columns["group"] = ids
@@ -220,7 +260,7 @@ def _guess(look: _Look) -> dict[str, Any]:
     if split is not None and split not in columns.values():
         columns["split"] = split
         found["splits"] = _splits(look, split)
-    found["columns"] = {n: c if n == "tags" else _quoted(c) for n, c in columns.items()}
+    found["columns"] = columns
     trained = "train" in look.splits or "train" in found.get("splits", {}) or not look.splits
     if not trained:
         look.remarks["use"] = "no split is called train: say which one is trained on"
@@ -234,10 +274,18 @@ def _task(look: _Look, columns: dict[str, Any]) -> str:
     turns = look.named("turns", lambda v: bool(v) and isinstance(v[0], list))
     if turns is not None:
         columns["turns"] = turns
+        first = next((turn for turn in look.values(turns)[0] if isinstance(turn, dict)), {})
+        if {"role", "content"} <= first.keys():
+            look.roles = {"role": "role", "content": "content"}
         return "conversation"
     if {"instruction", "output"} <= set(look.columns):
         columns["prompt"] = [c for c in ("instruction", "input") if c in look.columns]
         columns["target"] = "output"
+        columns |= {name: name for name in ("history", "system") if name in look.columns}
+        if "history" in columns:
+            columns["question"] = columns.pop("prompt")
+            columns["answers"] = columns.pop("target")
+            return "conversation"
         return "prompt"
     data_file = look.data_files[0]
     if data_file.format == "class_folders":
@@ -253,9 +301,7 @@ def _task(look: _Look, columns: dict[str, Any]) -> str:
         lettered = [c for c in look.columns if c in ("A", "B", "C", "D", "E")]
         if choices is not None or len(lettered) >= 2:
             columns["choices"] = choices or lettered
-            look.remarks["answer"] = (
-                "check that the answers are what `is` says, and where counting begins"
-            )
+            _guess_choices(look, columns)
             return "multiple_choice"
         if look.named("ocr_tokens") is not None:
             columns["ocr_tokens"] = look.named("ocr_tokens")
@@ -284,6 +330,69 @@ def _task(look: _Look, columns: dict[str, Any]) -> str:
         f"no column of {', '.join(look.paths)} looks like a question, caption, label or conversation; "
         f"the columns are {', '.join(map(repr, look.columns))}"
     )
+
+
+def _guess_choices(look: _Look, columns: dict[str, Any]) -> None:
+    """Guess what the answers of multiple choice are, and what parts the choices of a cell."""
+    found: dict[str, Any] = {}
+    first = columns["choices"][0] if isinstance(columns["choices"], list) else columns["choices"]
+    choices = look.values(first)
+    named = look.named("answer_index")
+    if named is not None and "answers" not in columns:
+        columns["answers"] = named
+    answers = [str(value).strip() for value in look.values(columns.get("answers", ""))]
+    if choices and isinstance(choices[0], dict):
+        found["is"] = "key"
+    elif answers and all(re.fullmatch(r"[A-Ha-h]", each) for each in answers):
+        found["is"] = "letter"
+    elif (
+        answers
+        and all(re.fullmatch(r"\d+(\.0)?", each) for each in answers)
+        and not (isinstance(choices[0], list) and answers[0] in map(str, choices[0]))
+    ):
+        found["is"] = "index"
+    if choices and isinstance(choices[0], str) and not isinstance(columns["choices"], list):
+        separator = next((each for each in "|;," if each in choices[0]), None)
+        if separator is not None:
+            found["separator"] = separator
+    if found.get("is") == "index" and choices:
+        most = max(len(str(each).split(found.get("separator", "|"))) if isinstance(each, str) else len(each)
+                   for each in choices)  # fmt: skip
+        found["first"] = int(max(float(each) for each in answers) >= most)
+    look.answer = found
+    if found:
+        look.remarks["answer"] = "is this what an answer is, and where counting begins?"
+
+
+def _guess_parts(look: _Look) -> tuple[OneOrMore, _Look] | None:
+    """Return `each` for rows that hold several questions, and a look at the questions alone."""
+    numbered = [c for c in look.columns if re.fullmatch(r"[A-Za-z_]+[ _-]?\d+", c)]
+    if numbered and all(isinstance(v, dict) for v in look.values(numbered[0])):
+        stem = re.sub(r"\d+$", "", numbered[0])
+        parts = [v for row in look.rows for k, v in row.items() if k.startswith(stem)]
+        return f"{stem}*", look.inside(parts)
+    for column in look.columns:
+        values = look.values(column)
+        inner = [part for value in values if isinstance(value, list) for part in value]
+        if inner and all(isinstance(part, dict) for part in inner):
+            known = {"question", "user", "q", "query"} & set(inner[0])
+            if known and not {"from", "role"} & set(inner[0]):
+                return column, look.inside(inner)
+    lists = [
+        c
+        for c in look.columns
+        if (values := look.values(c)) and all(isinstance(v, list) for v in values)
+    ]
+    questions = [c for c in lists if c.lower() in ("questions", "question")]
+    if questions:
+        others = [c for c in lists if c.lower() in ("answers", "answer")]
+        parts = [
+            dict(zip((questions[0], *others), each, strict=False))
+            for row in look.rows
+            for each in zip(*(row.get(c) or () for c in (questions[0], *others)), strict=False)
+        ]
+        return [questions[0], *others], look.inside(parts)
+    return None
 
 
 def _files(look: _Look) -> dict[str, Any]:
@@ -326,6 +435,9 @@ def _guess_image(look: _Look, columns: dict[str, Any], found: dict[str, Any]) ->
         )
     columns["image"] = column
     names = [name for value in look.values(column) for name in _names_in(value)]
+    if names and all(re.search(r"#\d+$", name) for name in names):
+        columns["image"] = f"split({column}, '#')[0]"
+        names = [name.rpartition("#")[0] for name in names]
     if not names:
         return
     if any(_URL.match(name) for name in names):
@@ -427,7 +539,7 @@ def _inner(look: _Look, column: str) -> str:
     if isinstance(first, dict):
         for name in ("answer", "text", "raw_answer", "value"):
             if name in first:
-                return f"{_quoted(column)}[].{name}"
+                return f"{column}[].{name}"
     return column
 
 
@@ -451,10 +563,6 @@ def _may_be_images(values: Sequence[Any]) -> bool:
     return isinstance(first, str | dict | bytes) or (isinstance(first, int) and first is not True)
 
 
-def _quoted(column: Any) -> Any:
-    return column
-
-
 def _id_of(path: str) -> str:
     stem = os.path.basename(os.path.normpath(path)).partition(".")[0].lower()
     name = re.sub(r"[^a-z0-9]+", "_", stem).strip("_")
@@ -464,6 +572,10 @@ def _id_of(path: str) -> str:
 
 class _Flow(dict[str, Any]):
     """A mapping that is written on one line."""
+
+
+def _flow(value: Any) -> Any:
+    return _Flow({k: _flow(v) for k, v in value.items()}) if isinstance(value, dict) else value
 
 
 class _Dumper(yaml.SafeDumper):
@@ -485,13 +597,11 @@ def _text(found: Mapping[str, Any], remarks: Mapping[str, str]) -> str:
         if value is None:
             lines.append(f"# {key}:  # {remarks[key]}")
             continue
-        shown = _Flow(value) if isinstance(value, dict) else value
-        flow = isinstance(value, list)
+        shown = _flow(value)
         dumped = yaml.dump(
-            {key: shown}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000,
-            default_flow_style=True if flow else None,
-        ).rstrip()  # fmt: skip
-        dumped = dumped.removeprefix("{").removesuffix("}") if flow else dumped
+            _Flow({key: shown}), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+        ).rstrip()
+        dumped = dumped.removeprefix("{").removesuffix("}")
         lines.append(dumped + (f"  # {remarks[key]}" if key in remarks else ""))
     lines += [f"# {key}: {text}" for key, text in remarks.items() if key not in found]
     return "\n".join(lines) + "\n"

@@ -24,7 +24,7 @@ from templates.tasks import SOURCES
 MAX_FILE_BYTES = 1_000_000
 RESERVED = frozenset(["all", "default"])
 """Names that are no ids of sources: `default` is the Hub's name for the training sources together."""
-_INTERNAL = frozenset(["base", "split_names"])
+_INTERNAL = frozenset(["base", "split_names", "own_templates"])
 _TAGS = {
     "role_tag": "role",
     "content_tag": "content",

@@ -8,14 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
-from datagen.errors import RawDataError, Reason, RowRejectedError
+from datagen.errors import OptionError, RawDataError, Reason, RowRejectedError
 from datagen.files import Files
 from datagen.media.pack import clean_path
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.schema.example import Example
-from datagen.sources.declared.compile import TASK_OF, normal_file, pack_file, use_of
+from datagen.sources.declared.compile import (
+    TASK_OF,
+    normal_file,
+    pack_file,
+    template_folders,
+    use_of,
+)
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.images import ImageFinder
 from datagen.sources.declared.join import Joins
@@ -26,6 +33,7 @@ from datagen.sources.declared.readers.files import DataFile, find_files
 from datagen.sources.declared.readers.read import read_rows
 from datagen.sources.declared.row import Mapped, Place, Problem, RawRow
 from datagen.sources.declared.split import SplitRule
+from templates.library import read_own_templates
 
 Report = Callable[[Problem], None]
 
@@ -222,6 +230,11 @@ def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[Dat
         named["train"] = None
     if definition.hold_out is not None:
         named[definition.hold_out.split] = None
+    if definition.columns.split is not None and not definition.splits:
+        raise OptionError(
+            f"source {definition.name}: columns.split needs splits, the values that mean each split, such "
+            "as splits: {train: [train], val: [dev, valid]}"
+        )
     unknown = [split for split in definition.use if split not in named]
     if unknown:
         raise RawDataError(
@@ -232,4 +245,6 @@ def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[Dat
         definition.model_copy(update={"split_names": tuple(named)})
     )  # refuses what is wrong
     ordered = sorted(named, key=lambda split: (split != "train", list(named).index(split)))
-    return definition.model_copy(update={"split_names": tuple(ordered)}), tuple(data_files)
+    own = [t for folder in template_folders(definition) for t in read_own_templates(Path(folder))]
+    found = {"split_names": tuple(ordered), "own_templates": tuple(own)}
+    return definition.model_copy(update=found), tuple(data_files)

@@ -7,11 +7,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from datagen.errors import RowRejectedError
+from datagen.render import chance, draw_by_chance, evaluation
 from datagen.schema.example import Example
 from datagen.sources.declared.check import Checker
-from datagen.sources.declared.compile import use_of
+from datagen.sources.declared.compile import compile_source, use_of
+from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.protocol import read_protocol
 from datagen.sources.declared.row import Problem
 from pipelines.console import output, visible
+from templates.library import load_templates
 
 FIRST = 5
 """Problems shown of each kind."""
@@ -30,6 +35,32 @@ def print_check(checker: Checker, examples: Sequence[Example], template_dir: str
     console.print(Text(f"{visible(title)} ({definition.name}, {definition.task})", "bold"))
     console.print(_counts(checker))
     _print_problems(checker.problems, console)
+    _print_records(definition, examples, template_dir, console)
+
+
+def _print_records(
+    definition: Definition, examples: Sequence[Example], template_dir: str, console: Console
+) -> None:
+    """Print examples as a build renders them: with a template, or with the protocol."""
+    templates = load_templates(template_dir).of(compile_source(definition).card.prompts)
+    protocol = read_protocol(definition)
+    for example in examples:
+        chances = chance(0, 0, example.example_id)
+        trained = use_of(definition, example.split) == "train"
+        console.print(Text(f"\n{visible(example.example_id)}", "bold"))
+        try:
+            if trained or protocol is None:
+                drawn = draw_by_chance(example, templates, chances)
+            else:
+                drawn = evaluation(example, protocol, chances, templates.spec.title)
+        except RowRejectedError as error:
+            console.print(Text(f"  {visible(error.message)}", "red"))
+            continue
+        for image in example.images or (example.video,):
+            console.print(Text(f"  image  {visible(str(image))}", "dim"))
+        console.print(Text(f"  prompt {visible(drawn.instruction)}  ({drawn.template_id})", "cyan"))
+        target = "(hidden)" if drawn.target is None else drawn.target
+        console.print(Text(f"  target {visible(target)}", "green"))
 
 
 def _counts(checker: Checker) -> Table:

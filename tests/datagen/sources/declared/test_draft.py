@@ -1,0 +1,102 @@
+"""A draft of a source file: guesses from the first rows, for the owner to confirm."""
+
+import json
+
+import pytest
+import yaml
+from PIL import Image
+
+from datagen.errors import UserError
+from datagen.files import LocalFiles
+from datagen.sources.declared.draft import draft
+from datagen.sources.declared.load import parse_definitions
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("1.png", "2.png", "XR_0007.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / name)
+    return tmp_path
+
+
+def drafted(folder, *names):
+    text = draft([str(folder / name) for name in names], str(folder), LocalFiles())
+    (definition,) = parse_definitions(text, base=str(folder))
+    assert definition.name
+    return yaml.safe_load(text)
+
+
+def lines(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path.name
+
+
+def test_a_table_with_its_delimiter_splits_and_root(folder):
+    (folder / "a.csv").write_text(
+        "Image;Question;Answer;Split\n1.png;What?;12;train\n2.png;Who?;x;dev\n"
+    )
+    found = drafted(folder, "a.csv")
+    assert found["task"] == "vqa"
+    assert found["format"] == {"delimiter": ";"}
+    assert found["images"] == {"root": "photos"}
+    assert found["splits"] == {"train": ["train"], "val": ["dev"]}
+    assert found["columns"]["image"] == "Image"
+
+
+def test_a_conversation_with_its_roles(folder):
+    turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
+    found = drafted(folder, lines(folder / "a.jsonl", {"messages": turns, "images": ["1.png"]}))
+    assert (found["task"], found["roles"]) == (
+        "conversation",
+        {"role": "role", "content": "content"},
+    )
+
+
+def test_answers_of_multiple_choice(folder):
+    row = {"image": "1.png", "question": "Q?", "options": {"A": "a", "B": "b"}, "answer": "B"}
+    assert drafted(folder, lines(folder / "a.jsonl", row))["answer"] == {"is": "key"}
+    row |= {"options": "a|b|c", "answer": 3}
+    found = drafted(folder, lines(folder / "b.jsonl", row))
+    assert found["answer"] == {"is": "index", "separator": "|", "first": 1}
+
+
+def test_a_pattern_for_images_that_are_numbers(folder):
+    found = drafted(folder, lines(folder / "a.jsonl", {"image_id": 7, "caption": "a scan"}))
+    assert found["images"] == {"pattern": "photos/XR_{image_id:04d}.png"}
+
+
+def test_paths_of_another_machine(folder):
+    found = drafted(folder, lines(folder / "a.jsonl", {"image": "/srv/x/1.png", "caption": "a"}))
+    assert found["images"] == {"root": "photos", "replace_prefix": {"/srv/x/": ""}}
+
+
+def test_rows_deep_in_a_document_and_nested_columns(folder):
+    document = {"data": {"items": [{"meta": {"img": "1.png"}, "text": {"caption": "a"}}]}}
+    (folder / "a.json").write_text(json.dumps(document))
+    found = drafted(folder, "a.json")
+    assert found["rows"] == "data.items"
+    assert found["columns"] == {"caption": "text.caption", "image": "meta.img"}
+
+
+def test_several_questions_a_row(folder):
+    row = {"img": "1.png", "questions": ["a?", "b?"], "answers": ["1", "2"]}
+    assert drafted(folder, lines(folder / "a.jsonl", row))["each"] == ["questions", "answers"]
+    row = {"img": "1.png", "Question 1": {"question": "a?", "answer": "1"}}
+    assert drafted(folder, lines(folder / "b.jsonl", row))["each"] == "Question *"
+
+
+def test_files_named_after_splits(folder):
+    for split in ("train", "val"):
+        lines(folder / f"my_{split}.jsonl", {"image": "1.png", "caption": split})
+    found = drafted(folder, "my_train.jsonl", "my_val.jsonl")
+    assert found["files"] == {"train": "my_train.jsonl", "val": "my_val.jsonl"}
+
+
+def test_what_cannot_be_guessed_is_said(folder):
+    with pytest.raises(UserError, match="no such file or folder"):
+        drafted(folder, "none.csv")
+    with pytest.raises(
+        UserError, match="looks like an image; the columns are 'question', 'answer'"
+    ):
+        drafted(folder, lines(folder / "a.jsonl", {"question": "Q?", "answer": "a"}))
