@@ -92,8 +92,9 @@ class Normaliser:
             self._report(outcome, raw.place)
             rejected = rejected or outcome.rejected is not None
             found.setdefault(place, []).append(outcome)
+        text = raw.shown() if rejected else raw.text
         for name, outcomes in found.items():
-            yield name, NormalRow(raw.place, tuple(outcomes), raw.text)
+            yield name, NormalRow(raw.place, tuple(outcomes), text)
 
     def _mapped(self, raw: RawRow, split: str | None) -> Iterator[Mapped | Rejected | Filtered]:
         if isinstance(raw.value, Rejected):

@@ -1,5 +1,6 @@
 """A row of a user's file: its place, and its content as plain Python values or the reason why it has none."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -7,6 +8,9 @@ from msgspec import Struct
 
 from datagen.errors import Reason
 from datagen.schema.adapter import Rejected
+
+MAX_TEXT = 4_000
+"""Characters of a row that are kept for the log of rejections."""
 
 Value: TypeAlias = Mapping[str, Any]
 """Columns by name. Values are those of JSON, and bytes for binary cells and members of a tar."""
@@ -42,6 +46,16 @@ class RawRow(Struct, frozen=True):
     place: Place
     value: Value | Rejected
     text: str = ""
+
+    def shown(self) -> str:
+        """Return the content of the row for the log of rejections: as it stands there, or as JSON."""
+        if self.text or isinstance(self.value, Rejected):
+            return self.text
+        return json.dumps(self.value, ensure_ascii=False, default=_shown_bytes)[:MAX_TEXT]
+
+
+def _shown_bytes(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else repr(value)
 
 
 class Problem(Struct, frozen=True):

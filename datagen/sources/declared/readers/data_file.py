@@ -49,13 +49,27 @@ def is_of_the_system(name: str) -> bool:
     return name in SYSTEM_FILES or name.startswith("._")
 
 
-def walk(path: str) -> Iterator[str]:
-    """Yield the files below a folder, sorted; those of the operating system are passed over."""
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        for name in sorted(names):
-            if not is_of_the_system(name):
-                yield os.path.join(folder, name)
+def walk(path: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the files below a folder, sorted; those of the operating system are passed over.
+
+    Links to folders are followed, but not to one of `above`, the folders on the way: that is a circle.
+    """
+    real = os.path.realpath(path)
+    if real in above:
+        return
+    with os.scandir(path) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if not entry.is_dir() and not is_of_the_system(entry.name):
+            yield entry.path
+    for entry in entries:
+        if entry.is_dir() and not entry.name.startswith("."):
+            yield from walk(entry.path, (*above, real))
+
+
+def printable(name: str) -> str:
+    """Return a file's name as valid Unicode: bytes that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def paths_of(data_file: DataFile) -> list[str]:

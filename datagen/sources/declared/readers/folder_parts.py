@@ -9,6 +9,7 @@ from datagen.sources.declared.definition import Definition, FormatName
 from datagen.sources.declared.readers.data_file import (
     METADATA,
     DataFile,
+    format_of,
     is_image_name,
     metadata_files,
     walk,
@@ -32,11 +33,14 @@ def folder_parts(
         yield from _saved(definition, path, name, split)
         return
     if kind not in ("imagefolder", "class_folders"):
-        held = ", ".join(sorted(os.listdir(path))[:8]) or "nothing"
+        names = sorted(os.listdir(path))
+        held = ", ".join(names[:8]) or "nothing"
+        known = next((each for each in names if format_of(each) is not None), "rows.jsonl")
+        suffix = known.partition(".")[2]
         raise RawDataError(
             f"source {definition.name}: {name} is a folder without {_SAVED}, "
             f"{' or '.join(METADATA)}, and without images in folders; it holds {held}; name the "
-            f"files in it, such as files: {name}/*.jsonl"
+            f"files in it, such as files: {name}/*.{suffix}"
         )
     found = (
         _metadata_splits(path) if kind == "imagefolder" else _class_splits(definition, path, name)

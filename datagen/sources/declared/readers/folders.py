@@ -16,6 +16,7 @@ from datagen.sources.declared.readers.data_file import (
     format_of,
     is_image_name,
     metadata_files,
+    printable,
     walk,
 )
 from datagen.sources.declared.readers.json_rows import line_rows
@@ -23,7 +24,8 @@ from datagen.sources.declared.readers.tables import table_rows
 from datagen.sources.declared.row import Place, Problem, RawRow
 
 FILE_NAME = "file_name"
-"""The column of a metadata file that names the image."""
+FILE_NAMES = "file_names"
+"""The columns of a metadata file that name the image, or a list of images."""
 
 
 def class_folder_rows(
@@ -41,17 +43,24 @@ def class_folder_rows(
         name = os.path.relpath(path, definition.base)
         below = os.path.relpath(path, root).split(os.sep)
         if not is_image_name(path):
+            name = printable(name)
             message = f"{name} is no image, by its name"
             report(Problem(Place(name), "count", "not_an_image", message))
         elif len(below) == 1:
+            name = printable(name)
             message = f"{name} lies beside the folders of classes and has no label"
             report(Problem(Place(name), "warn", "no_label", message))
         else:
             filled.add(below[0])
+            value: dict[str, Any] | Rejected
             value = {"image": _from_root(path, definition), "label": below[0]}
-            yield RawRow(Place(name), value, name)
+            if printable(name) != name:
+                message = f"the name of the file {printable(name)} is not utf-8; rename it"
+                value = Rejected(Reason.INVALID_ENCODING, message)
+            yield RawRow(Place(printable(name)), value, printable(name))
     for label in classes:
         if label not in filled:
+            label = printable(label)
             place = Place(os.path.join(data_file.name, label))
             report(Problem(place, "warn", "empty_class", f"the class {label!r} has no images"))
 
@@ -74,7 +83,7 @@ def image_folder_rows(
             f"{data_file.name} holds no {', '.join(METADATA[:-1])} or {METADATA[-1]}"
         )
     readers = {"csv": table_rows, "jsonl": line_rows, "parquet": parquet_rows}
-    described = set()
+    described: set[str] = set()
     for path in found:
         kind = format_of(path)
         assert kind is not None
@@ -85,20 +94,31 @@ def image_folder_rows(
             if isinstance(row.value, Rejected):
                 yield row
                 continue
-            if FILE_NAME not in row.value:
+            column = FILE_NAME if FILE_NAME in row.value else FILE_NAMES
+            if column not in row.value:
                 yield RawRow(row.place, _without_name(name, kind, row.value), row.text)
                 continue
-            image = row.value[FILE_NAME]
-            if isinstance(image, str) and image and "://" not in image:
-                image = os.path.normpath(os.path.join(folder, image))
-                described.add(image)
-                image = _from_root(image, definition)
+            found_names = row.value[column]
+            image: Any = [
+                _place_of(each, folder, definition, described)
+                for each in (found_names if isinstance(found_names, list) else [found_names])
+            ]
+            image = image if isinstance(found_names, list) else image[0]
             yield RawRow(row.place, {**row.value, "image": image}, row.text)
     for path in walk(data_file.path):
         if is_image_name(path) and path not in described:
-            name = os.path.relpath(path, definition.base)
+            name = printable(os.path.relpath(path, definition.base))
             message = f"no row of a metadata file names {name}"
             report(Problem(Place(name), "warn", "image_without_row", message))
+
+
+def _place_of(image: Any, folder: str, definition: Definition, described: set[str]) -> Any:
+    """Return the path of an image from the root of images; what is no path comes as it is."""
+    if not isinstance(image, str) or not image or "://" in image:
+        return image
+    path = os.path.normpath(os.path.join(folder, image))
+    described.add(path)
+    return _from_root(path, definition)
 
 
 def _without_name(name: str, kind: str, value: Mapping[str, Any]) -> Rejected:

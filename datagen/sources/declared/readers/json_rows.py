@@ -17,7 +17,6 @@ from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.readers.data_file import DataFile
 from datagen.sources.declared.readers.streams import (
     BROKEN_GZIP,
-    MAX_TEXT,
     Lines,
     TextFormat,
     cut_off,
@@ -25,7 +24,7 @@ from datagen.sources.declared.readers.streams import (
     shown,
     text_format,
 )
-from datagen.sources.declared.row import Place, Problem, RawRow
+from datagen.sources.declared.row import MAX_TEXT, Place, Problem, RawRow
 
 KEY_COLUMN = "__key__"
 """The column with the name of a row, where rows are the members of an object."""

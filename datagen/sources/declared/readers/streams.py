@@ -14,11 +14,9 @@ from datagen.errors import OptionError, RawDataError, Reason
 from datagen.files import Files
 from datagen.raw.unpack import foreign_content
 from datagen.schema.adapter import Rejected
+from datagen.sources.declared.row import MAX_TEXT
 
 MAX_LINE_BYTES = 64 << 20
-MAX_TEXT = 4_000
-"""Characters of a row that are kept for the log of rejections."""
-
 HEAD_BYTES = 1 << 16
 BROKEN_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 

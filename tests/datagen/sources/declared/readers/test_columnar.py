@@ -14,7 +14,7 @@ import pytest
 from datagen.errors import RawDataError, Reason
 from datagen.schema.adapter import Rejected
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"image": {"bytes": b"png", "path": "a.png"}, "label": 1, "answers": ["108.0", "108"]},
     {"image": {"bytes": b"gif", "path": None}, "label": -1, "answers": []},
     {"image": None, "label": 0, "answers": None},

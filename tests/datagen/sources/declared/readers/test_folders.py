@@ -141,3 +141,30 @@ def test_an_image_folder_without_metadata_is_refused(own: Any) -> None:
     own.image("photos/1.png")
     with pytest.raises(RawDataError, match=r"photos holds no metadata\.csv, metadata\.jsonl or"):
         own.read("photos", format={"type": "imagefolder"})
+
+
+def test_a_metadata_row_may_name_several_images(own: Any) -> None:
+    own.image("photos/1.png", "photos/2.png")
+    own.put("photos/metadata.jsonl", '{"file_names": ["1.png", "2.png"], "text": "a"}')
+    (row,) = own.read("photos")
+    assert row["image"] == ["photos/1.png", "photos/2.png"]
+    assert own.problems == []
+
+
+def test_links_to_folders_are_followed_and_circles_are_not(own: Any) -> None:
+    own.image("elsewhere/rust/1.png", "photos/ok/1.png")
+    (own.folder / "photos" / "rust").symlink_to(own.folder / "elsewhere" / "rust")
+    (own.folder / "photos" / "ok" / "round").symlink_to(own.folder / "photos")
+    (own.folder / "elsewhere" / "rust" / "on").symlink_to(own.folder / "elsewhere" / "rust")
+    values = own.read("photos", format={"type": "class_folders"})
+    assert sorted(row["image"] for row in values) == ["photos/ok/1.png", "photos/rust/1.png"]
+
+
+def test_a_file_whose_name_is_not_utf_8_costs_itself(own: Any) -> None:
+    own.image("photos/ok/1.png", "photos/ok/gr\udcfcn.png")
+    own.put("photos/ok/n\udcf6tes.txt")
+    reason, message = own.rejected("photos")
+    assert reason is Reason.INVALID_ENCODING
+    assert message == r"the name of the file photos/ok/gr\xfcn.png is not utf-8; rename it"
+    assert own.reported() == [(r"photos/ok/n\xf6tes.txt", "count", "not_an_image")]
+    assert len(own.rows) == 2

@@ -11,7 +11,7 @@ from datagen.errors import RawDataError, Reason
 from datagen.sources.declared.readers import tars
 
 
-def tar(members: Mapping[str, bytes | str] | list[tuple[str, bytes | str]]) -> bytes:
+def tar(members: Mapping[str, Any] | list[tuple[str, Any]]) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         for name, data in members.items() if isinstance(members, Mapping) else members:
