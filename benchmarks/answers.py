@@ -1,7 +1,7 @@
 """Speed of inference: 64 candidates ranked, and texts generated in batches.
 
-`python -m benchmarks.answers [--ranked N] [--written N] [--data DIR] [--repetitions R] [--scratch DIR]
-[--out FILE.json]`
+`python -m benchmarks.answers [--ranked N] [--candidates N] [--written N] [--data DIR] [--scenes N]
+[--repetitions R] [--scratch DIR] [--out FILE.json]`
 
 Ranking needs no dataset and no weights. Generation gives nano the questions of a built dataset; without `--data`
 the drawn sample is built first.
@@ -27,7 +27,6 @@ QUESTION = "Speed of inference: 64 candidates ranked, and texts generated in bat
 PACKAGES = ("torch", "transformers", "tokenizers")
 TIMES_RANKED, TIMES_WRITTEN = 8, 4
 TASKS = ("gqa", "nocaps")
-SCENES = 300
 TOLERANCE = 1e-3
 """Of log-probabilities of random weights, some of which are -100 and less."""
 
@@ -52,10 +51,10 @@ def main() -> None:
         source, scratch = Path(folder, "source"), Path(folder, "scratch")
         source.mkdir()
         scratch.mkdir()
-        dataset = chosen.data or build_sample(Path(folder), SCENES)
+        dataset = chosen.data or build_sample(Path(folder), chosen.scenes)
         side = int(vision_part(model_config(find("nano").options)).image_size)
         requests = record_questions(dataset, TASKS, chosen.written, side, source)
-        cases = all_cases(chosen.ranked)
+        cases = all_cases(chosen.ranked, chosen.candidates)
         measured = measure(cases, source, scratch, chosen.repetitions)
     check_equal(measured)
     report(
@@ -72,11 +71,11 @@ def report(
     results = Results(
         title="Answers",
         question=QUESTION,
-        input=input_text(chosen.ranked, requests),
+        input=input_text(chosen, requests),
         cases={case.name: case.what for case in cases},
         measured=measured,
         columns=columns(chosen.ranked, requests),
-        goals=goals(measured),
+        goals=goals(measured, chosen.candidates),
         notes=[
             "Same answers: the order of the candidates and their scores (to "
             f"{TOLERANCE:g}) are equal in all ways of ranking, the texts in all ways of writing, in every "
@@ -91,19 +90,22 @@ def report(
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(f"python -m benchmarks.{NAME}", description=QUESTION)
     add = parser.add_argument
-    add("--ranked", type=int, default=2, metavar="N", help="questions with 64 candidates each")
+    add("--ranked", type=int, default=2, metavar="N", help="questions with candidates each")
+    add("--candidates", type=int, default=NUM_CANDIDATES, metavar="N", help="of 1 to 4 tokens")
     add("--written", type=int, default=96, metavar="N", help="questions of each task")
     add("--data", type=Path, metavar="DIR", help="a dataset that was built with its images")
+    add("--scenes", type=int, default=300, metavar="N", help="of the drawn sample, without --data")
     add("--repetitions", type=int, default=3, metavar="R")
     add("--scratch", metavar="DIR")
     add("--out", type=Path, default=RESULTS / f"{NAME}.json", metavar="FILE.json")
     return parser.parse_args()
 
 
-def all_cases(ranked: int) -> list[Case]:
+def all_cases(ranked: int, candidates: int) -> list[Case]:
+    given = (str(ranked), str(candidates))
     return [
         *(
-            Case(f"rank {kind}, {way}", "answering.ranking", what, (kind, way, str(ranked)))
+            Case(f"rank {kind}, {way}", "answering.ranking", what, (kind, way, *given))
             for kind in KINDS
             for way, what in RANKING.items()
         ),
@@ -165,7 +167,7 @@ def columns(ranked: int, requests: Mapping[str, int]) -> Sequence[Column]:
     )
 
 
-def goals(measured: Mapping[str, Measured]) -> list[Goal]:
+def goals(measured: Mapping[str, Measured], candidates: int) -> list[Goal]:
     def ratio(slow: str, fast: str) -> float:
         return least(measured[slow], "cpu_seconds") / least(measured[fast], "cpu_seconds")
 
@@ -177,7 +179,7 @@ def goals(measured: Mapping[str, Measured]) -> list[Goal]:
             ("one_by_one", None),
         ):
             value = ratio(f"rank {kind}, {way}", f"rank {kind}, ours")
-            found.append(Goal(f"{kind}, {NUM_CANDIDATES} candidates: {way} / ours", value, bound))
+            found.append(Goal(f"{kind}, {candidates} candidates: {way} / ours", value, bound))
     for task in TASKS:
         for slow, fast, bound in (
             ("1", "32", TIMES_WRITTEN),
@@ -190,11 +192,11 @@ def goals(measured: Mapping[str, Measured]) -> list[Goal]:
     return found
 
 
-def input_text(ranked: int, requests: Mapping[str, int]) -> str:
+def input_text(chosen: argparse.Namespace, requests: Mapping[str, int]) -> str:
     tasks = ", ".join(f"{count} of {name}" for name, count in requests.items())
     return (
-        f"Ranking: {ranked} made-up questions, an image and {PROMPT_TOKENS} tokens of prompt each, with "
-        f"{NUM_CANDIDATES} candidates of 1 to {MOST_TOKENS} tokens; random weights, language models of 6 "
+        f"Ranking: {chosen.ranked} made-up questions, an image and {PROMPT_TOKENS} tokens of prompt each, with "
+        f"{chosen.candidates} candidates of 1 to {MOST_TOKENS} tokens; random weights, language models of 6 "
         f"layers of 256. Writing: {tasks} of the drawn sample, prompts and decoding (5 beams) of their "
         "protocols, nano. fp32, one thread; the images are decoded, models loaded beforehand."
     )

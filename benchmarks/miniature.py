@@ -156,13 +156,12 @@ def main() -> None:
     dataset = _dataset(work, parsed.scenes)
     requests = read_all(dataset, IMAGE_SIDE)
     one_query = work / "one_query"
-    if not (one_query / "nano.json").exists():
+    chosen = [each for each in SETTINGS if not parsed.only or each.name in parsed.only]
+    if any(each.one_query for each in chosen) and not (one_query / "nano.json").exists():
         with_other_queries(one_query, 1, lambda line: print(line, flush=True))
     found: dict[str, list[Numbers]] = {}
     for seed in range(parsed.seeds):
-        for setting in SETTINGS:
-            if parsed.only and setting.name not in parsed.only:
-                continue
+        for setting in chosen:
             for name, numbers in _run(work, setting, seed, parsed, requests, dataset).items():
                 found.setdefault(name, []).append(numbers)
     controls = _controls(work, requests, parsed.scenes)

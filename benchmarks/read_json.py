@@ -79,7 +79,7 @@ def main() -> None:
             goals=goals(measured, sizes),
             notes=[f"Not installed, and left out: {', '.join(ABSENT)}."] if ABSENT else [],
         )
-        print(results.table(), *results.goals, sep="\n")
+        print(results.table(), *results.goals, *results.notes, sep="\n")
         results.write(chosen.out, PACKAGES)
 
 

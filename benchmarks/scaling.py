@@ -1,8 +1,10 @@
 """Do two processes train twice as fast as one, and what do a start, a checkpoint and a resume cost?
 
-`python -m benchmarks.scaling [--rows STEPS] [--repetitions R] [--scratch DIR] [--out FILE.json]`
+`python -m benchmarks.scaling [--rows STEPS] [--processes N ...] [--trained-set MODEL] [--repetitions R]
+[--scratch DIR] [--out FILE.json]`
 """
 
+import argparse
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -13,7 +15,7 @@ from rich.console import Console
 from benchmarks.harness.measure import Case, Measured, measure, measure_once
 from benchmarks.harness.report import Column, Goal, Results
 from benchmarks.harness.settings import settings
-from benchmarks.step.models import has_nano, save_config
+from benchmarks.step.models import STAND_INS, has_nano, save_config
 from benchmarks.step.tokens import save_tokenizers
 from datagen.build.options import make_options
 from datagen.sample.write import write_sample
@@ -26,48 +28,57 @@ PACKAGES = ("torch", "transformers", "deepspeed", "safetensors")
 NUM_SCENES = 60
 SIDE = 48
 GLOBAL, MICRO = 48, 24
-MODULE = "launches.whole"
+MODULE, CHECKPOINT_MODULE = "launches.whole", "launches.paper_checkpoint"
 MOST_BYTES = 1.05
 
 
-def cases(steps: int) -> list[Case]:
+def cases(counts: Sequence[int], steps: int) -> list[Case]:
     what = (
-        f"`python -m torch.distributed.run` of `trainer.train`, {{}}, a thread each; {steps} steps of "
-        f"{GLOBAL} samples, {{}}; then a new run that is killed after its first checkpoint, and started "
-        "again."
+        "`python -m torch.distributed.run` of `trainer.train`, {}, a thread each; "
+        f"{steps} steps of {GLOBAL} samples, {{}}; then a new run that is killed after its first checkpoint, and "
+        "started again."
     )
-    return [
-        Case(
-            "1 process", MODULE, what.format("one process", f"2 x {MICRO} each"), ("1", str(steps))
-        ),
-        Case("2 processes", MODULE, what.format("two", f"{MICRO} a process"), ("2", str(steps))),
-    ]
+    ways = {
+        1: ("1 process", what.format("one process", f"{GLOBAL // MICRO} x {MICRO} each")),
+        2: ("2 processes", what.format("two", f"{MICRO} a process")),
+    }
+    return [Case(ways[n][0], MODULE, ways[n][1], (str(n), str(steps))) for n in counts]
 
 
-PAPER = Case(
-    "the paper's trained set",
-    "launches.paper_checkpoint",
-    "the whole trained set beside FlanT5-XL, with frozen parts of hardly any size: engine state gathered, "
-    "saved with fsync, read and set again.",
-    ("shallow",),
-)
+def trained_set(model: str) -> Case:
+    what = "engine state gathered, saved with fsync, read and set again."
+    if model == "shallow":
+        return Case(
+            "the paper's trained set",
+            CHECKPOINT_MODULE,
+            f"the whole trained set beside FlanT5-XL, with frozen parts of hardly any size: {what}",
+            (model,),
+        )
+    return Case(f"the trained set of {model}", CHECKPOINT_MODULE, what, (model,))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--processes", type=int, nargs="+", choices=(1, 2), default=[1, 2], metavar="N")
+    add("--trained-set", choices=tuple(STAND_INS), default="shallow", help="that is saved and read")
 
 
 def main() -> None:
-    with settings(NAME, QUESTION, rows=120, repetitions=3) as chosen:
+    with settings(NAME, QUESTION, 120, repetitions=3, add_arguments=add_arguments) as chosen:
         model = write_run(chosen.source)
-        alone, both = cases(chosen.rows)
-        measured = measure((alone, both), chosen.source, chosen.scratch, chosen.repetitions)
-        paper = measure_once(PAPER, chosen.source, chosen.scratch)
+        runs = cases(chosen.given.processes, chosen.rows)
+        measured = measure(runs, chosen.source, chosen.scratch, chosen.repetitions)
+        large = trained_set(chosen.given.trained_set)
+        saved = measure_once(large, chosen.source, chosen.scratch)
         results = Results(
             title="Processes, starts and checkpoints",
             question=QUESTION,
             input=f"the sample dataset of {NUM_SCENES} scenes, built with its images inside; {model}; "
             f"global batch {GLOBAL}, ZeRO 2, fp32, gloo, no loader processes, caches empty at the start.",
-            cases={case.name: case.what for case in (alone, both, PAPER)},
+            cases={case.name: case.what for case in (*runs, large)},
             measured=measured,
             columns=COLUMNS,
-            goals=goals(measured, paper),
+            goals=goals(measured, saved),
             notes=[NOTE],
         )
         print(results.table(), *results.goals, sep="\n")
@@ -123,31 +134,40 @@ COLUMNS: Sequence[Column] = (
 )
 
 
-def goals(measured: Mapping[str, Measured], paper: Measured) -> Sequence[Goal]:
-    alone, both = measured.values()
-    best = [max(float(c.reported["samples_per_s"]) for c in each.costs) for each in (alone, both)]
-    large = "bytes of a checkpoint of the paper's trained set / of its tensors"
+def goals(measured: Mapping[str, Measured], saved: Measured) -> Sequence[Goal]:
+    *_, most = measured.values()
     return (
-        Goal("efficiency of two processes, of the fastest runs", best[1] / best[0] / 2),
+        *efficiency(measured),
         Goal(
             "bytes of a checkpoint / of its tensors",
-            reported(both, "bytes") / reported(both, "tensor_bytes"),
+            reported(most, "bytes") / reported(most, "tensor_bytes"),
             MOST_BYTES,
             at_most=True,
         ),
         Goal(
-            large,
-            reported(paper, "bytes") / reported(paper, "tensor_bytes"),
+            f"bytes of a checkpoint of {saved.case.name} / of its tensors",
+            reported(saved, "bytes") / reported(saved, "tensor_bytes"),
             MOST_BYTES,
             at_most=True,
         ),
-        Goal("its trained parameters, millions", reported(paper, "parameters") / 1e6),
-        Goal("its MB", reported(paper, "bytes") / 1e6),
-        Goal("seconds to save it", reported(paper, "save_seconds")),
-        Goal("of them to gather it from the engine", reported(paper, "gather_seconds")),
-        Goal("seconds to write as many bytes plainly", reported(paper, "plain_write_seconds")),
-        Goal("seconds to read it and set the engine", reported(paper, "load_seconds")),
+        Goal("its trained parameters, millions", reported(saved, "parameters") / 1e6),
+        Goal("its MB", reported(saved, "bytes") / 1e6),
+        Goal("seconds to save it", reported(saved, "save_seconds")),
+        Goal("of them to gather it from the engine", reported(saved, "gather_seconds")),
+        Goal("seconds to write as many bytes plainly", reported(saved, "plain_write_seconds")),
+        Goal("seconds to read it and set the engine", reported(saved, "load_seconds")),
     )
+
+
+def efficiency(measured: Mapping[str, Measured]) -> list[Goal]:
+    """Two processes, beside twice the rate of one."""
+    if [int(each.case.arguments[0]) for each in measured.values()] != [1, 2]:
+        return []
+    alone, both = (
+        max(float(cost.reported["samples_per_s"]) for cost in each.costs)
+        for each in measured.values()
+    )
+    return [Goal("efficiency of two processes, of the fastest runs", both / alone / 2)]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from benchmarks.harness.settings import settings
 NAME = "startup"
 QUESTION = "Time that a user waits for `visinstruct --help`, and for a build of 100 rows."
 PACKAGES = ("apache-beam", "pyarrow", "pydantic", "rich")
-MODULE = "command"
+MODULE = "harness.command"
 BUILD = [
     "build",
     "--raw",

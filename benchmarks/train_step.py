@@ -91,6 +91,13 @@ FLASH = Contestant(
     ("ready", "as it is"),
     "flash_attention_2",
 )
+ZERO_0 = Contestant(
+    "zero0",
+    "ours",
+    "ours with ZeRO stage 0: gradients and moments are not flattened and split, which one process does not need. "
+    "fp32 alone.",
+    ("ready", "zero0"),
+)
 COMPILED = Contestant(
     "compiled",
     "ours",
@@ -115,6 +122,8 @@ def fed(device: str) -> Contestant:
 def contestants(chosen: argparse.Namespace) -> list[Contestant]:
     """The first two are compared by the goals and run at every shape, the variants at one."""
     found = [OURS, PLAIN, CACHED, UNFROZEN, EAGER, fed(chosen.device), COMPILED]
+    if COMPUTE[chosen.device] == "fp32":
+        found.insert(-1, ZERO_0)
     if chosen.device == "cuda" and importlib.util.find_spec("flash_attn"):
         found.insert(4, FLASH)
     if chosen.contestants:
@@ -175,7 +184,7 @@ def main() -> None:
         goals=goals(rows, best, chosen),
         notes=notes(rows, best, chosen),
     )
-    print(results.table(), *results.goals, sep="\n")
+    print(results.table(), *results.goals, *results.notes, sep="\n")
     results.write(out, PACKAGES)
 
 
@@ -341,6 +350,8 @@ def notes(rows: Sequence[Row], ceiling: float, chosen: argparse.Namespace) -> li
     ]
     if missing := [row.name for row in rows if row.measured is None]:
         found.append(f"Did not fit into memory: {'; '.join(missing)}.")
+    if chosen.device == "cuda" and not importlib.util.find_spec("flash_attn"):
+        found.append("Not installed, and left out: flash-attn.")
     if chosen.device == "cpu":
         found.append(
             "**No GPU has measured this.** How the paper's models do at their real size (share of the ideal "

@@ -77,8 +77,10 @@ def config(kind: str) -> dict[str, object]:
     }
 
 
-def questions(model: ModelAdapter, count: int) -> tuple[list[ModelInput], list[list[str]]]:
-    """Prompts of 32 words about noise, and 64 candidates for each; a word is a token."""
+def questions(
+    model: ModelAdapter, count: int, num_candidates: int = NUM_CANDIDATES
+) -> tuple[list[ModelInput], list[list[str]]]:
+    """Prompts of 32 words about noise, and candidates for each; a word is a token."""
     words = sorted(word for word in model.tokenizers.language.get_vocab() if word.isalpha())
     generator = torch.Generator().manual_seed(0)
 
@@ -90,6 +92,6 @@ def questions(model: ModelAdapter, count: int) -> tuple[list[ModelInput], list[l
     for number in range(count):
         pixels = torch.randint(0, 256, (1, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
         requests.append(ModelInput(f"made up/{number}", text(PROMPT_TOKENS), pixels))
-        lengths = torch.randint(1, MOST_TOKENS + 1, (NUM_CANDIDATES,), generator=generator)
+        lengths = torch.randint(1, MOST_TOKENS + 1, (num_candidates,), generator=generator)
         candidates.append([text(int(length)) for length in lengths])
     return requests, candidates

@@ -1,7 +1,7 @@
 """Ranks the candidates of some questions in one of four ways, on the same weights.
 
-`run(source, output, kind, way, count)` returns the seconds and the scores. Only ours shares what candidates
-have in common.
+`run(source, output, kind, way, count, num_candidates)` returns the seconds and the scores. Only ours shares
+what candidates have in common.
 """
 
 import time
@@ -21,10 +21,12 @@ from trainer.model.model import CLIP_MEAN, CLIP_STD
 IGNORED = -100
 
 
-def run(source: str, output: str, kind: str, way: str, count: str) -> dict[str, Any]:
+def run(
+    source: str, output: str, kind: str, way: str, count: str, num_candidates: str
+) -> dict[str, Any]:
     torch.set_num_threads(1)
     model = adapter(kind, Path(output))
-    requests, candidates = questions(model, int(count))
+    requests, candidates = questions(model, int(count), int(num_candidates))
     WAYS[way](model, requests[:1], [candidates[0][:4]])  # warm up
     started = time.perf_counter(), time.process_time()
     scores = WAYS[way](model, requests, candidates)

@@ -12,6 +12,7 @@ from benchmarks.step.report import NUM_LOSSES, steps_of
 from benchmarks.step.settings import WARM_UP, Setting, Shape, in_turn, make_batches, step_data
 from trainer.batches.loader import Step, load_steps
 from trainer.config.run import RunConfig
+from trainer.config.shipped import shipped_folder
 from trainer.launch.distributed import World, read_launch, set_variables
 from trainer.launch.stop import StopSignal
 from trainer.model.batch import Batch
@@ -25,21 +26,22 @@ from trainer.run.throughput import Meter
 NEVER = 1 << 30
 
 
-def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> dict[str, Any]:
+def run(source: str, output: str, feed: str, way: str, *arguments: str) -> dict[str, Any]:
     """One contestant.
 
     `feed` is `ready` for batches made before, `features` if they bring the vision encoder's states, or a
-    number of loader processes that make them meanwhile. With `compiled` the model's parts go through
-    torch.compile.
+    number of loader processes that make them meanwhile. `way` is `as it is`, `compiled` if the model's parts go
+    through torch.compile, or `zero0` for DeepSpeed's ZeRO stage 0.
     """
     setting = Setting.parse(*arguments)
     config, model = setting.prepare()
-    if compiled == "compiled":
+    if way == "compiled":
         compile_parts(model)
+    deepspeed = "zero0" if way == "zero0" else "zero2"
     world = World(read_launch({}), setting.torch_device)
     set_variables(world.launch, world.device)
     join(world)
-    settings = run_config(setting, setting.shapes[0], Path(output))
+    settings = run_config(setting, setting.shapes[0], Path(output), deepspeed)
     groups = parameter_groups(model, settings.optimizer.weight_decay)
     engine = Listening(model, trained_parameters(model), groups, settings, world)
 
@@ -55,7 +57,7 @@ def run(source: str, output: str, feed: str, compiled: str, *arguments: str) -> 
             pin = setting.device == "cuda"
             steps = load_steps(step_data(config, shape), range(num_steps), int(feed), pin=pin)
         clock = Clock(steps, WARM_UP, setting.steps, setting.torch_device)
-        train_on(clock, model, engine, run_config(setting, shape, Path(output)), world)
+        train_on(clock, model, engine, run_config(setting, shape, Path(output), deepspeed), world)
         return clock, batches
 
     found = steps_of(setting, model, Path(source), timed)
@@ -83,13 +85,14 @@ class Listening(Engine):
         return output
 
 
-def run_config(setting: Setting, shape: Shape, folder: Path) -> RunConfig:
+def run_config(setting: Setting, shape: Shape, folder: Path, deepspeed: str = "zero2") -> RunConfig:
     """As in the shipped configurations, with a rate that shows in the next step's loss."""
     return RunConfig.model_validate(
         {
             "name": "step",
             "output": str(folder),
             "device": setting.device,
+            "deepspeed": str(shipped_folder() / f"deepspeed/{deepspeed}.json"),
             "model": {
                 "init": {"from": "random", "config": "made up by benchmarks.step.models"},
                 "frozen_dtype": setting.frozen_dtype,

@@ -40,7 +40,7 @@ def write_inputs(folder: Path, num_images: int, num_questions: int) -> dict[str,
     _build(raw, folder / IMAGES, sources=("coco_caption",), images="embed")
     _build(raw, folder / TEXTS, sources=("vqav2",), missing_images="keep")
     _write_tokenizers(folder)
-    return {"picture_bytes": sum(sizes) / len(sizes), "num_pictures": len(sizes)}
+    return {"image_bytes": sum(sizes) / len(sizes), "num_images": len(sizes)}
 
 
 def _overwrite_images(paths: list[Path]) -> list[int]:
