@@ -1,1 +1,1 @@
-"""What an example and a record are, and the pure steps from the publishers' files to Parquet."""
+"""Data: examples and records, and the pure functions from publishers' files to Parquet."""

@@ -1,4 +1,4 @@
-"""Reading and writing files, wherever they are.
+"""Files on local disks and object stores: reading, atomic writes, hashes, and the file lock.
 
 The functions of this package take a `Files`, so that they run on local disks and, handed Beam's file
 systems by `pipelines`, on object stores.
@@ -67,7 +67,7 @@ def write_atomically(
 
 
 class Files(Protocol):
-    """What this package needs of a file system. Paths are strings; `/` separates their parts."""
+    """A file system as this package needs it. Paths are strings; `/` separates their parts."""
 
     def __hash__(self) -> int: ...
 

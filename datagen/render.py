@@ -156,7 +156,7 @@ _OPTIONAL_FIELDS = (
 
 
 def _absent(example: Example) -> tuple[bool, ...]:
-    """Which of `_OPTIONAL_FIELDS` the example lacks."""
+    """Return a flag for each of `_OPTIONAL_FIELDS`: True if the example lacks it."""
     return (
         example.context is None,
         example.choices is None,

@@ -55,16 +55,16 @@ def run(root, command):
 
 
 def test_the_documents_steps_lead_to_a_source(checkout):
-    told = {}
+    outputs = {}
     steps = re.findall(r"```(diff|sh)\n(.*?)```", DOCUMENT, re.DOTALL)
     for kind, text in steps:
         if kind == "diff":
             apply(checkout, text)
         else:
-            told |= {command: run(checkout, command) for command in text.splitlines()}
+            outputs |= {command: run(checkout, command) for command in text.splitlines()}
     assert len(steps) > 5
-    assert "wrote datagen/sources/street_signs.py" in told["visinstruct new-source street_signs"]
-    tested = [out for command, out in told.items() if "pytest" in command]
+    assert "wrote datagen/sources/street_signs.py" in outputs["visinstruct new-source street_signs"]
+    tested = [out for command, out in outputs.items() if "pytest" in command]
     assert len(tested) == 2
     assert all(re.search(r"^[1-9]\d* passed", out, re.MULTILINE) for out in tested), tested
     assert (checkout / "data/instruct/manifest.json").is_file()

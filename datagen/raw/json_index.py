@@ -1,11 +1,11 @@
-"""Finds the rows of a large JSON document in bounded memory.
+"""Index of the rows of a large JSON document, made in bounded memory.
 
 A publisher's file is often one JSON document of hundreds of megabytes, such as
-`{"info": {..}, "annotations": [{..}, {..}, ..]}`. One pass cuts each wanted array or object into
-*windows*: byte ranges of whole rows, about `window_bytes` long, which workers then read and decode
-on their own. The cut is guessed from how rows begin and proven by parsing: text that follows a row's
-end and parses as a list has its brackets balanced. Where a window does not parse, a slower scan of
-its structure finds the rows, so that one bad row costs itself and not the file.
+`{"info": {..}, "annotations": [{..}, {..}, ..]}`. It is read once, and each wanted array or object is
+cut into *windows*: byte ranges of complete rows, about `window_bytes` long, which workers read and
+decode independently. Where a window ends is guessed from the first key of a row, and confirmed: the
+text up to there must parse as a list. If it does not, a slower scan of brackets and strings finds the
+rows, so that a corrupt row is rejected alone and not with its file.
 """
 
 import re
@@ -25,7 +25,7 @@ MAX_SHOWN_MEMBERS = 8
 BRACKETS: Mapping[Kind, tuple[bytes, bytes]] = {"array": (b"[", b"]"), "object": (b"{", b"}")}
 
 DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises on text that is no JSON, no UTF-8, or nested too deeply."""
+"""Errors that msgspec raises on text that is not JSON, not UTF-8, or nested too deeply."""
 
 _CLOSERS = {ord("["): ord("]"), ord("{"): ord("}")}
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(")?|[][{},]', re.DOTALL)
@@ -45,7 +45,7 @@ _DECODERS: Mapping[Kind, msgspec.json.Decoder[Any]] = {
 
 @dataclass(frozen=True)
 class Window:
-    """Whole rows of one container: bytes `start` to `end` of the file, brackets left out."""
+    """Complete rows of one container: bytes `start` to `end` of the file, brackets excluded."""
 
     start: int
     end: int
@@ -54,7 +54,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Container:
-    """The rows of one array, object or file: bytes `start` to `end`, brackets included."""
+    """An array or object, or a file of lines, and its rows: bytes `start` to `end`, brackets included."""
 
     kind: Kind
     start: int
@@ -72,7 +72,7 @@ class Container:
 
 @dataclass(frozen=True)
 class JsonIndex:
-    """Where the wanted containers of one document are; `sha256` is of the whole file."""
+    """Places of the wanted containers of one document; `sha256` is of the whole file."""
 
     num_bytes: int
     sha256: str
@@ -80,7 +80,7 @@ class JsonIndex:
 
 
 class Row(NamedTuple):
-    """One row of a container: where it is, its text, and its key if the container is an object."""
+    """One row of a container: its offset in the file, its text, and its key if the container is an object."""
 
     start: int
     raw: bytes | msgspec.Raw
@@ -99,10 +99,10 @@ def index_json(
         file: the document, read once from its start.
         name: the file's name in messages.
         wanted: paths of member names; `()` is the document itself.
-        window_bytes: about how long a window is; memory stays at a few times that.
+        window_bytes: approximate size of a window; the peak memory is a few times that.
 
     Raises:
-        RawDataError: the file is empty, cut off, not JSON, or lacks a wanted path.
+        RawDataError: the file is empty, truncated, not JSON, or lacks a wanted path.
 
     Examples:
         >>> import io
@@ -123,9 +123,9 @@ def index_json(
 
 
 def split_rows(data: bytes, kind: Kind, start: int = 0) -> list[Row]:
-    """The rows of a window's bytes; `start` is the file offset of `data`.
+    """Return the rows of a window's bytes; `start` is the file offset of `data`.
 
-    Rows that are not valid JSON come out too, as long as their brackets balance.
+    Rows that are not valid JSON are returned too, if their brackets balance.
     """
     opener, closer = BRACKETS[kind]
     text = opener + data + closer
@@ -144,7 +144,7 @@ def split_rows(data: bytes, kind: Kind, start: int = 0) -> list[Row]:
 def _rows_of(
     text: bytes, items: list[msgspec.Raw] | dict[str, msgspec.Raw], shift: int
 ) -> list[Row] | None:
-    """Rows by the addresses of their bytes, or None if the object repeats a key."""
+    """Return rows with the offsets of their bytes in `text` plus `shift`; None if the object repeats a key."""
     base = pa.py_buffer(text).address
     if isinstance(items, list):
         return [Row(pa.py_buffer(raw).address - base + shift, raw) for raw in items]
@@ -180,10 +180,10 @@ def _unquoted(text: bytes) -> str | None:
 
 
 def _scan(text: bytes, position: int) -> tuple[list[tuple[int, int]], int | None]:
-    """Elements from `position` inside a container, by structure alone.
+    """Find the elements of a container from `position` on, by its brackets, commas and strings alone.
 
-    Returns their (begin, end), complete ones only, and where the container's closing bracket is, or
-    None if `text` ends before it.
+    Returns (begin, end) of each complete element, and the position of the container's closing bracket;
+    None for that if `text` ends before it.
 
     Raises:
         ValueError: brackets do not match; its argument is the position.
@@ -222,7 +222,7 @@ def _append(elements: list[tuple[int, int]], text: bytes, begin: int, end: int) 
 
 
 class _Walker:
-    """Walks down to the wanted containers and cuts them into windows."""
+    """Reads a document from its start, and cuts the wanted containers into windows."""
 
     def __init__(self, reader: ForwardReader, wanted: frozenset[JsonPath]) -> None:
         self.reader, self.wanted = reader, wanted
@@ -230,6 +230,7 @@ class _Walker:
         self.names: dict[JsonPath, list[str]] = {}  # of the members of objects on the way
 
     def document(self) -> None:
+        """Read the whole document; refuse text after its end."""
         self.value(())
         try:
             self.reader.peek()
@@ -249,6 +250,7 @@ class _Walker:
         return shown if length == 0 else f"{shown} in {'/'.join(path[:length])!r}"
 
     def value(self, path: JsonPath) -> None:
+        """Read the value at `path`: index it, search its members for wanted ones, or skip it."""
         first = self.reader.peek()
         inside = any(wanted[: len(path)] == path and wanted != path for wanted in self.wanted)
         if path in self.wanted:
@@ -272,6 +274,7 @@ class _Walker:
             self.scalar()
 
     def members(self, path: JsonPath) -> None:
+        """Read the members of an object that contains a wanted container."""
         reader = self.reader
         names = self.names.setdefault(path, [])
         reader.take(b"{")
@@ -294,6 +297,7 @@ class _Walker:
                 raise reader.error("is not JSON: a comma is expected")
 
     def scalar(self) -> None:
+        """Skip a string, number, true, false or null."""
         reader = self.reader
         size = reader.window_bytes
         while True:
@@ -307,7 +311,7 @@ class _Walker:
             size *= 2
 
     def container(self, kind: Kind) -> Iterator[Window]:
-        """Cut the container at the reader's position into windows."""
+        """Yield the windows of the container at the reader's position, while reading past it."""
         reader = self.reader
         opener, closer = BRACKETS[kind]
         reader.take(opener)
@@ -324,7 +328,7 @@ class _Walker:
                 raise reader.error("is not JSON: a comma or closing bracket is expected")
 
     def _window(self, kind: Kind, begins: re.Pattern[bytes] | None) -> tuple[int, int]:
-        """How many bytes from the position on are whole rows, and how many rows."""
+        """Return the number of bytes from the position on that are complete rows, and the number of rows."""
         reader = self.reader
         opener, closer = BRACKETS[kind]
         rest = len(reader.buffer) - reader.position
@@ -338,6 +342,7 @@ class _Walker:
         return self._window_by_structure(kind)
 
     def _window_by_structure(self, kind: Kind) -> tuple[int, int]:
+        """Return what `_window` returns, for text that does not parse."""
         reader = self.reader
         size = reader.window_bytes
         while True:
@@ -362,7 +367,7 @@ class _Walker:
 
 
 def _row_beginning(buffer: bytes, position: int, kind: Kind) -> re.Pattern[bytes] | None:
-    """How one row ends and the next begins, learnt from the first row's first key."""
+    """Return a pattern of the end of a row and the beginning of the next, by the first key of the first row."""
     between = rb"\}\s*,\s*" if kind == "array" else rb'\}\s*,\s*"(?:[^"\\]|\\.)*+"\s*:\s*'
     match = _FIRST_KEY.match(buffer, position)
     if match is not None:
@@ -373,7 +378,7 @@ def _row_beginning(buffer: bytes, position: int, kind: Kind) -> re.Pattern[bytes
 
 
 def _last_cut(buffer: bytes, position: int, begins: re.Pattern[bytes] | None) -> int | None:
-    """Length up to the last end of a row in the buffer, as far as `begins` can tell."""
+    """Return the number of bytes up to the last end of a row that `begins` finds near the buffer's end."""
     if begins is None:
         return None
     for tail in (1 << 14, 1 << 18):
@@ -384,9 +389,9 @@ def _last_cut(buffer: bytes, position: int, begins: re.Pattern[bytes] | None) ->
 
 
 def _count(text: bytes, kind: Kind) -> tuple[int, int] | None:
-    """(length of the rows without brackets, rows) of the container that `text` begins with.
+    """Return the length of the rows without brackets, and their number, of the container that `text` begins with.
 
-    None if `text` is not one whole container, followed by anything.
+    Anything may follow the container. Returns None if it is not complete, not JSON, or repeats a key.
     """
     decoder = _DECODERS[kind]
     closer = BRACKETS[kind][1]

@@ -39,7 +39,7 @@ def key_number(key: int | str) -> int:
 
 @dataclass(frozen=True)
 class KeyIndex:
-    """Where the rows of each key are, sorted by key, then place."""
+    """Places of the rows of each key, sorted by key, then place."""
 
     entries: npt.NDArray[Any]
 

@@ -22,7 +22,7 @@ _REFUSED = (
     (b"version https://git-lfs", "is a Git LFS pointer; fetch the file itself with git lfs pull"),
     (b"pk\x03\x04", "is a zip archive; unpack it, or save it as CSV if it is an Excel workbook"),
 )
-"""How files begin that hold no rows, in lower case, and what they are."""
+"""First bytes of files that hold no rows, in lower case, with a description."""
 
 
 def open_unpacked(files: Files, path: str) -> BinaryIO:

@@ -40,7 +40,7 @@ class Clip:
 
     @property
     def direction(self) -> str | None:
-        """Where a moving object goes: left, right, up or down."""
+        """Direction of a moving object: left, right, up or down."""
         start, end = self.before.objects[self.mover], self.after.objects[self.mover]
         if start.column != end.column:
             return "right" if end.column > start.column else "left"

@@ -15,7 +15,7 @@ FOODS = {
     "purple": ("plum", "eggplant"),
     "white": ("egg", "mushroom"),
 }
-"""What is eaten in each colour, the commonest first."""
+"""Food of each colour, the most common first."""
 
 THINGS = {
     "circle": ("wheel", "coin", "ball"),
@@ -23,7 +23,7 @@ THINGS = {
     "triangle": ("tent", "pyramid"),
     "star": ("starfish",),
 }
-"""What has each shape, the commonest first."""
+"""Things of each shape, the most common first."""
 
 _CORNERS = {"circle": 0, "triangle": 3, "square": 4}
 _NUMBERS = ("0", "3", "4", "5", "6")

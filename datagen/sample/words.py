@@ -35,7 +35,7 @@ SYNONYMS = {
 
 
 def other_cells(cell: str) -> tuple[str, ...]:
-    """Where something in `cell` is not: `top` says too little of the top left, but is not false."""
+    """Return the places where something in `cell` is not: `top` is true of the top left, so not among them."""
     words = set(cell.split())
     return tuple(other for other in CELLS if not set(other.split()) <= words)
 

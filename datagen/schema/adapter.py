@@ -20,7 +20,7 @@ JsonPath: TypeAlias = tuple[str, ...]
 """Keys that lead from a document's root to a container of rows."""
 
 Kind: TypeAlias = Literal["array", "object", "lines", "csv"]
-"""How rows lie in a file; `datagen.raw.line_index` finds those that are lines."""
+"""Layout of rows in a file; `datagen.raw.line_index` finds those that are lines."""
 
 
 class Filtered(Struct, frozen=True):

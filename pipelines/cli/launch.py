@@ -18,7 +18,7 @@ from datagen.errors import OptionError
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1)
 _PATIENCE_SECONDS = 60.0
-"""How long processes may go on when one of them has failed, before they are ended: they report why."""
+"""Seconds that the other processes have to report an error after one has failed, before they are ended."""
 
 
 def num_processes(wanted: int | None) -> int:

@@ -59,6 +59,6 @@ def test_every_question_of_the_sample_has_the_kind_that_it_was_made_as():
 def test_the_scenes_of_coco_and_gqa_are_found_by_file_name():
     world = World(seed=0, num_scenes=12)
     scenes = scenes_of(world)
-    for picture in (*world.coco(), *world.coco(release=2017)):
-        assert scenes[picture.file_name] == picture.scene
+    for image in (*world.coco(), *world.coco(release=2017)):
+        assert scenes[image.file_name] == image.scene
     assert scenes[f"{world.own_image_id(3)}.jpg"] == world.scene("gqa", 3)

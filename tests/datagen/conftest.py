@@ -156,7 +156,7 @@ class RawFolder:
     def json(self, path: str, document: Any, **options: Any) -> Path:
         return self.write(path, json.dumps(document, **options))
 
-    def picture(self, path: str, size: tuple[int, int] = (8, 6)) -> Path:
+    def image(self, path: str, size: tuple[int, int] = (8, 6)) -> Path:
         """An image of its own colour; the format is that of the path's suffix."""
         color = tuple(hash_bytes(path)[:3])
         image = Image.new("RGB", size, color)
@@ -166,7 +166,7 @@ class RawFolder:
 
     def coco(self, *image_ids: int, folder: str = "train2014") -> None:
         for image_id in image_ids:
-            self.picture(f"images/coco/{folder}/COCO_{folder}_{image_id:012d}.jpg")
+            self.image(f"images/coco/{folder}/COCO_{folder}_{image_id:012d}.jpg")
 
     def vqa(
         self,

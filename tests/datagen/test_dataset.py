@@ -51,7 +51,7 @@ print(json.dumps([load_dataset(out, split="train")["record_id"][:] for out in sy
 
 
 def run_datasets(code: str, home: Path, *folders: Path) -> Any:
-    """What `code` prints as JSON, run offline with a cache of its own."""
+    """Return the JSON that `code` prints, run offline with a cache of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, folders)],
         env={
@@ -120,7 +120,7 @@ def test_datasets_shows_embedded_images_and_leaves_references_alone(loaded: Any)
 def test_datasets_tells_folders_of_the_same_name_apart(
     raw: Any, build: Any, ask: Any, tmp_path: Path
 ) -> None:
-    """Its cache knows a dataset by its folder's name and by what the card says."""
+    """Its cache knows a dataset by its folder's name and by its card."""
     raw.coco(1)
     raw.vqa([ask(n) for n in (1, 2)])
     builds = [build("a", sources=["vqav2"])]

@@ -1,4 +1,4 @@
-"""What protocols say of a source's splits, compared with its card."""
+"""Splits that protocols name, compared with the source's card."""
 
 import pytest
 

@@ -108,7 +108,7 @@ def test_questions_have_the_answers_of_all_ten_annotators(real: Any) -> None:
 
 
 def test_answers_are_drawn_as_often_as_given(real: Any) -> None:
-    """Over all questions, the commonest answer is the target as often as its share says."""
+    """Over all questions, the most common answer is the target as often as its share predicts."""
     records = real.records("vqav2", "train")
     expected = sum(max(a.count for a in r.answers) / 10 for r in records)
     drawn = sum(
@@ -272,10 +272,10 @@ def test_every_record_names_licence_and_task(real: Any) -> None:
 
 
 def test_real_images_are_taken_as_they_are() -> None:
-    pictures = [p for p in sorted(REAL.rglob("*")) if p.suffix in (".jpg", ".jpeg", ".png")]
-    assert len(pictures) > 25
+    paths = [p for p in sorted(REAL.rglob("*")) if p.suffix in (".jpg", ".jpeg", ".png")]
+    assert len(paths) > 25
     roots = MediaRoots({"real": str(REAL)}, LocalFiles())
-    for path in pictures:
+    for path in paths:
         info = inspect_image(roots, f"real/{path.relative_to(REAL).as_posix()}")
         assert not needs_reencoding(info, None), path
         assert info.width * info.height > 100

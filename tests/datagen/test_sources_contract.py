@@ -1,4 +1,4 @@
-"""What holds of every source, shown on the sample. A new source is covered by being in the table."""
+"""The contract of every source, checked on the sample. A new source is covered by being in the table."""
 
 import csv
 import io
@@ -148,8 +148,8 @@ def test_every_record_has_an_instruction_and_what_answers_it(
             if not hidden:
                 assert record.target.strip()
                 assert len(record.references) > 0
-                said = {answer.text for answer in record.raw_answers or ()}
-                assert record.target in {*record.references, *said}
+                raw_texts = {answer.text for answer in record.raw_answers or ()}
+                assert record.target in {*record.references, *raw_texts}
                 task = task_of(record.template_id)
                 assert record.references == references_of(record.example(), task)
 

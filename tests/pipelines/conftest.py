@@ -34,7 +34,7 @@ SIX = ("coco_caption", "vqav2", "vqav2_qg", "scienceqa", "visdial", "msvd_qa")
 
 
 class Outcome(NamedTuple):
-    """How a command ended, and what it printed."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What was said to the user, without the lines that tell how far a build is."""
+        """Return the messages to the user, without the lines of progress."""
         assert "Traceback" not in self.err, self.err
         assert "visinstruct" in self.err, self.err
         return self.err[self.err.index("visinstruct") :].strip()
@@ -185,7 +185,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def digests() -> Callable[[Path], dict[str, str]]:
-    """sha256 of every file of a dataset but the report, which tells of time and machine."""
+    """sha256 of every file of a dataset but the report, which names time and machine."""
     return _digests
 
 

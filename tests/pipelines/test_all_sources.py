@@ -28,9 +28,9 @@ def test_one_build_holds_all_sources_and_loses_nothing(all_raw, all_embedded, ve
 
 
 def test_the_mixture_is_that_of_the_13_held_in_sets(all_embedded, run):
-    told = json.loads(run("mixture", all_embedded, "--json").out)
-    assert set(told) == {source for source in SOURCE_IDS if load_source(source).card.held_in}
-    assert sum(part["probability"] for part in told.values()) == pytest.approx(1)
+    output = json.loads(run("mixture", all_embedded, "--json").out)
+    assert set(output) == {source for source in SOURCE_IDS if load_source(source).card.held_in}
+    assert sum(part["probability"] for part in output.values()) == pytest.approx(1)
 
 
 def test_every_source_loads_from_the_hub_card(all_embedded):
@@ -42,9 +42,9 @@ def test_every_source_loads_from_the_hub_card(all_embedded):
 
 
 def test_records_of_every_source_are_shown(all_embedded, run):
-    told = run("show", all_embedded, "--rows", 1).out
+    output = run("show", all_embedded, "--rows", 1).out
     for source in SOURCE_IDS:
-        assert f"{source}/" in told
+        assert f"{source}/" in output
 
 
 def test_templates_of_every_source_are_previewed(all_raw, run):

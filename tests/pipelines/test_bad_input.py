@@ -297,8 +297,8 @@ def test_control_characters_do_not_reach_the_records(
                 answer["answer"] = CONTROL + answer["answer"]
 
     def captions(document):
-        for picture in document["images"]:
-            for sentence in picture["sentences"]:
+        for row in document["images"]:
+            for sentence in row["sentences"]:
                 sentence["raw"] = CONTROL + sentence["raw"]
 
     edit_json(raw_copy / "vqav2" / QUESTIONS.format("val2014"), question)
@@ -440,10 +440,10 @@ def replace_images():
     """Puts each of some contents in the place of another training image; returns which."""
 
     def replace_images(raw, contents):
-        pictures = sorted((raw / "images/coco/train2014").iterdir())
-        assert len(pictures) >= len(contents)
+        paths = sorted((raw / "images/coco/train2014").iterdir())
+        assert len(paths) >= len(contents)
         replaced = {}
-        for path, (name, data) in zip(pictures, contents.items(), strict=False):
+        for path, (name, data) in zip(paths, contents.items(), strict=False):
             path.write_bytes(data)
             replaced[f"coco/train2014/{path.name}"] = name
         return replaced
@@ -489,11 +489,11 @@ def test_images_of_every_kind_are_embedded_as_plain_ones(
         (image,) = record.images
         if image.path in replaced:
             seen[replaced[image.path]] += 1
-            picture = Image.open(io.BytesIO(image.bytes))
-            picture.load()
-            assert picture.mode in ("RGB", "RGBA", "L", "P"), replaced[image.path]
-            assert getattr(picture, "n_frames", 1) == 1, replaced[image.path]
-            assert max(picture.size) <= 32
+            decoded = Image.open(io.BytesIO(image.bytes))
+            decoded.load()
+            assert decoded.mode in ("RGB", "RGBA", "L", "P"), replaced[image.path]
+            assert getattr(decoded, "n_frames", 1) == 1, replaced[image.path]
+            assert max(decoded.size) <= 32
     assert seen == dict.fromkeys(GOOD_IMAGES, 5)
 
 
@@ -511,7 +511,7 @@ def test_videos_that_cannot_be_used_cost_their_records(
     assert outcome.status == 0, outcome.err
     entry = verify(out, raw_copy).split("msvd_qa", "val")
     if damage is None and images == "reference":
-        assert entry.read == len(rows)  # a header may still tell the duration
+        assert entry.read == len(rows)  # a header may still hold the duration
     else:
         assert entry.written == 0
         assert sum(entry.rejected.values()) == len(rows)
@@ -568,8 +568,8 @@ def test_paths_of_captioned_images_do_not_lead_out_of_their_folder(
 ):
     def spoil(document):
         train = [row for row in document["images"] if row["split"] in ("train", "restval")]
-        for picture, path in zip(train, HOSTILE_PATHS, strict=False):
-            picture[field] = path
+        for row, path in zip(train, HOSTILE_PATHS, strict=False):
+            row[field] = path
 
     edit_json(raw_copy / "coco_caption/dataset_coco.json", spoil)
     out = tmp_path / "out"

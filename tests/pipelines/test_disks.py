@@ -1,4 +1,4 @@
-"""Disks that are full, or cannot be written: a message, and the same command goes on afterwards."""
+"""Disks that are full, or cannot be written: a message, and the same command resumes afterwards."""
 
 import errno
 import os

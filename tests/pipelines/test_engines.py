@@ -48,7 +48,7 @@ def test_the_place_of_the_raw_files_does_not_change_a_byte(
 def test_rejected_rows_do_not_change_with_the_place(
     raw_copy, tmp_path, build, digests, edit_json, verify
 ):
-    """What is published must not tell of this machine."""
+    """Published files must not depend on this machine."""
 
     def spoil(document):
         document["images"][0]["filename"] = "../../../etc/passwd"

@@ -63,7 +63,7 @@ HOSTILE_BYTES = [
 
 @dataclass(frozen=True)
 class ByteChange:
-    """What happens at `place` (modulo the file's length) to `length` bytes."""
+    """A change of `length` bytes at `place` (modulo the file's length)."""
 
     kind: str
     place: int
@@ -91,7 +91,7 @@ class ByteChange:
 
 @dataclass(frozen=True)
 class JsonChange:
-    """What happens to one value; `path` and `key` count members, modulo their number."""
+    """A change of one value; `path` and `key` count members, modulo their number."""
 
     kind: str
     path: list[int]

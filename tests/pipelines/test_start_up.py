@@ -1,4 +1,4 @@
-"""What a command loads before it does anything: asserted on modules, never on time."""
+"""Imports of a command before it does anything: asserted on modules, never on time."""
 
 import json
 import subprocess

@@ -19,14 +19,14 @@ RANK = {
 }
 
 
-def told(rules, **changes):
-    """Rules in which every key says where it was read."""
+def with_places(rules, **changes):
+    """Return rules with a place for every key."""
     rules = {**rules, **changes}
     return {**rules, "read_in": {name: "a test" for name, value in rules.items() if value}}
 
 
 def evaluation(rules, **changes):
-    return Evaluation.model_validate(told(rules, **changes))
+    return Evaluation.model_validate(with_places(rules, **changes))
 
 
 def test_a_length_penalty_may_differ_between_language_models():
@@ -128,11 +128,11 @@ def test_a_word_cannot_stand_for_yes_and_no_or_count_double(positive, negative, 
 
 
 def test_every_key_has_a_source_and_no_other_does():
-    rules = told(GENERATE)
+    rules = with_places(GENERATE)
     del rules["read_in"]["metric"]
     with pytest.raises(ValidationError, match="read_in has no place for metric"):
         Evaluation.model_validate(rules)
-    rules = told(GENERATE)
+    rules = with_places(GENERATE)
     rules["read_in"]["server"] = "nowhere"
     with pytest.raises(ValidationError, match="read_in has a place for server, which is not given"):
         Evaluation.model_validate(rules)
@@ -172,13 +172,15 @@ def test_rules_survive_json():
 
 def test_a_variant_inherits_the_keys_that_it_does_not_give():
     own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
-    result = Evaluation.model_validate(merged({**told(GENERATE), "differences": ["one"]}, own))
+    result = Evaluation.model_validate(
+        merged({**with_places(GENERATE), "differences": ["one"]}, own)
+    )
     assert (result.metric, result.split) == ("exact_match", "val")
     assert (result.read_in["metric"], result.read_in["split"]) == ("elsewhere", "a test")
 
 
 def test_a_variant_does_not_inherit_its_bases_differences():
-    base = {**told(GENERATE), "differences": ["the decoding is a guess"]}
+    base = {**with_places(GENERATE), "differences": ["the decoding is a guess"]}
     own = {"metric": "exact_match", "read_in": {"metric": "elsewhere"}}
     assert Evaluation.model_validate(merged(base, own)).differences == ()
     own = {**own, "differences": ["compared as they are"]}
@@ -187,25 +189,27 @@ def test_a_variant_does_not_inherit_its_bases_differences():
 
 def test_a_variant_gives_the_sources_of_its_own_keys():
     with pytest.raises(ValidationError, match="read_in has no place for metric"):
-        Evaluation.model_validate(merged(told(GENERATE), {"metric": "exact_match"}))
+        Evaluation.model_validate(merged(with_places(GENERATE), {"metric": "exact_match"}))
 
 
 def test_a_variant_of_another_method_drops_what_only_the_bases_has():
-    base = told(RANK, candidates="verbalizers", verbalizers={"positive": ["y"], "negative": ["n"]})
+    base = with_places(
+        RANK, candidates="verbalizers", verbalizers={"positive": ["y"], "negative": ["n"]}
+    )
     generates = {"method": "generate", "decoding": {"max_new_tokens": 3}}
     read_in = dict.fromkeys(generates, "a test")
     result = Evaluation.model_validate(merged(base, {**generates, "read_in": read_in}))
     assert (result.candidates, result.verbalizers) == (None, None)
     ranks = {"method": "rank", "candidates": "letters"}
     read_in = dict.fromkeys(ranks, "a test")
-    result = Evaluation.model_validate(merged(told(GENERATE), {**ranks, "read_in": read_in}))
+    result = Evaluation.model_validate(merged(with_places(GENERATE), {**ranks, "read_in": read_in}))
     assert result.decoding is None
     other = {"candidates": "choices", "read_in": {"candidates": "a test"}}
     assert Evaluation.model_validate(merged(base, other)).verbalizers is None
 
 
 def test_a_variant_takes_a_key_away_by_setting_it_to_null():
-    base = told(RANK, server="EvalAI", validation_split="val", records=9)
+    base = with_places(RANK, server="EvalAI", validation_split="val", records=9)
     own = {"server": None, "validation_split": None, "records": None}
     result = Evaluation.model_validate(merged(base, own))
     assert (result.server, result.validation_split, result.records) == (None, None, None)

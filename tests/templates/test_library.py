@@ -306,13 +306,13 @@ def test_a_source_may_have_other_protocols_which_the_hash_leaves_out(folder):
     before = hash_of(folder)
     write_protocol(folder, PROTOCOL.replace("Answer: ", "Say: "), "vqav2.said.yaml")
     templates = load_templates(folder)
-    said = templates.protocols["vqav2.said"]
-    assert (said.source, said.name, said.file) == (
+    variant = templates.protocols["vqav2.said"]
+    assert (variant.source, variant.name, variant.file) == (
         "vqav2",
         "vqav2.said",
         "protocol/vqav2.said.yaml",
     )
-    assert said.prompt.render({"question": "What?"}) == "Question: What? Say: "
+    assert variant.prompt.render({"question": "What?"}) == "Question: What? Say: "
     assert templates.hash == before
 
 

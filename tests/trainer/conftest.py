@@ -59,7 +59,7 @@ def tiny_model(request: pytest.FixtureRequest) -> Path:
 
 
 class TinyParts:
-    """What tests of other layouts put together themselves."""
+    """Configurations, weights and tokenizers from which tests of other layouts make their files."""
 
     @staticmethod
     def config(language_model: str, image_token: int | None) -> InstructBlipConfig:
@@ -135,7 +135,7 @@ def tiny_config(language_model: str, image_token: int | None) -> InstructBlipCon
 
 
 def byte_tokenizer(before: list[str], **roles: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of 256 bytes behind a few special tokens: any text can be told with it."""
+    """A tokenizer of 256 bytes behind a few special tokens: it encodes any text."""
     vocabulary = before + sorted(ByteLevel.alphabet())
     raw = Tokenizer(BPE({token: i for i, token in enumerate(vocabulary)}, []))
     raw.pre_tokenizer = ByteLevel(add_prefix_space=False)

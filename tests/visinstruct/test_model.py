@@ -47,10 +47,10 @@ def test_beams_are_deterministic_and_lengths_are_kept(nano, record, data):
 
 
 def test_candidates_are_ranked_by_log_likelihood(nano, record, data):
-    said = nano.answer(data, record.instruction)
-    candidates = ["a purple elephant", said]
+    written = nano.answer(data, record.instruction)
+    candidates = ["a purple elephant", written]
     ranked = nano.rank(data, record.instruction, candidates)
-    assert [each.text for each in ranked] == [said, "a purple elephant"]
+    assert [each.text for each in ranked] == [written, "a purple elephant"]
     assert 0 > ranked[0].log_likelihood > ranked[1].log_likelihood
     with pytest.raises(EvaluationError, match="no candidates"):
         nano.rank(data, record.instruction, [])

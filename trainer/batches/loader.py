@@ -143,7 +143,7 @@ def _items(
         if not all(process.is_alive() for process in processes):
             raise DataError(
                 f"a process that reads data has ended ({' '.join(str(error).split())}). If the host's log says "
-                "that its memory ran out, lower data.workers; the last checkpoint is as it was"
+                "that its memory ran out, lower data.workers; the last checkpoint is intact"
             ) from None
         if "timed out" in str(error):
             raise DataError(
@@ -189,7 +189,7 @@ def _watched(
 def _stuck(who: str, timeout: float) -> str:
     return (
         f"{who} prepared no step for {timeout / 60:.3g} minutes: is the disk or the object store of the dataset or "
-        "its images stuck? The last checkpoint is as it was; data.timeout_minutes sets how long a run waits"
+        "its images stuck? The last checkpoint is intact; data.timeout_minutes sets how long a run waits"
     )
 
 

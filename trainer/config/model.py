@@ -1,4 +1,4 @@
-"""Which model is trained, what it starts from, and which of its parts move."""
+"""The section `model` of a configuration: the model, its initial weights, and its trained parts."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -92,7 +92,7 @@ Start = Annotated[
 
 
 class FeatureCacheOptions(Options):
-    """Where the frozen encoder's states of images are kept, and how many bytes of them."""
+    """Folder of the cache of the frozen encoder's states of images, and its size in bytes."""
 
     folder: Path
     max_bytes: ByteSize = Field(default=ByteSize(100_000_000_000), gt=0)

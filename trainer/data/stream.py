@@ -64,7 +64,7 @@ class Stream:
         directory = options.dataset.rstrip("/")
         self.manifest = open_dataset(directory, self._files).manifest
         if sent and sent.content_hash != self.manifest.content_hash:
-            raise DataError(f"{options.dataset} is another dataset than when the run began")
+            raise DataError(f"{options.dataset} changed since the run started")
         self._texts = Texts(self.manifest, options)
         cache = NodeCache(options.cache_dir or default_folder(), options.cache_bytes)
         self._rows = RowReader(directory, self._files, cache, options.verify)

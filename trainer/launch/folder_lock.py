@@ -1,4 +1,4 @@
-"""The folder that a run or an evaluation writes: held by one of them at a time, seen by all of its processes."""
+"""Lock of an output folder: one run or evaluation holds it at a time, and all of its processes must see the folder."""
 
 import os
 import secrets

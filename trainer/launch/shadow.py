@@ -41,7 +41,7 @@ def shadowed_package() -> str | None:
 
 
 def _place(name: str) -> Path | None:
-    """Where Python finds a package: its `__init__.py`, or the folder of one without; nothing is run."""
+    """Return the place where Python finds a package: its `__init__.py`, or the folder of one without; nothing is run."""
     module = sys.modules.get(name)
     if module is not None:
         file, folders = getattr(module, "__file__", None), getattr(module, "__path__", ())

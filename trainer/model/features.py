@@ -138,7 +138,7 @@ def open_feature_cache(
     """
     if augmented:
         raise ConfigError(
-            "model.feature_cache needs data.augmentation none: an augmented image is never the same"
+            "model.feature_cache needs data.augmentation none: augmented images differ each time"
         )
     vision = vision_part(model.config)
     name = f"{encoder_hash(model)}\n{preprocessing}\n{model.image_side}"

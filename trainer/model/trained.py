@@ -1,4 +1,4 @@
-"""Which parameters are trained: the paper's set, less what no gradient ever reaches.
+"""Trained parameters: the paper's set, less those that no gradient ever reaches.
 
 The paper trains the Q-Former, its query tokens, the projection and, with LAVIS, the layer norm behind
 the vision encoder: 187.3M parameters beside FlanT5-XL to 189.6M beside Vicuna-13B. The feed-forward

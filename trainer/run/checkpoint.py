@@ -106,7 +106,7 @@ def save(folder: Path, state: State, run: RunState) -> Path:
         why = "no space left on the disk" if full else str(error)
         raise CheckpointError(
             f"the checkpoint of step {run.step} could not be written to {target}: {why}; earlier "
-            "checkpoints are as they were: free some space and start the same command again"
+            "checkpoints are intact; free some space and start the same command again"
         ) from error
     return target
 
@@ -139,14 +139,14 @@ def _sync(path: Path) -> None:
 
 
 def checkpoints(folder: Path) -> Iterator[Path]:
-    """The finished checkpoints below `folder`, newest first."""
+    """Yield the finished checkpoints below `folder`, newest first."""
     yield from sorted(
         (path for path in folder.glob("step-*") if path.name[5:].isdigit()), reverse=True
     )
 
 
 def chosen_checkpoint(folder: Path) -> Path:
-    """The folder itself if it is a checkpoint, else the best or newest one of a run's folder; its weights are checked.
+    """Return the folder itself if it is a checkpoint, else the best or newest one of a run; checks the weights.
 
     Raises:
         CheckpointError: there is none, or its weights are not those that were written.
@@ -165,7 +165,7 @@ def chosen_checkpoint(folder: Path) -> Path:
 
 
 def newest(folder: Path, report: list[str]) -> Path | None:
-    """The newest checkpoint that is whole to the last bit; of those that are not, `report` gets a sentence each."""
+    """Return the newest intact checkpoint; `report` receives a sentence for each newer one that is not."""
     for path in checkpoints(folder):
         try:
             check_digests(path)
@@ -189,13 +189,13 @@ def check_digests(path: Path, names: Sequence[str] = (WEIGHTS, MOMENTS)) -> None
             raise CheckpointError(f"{path} cannot be read: {name}: {error.strerror}") from None
         if actual != digest:
             raise CheckpointError(
-                f"{path} is not a whole checkpoint: {name} has sha256 {actual[:12]}.., was written with {digest[:12]}..: "
-                "its bytes have changed since; is the disk sound?"
+                f"{path} is not an intact checkpoint: {name} has sha256 {actual[:12]}.., not {digest[:12]}.. as written: "
+                "it changed since; check the disk"
             )
 
 
 def read_run_state(path: Path) -> RunState:
-    """The state file of a checkpoint, checked; of the tensor files, only their sizes are.
+    """Read and check the state file of a checkpoint; of the tensor files, only the sizes are checked.
 
     Raises:
         CheckpointError: it is damaged, incomplete or of another version.
@@ -210,22 +210,22 @@ def read_run_state(path: Path) -> RunState:
             )
         run = msgspec.json.decode(data, type=RunState)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from None
+        raise CheckpointError(f"{path} is not an intact checkpoint: {error}") from None
     if STATE in run.digests and _with_own_digest(run).digests[STATE] != run.digests[STATE]:
         raise CheckpointError(
-            f"{path} is not a whole checkpoint: {STATE} has changed since it was written"
+            f"{path} is not an intact checkpoint: {STATE} changed since it was written"
         )
     for name, size in run.files.items():
         file = path / name
         actual = file.stat().st_size if file.exists() else None
         if actual != size:
             found = "missing" if actual is None else f"{actual:,} bytes long, not {size:,}"
-            raise CheckpointError(f"{path} is not a whole checkpoint: {name} is {found}")
+            raise CheckpointError(f"{path} is not an intact checkpoint: {name} is {found}")
     return run
 
 
 def read_tensors(path: Path) -> dict[str, dict[str, Tensor]]:
-    """The fp32 weights and moments of a checkpoint, on the CPU.
+    """Read the fp32 weights and moments of a checkpoint, on the CPU.
 
     Raises:
         CheckpointError: a file is damaged.
@@ -247,7 +247,7 @@ def read_tensors(path: Path) -> dict[str, dict[str, Tensor]]:
 
 
 def check_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> str | None:
-    """Check that a run that is made of `now` may resume from a checkpoint that was made of `saved`.
+    """Check that a run with the fingerprint `now` may resume from a checkpoint with `saved`.
 
     Returns a sentence to log if `optimizer.steps` was raised, the one change that is allowed.
 
@@ -261,8 +261,8 @@ def check_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> 
     changes = list(_changes(saved, now))
     if changes:
         raise CheckpointError(
-            f"{path} is of another run, to resume from it would not be the same training: {'; '.join(changes)}. "
-            "Put these back, or give `output` another folder to start anew"
+            f"{path} is a checkpoint of another run: {'; '.join(changes)}. "
+            "Restore these, or set `output` to another folder to start a new run"
         )
     if not raised:
         return None
@@ -287,7 +287,7 @@ def _shown(value: Any) -> str:
 
 
 def mark_best(folder: Path, path: Path) -> None:
-    """`best` becomes a link to the checkpoint `path`."""
+    """Make `best` a link to the checkpoint `path`."""
     link = folder / f"best{TEMPORARY_SUFFIX}"
     link.unlink(missing_ok=True)
     link.symlink_to(path.name)
@@ -295,7 +295,7 @@ def mark_best(folder: Path, path: Path) -> None:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints and the best, and what kills left unfinished."""
+    """Remove all but the newest `keep` checkpoints and the best, and unfinished ones of killed runs."""
     best = (folder / "best").resolve()
     for path in list(checkpoints(folder))[keep:]:
         if path.resolve() != best:

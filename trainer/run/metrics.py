@@ -18,7 +18,7 @@ from trainer.launch.terminal import Terminal
 
 
 class Sink(Protocol):
-    """Where numbers go besides the JSON lines."""
+    """A destination of numbers besides the JSON lines."""
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None: ...
 

@@ -190,7 +190,7 @@ def held_out_warning(sources: Sequence[str]) -> str:
 
 
 def _find(folder: Path, world: World) -> str | None:
-    """The newest whole checkpoint, sought by the first process; logs which are damaged."""
+    """Return the newest intact checkpoint, found by the first process, which logs the others."""
     if not world.is_first:
         return None
     report: list[str] = []

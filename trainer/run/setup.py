@@ -41,7 +41,7 @@ def prepare(config: RunConfig, world: World) -> Setup:
     """Load the model, open the dataset, start the engine. Collective.
 
     Raises:
-        TrainingError: whatever the user has to mend.
+        TrainingError: an error of configuration, data or model; the message has the remedy.
     """
     shape = batch_shape(config.batch, world.size)
     check_attention(config.model)
@@ -128,6 +128,6 @@ def check_agreed(now: dict[str, object], world: World) -> None:
     for rank, other in enumerate(world.gather(now)):
         if differing := [key for key in now if other[key] != now[key]]:
             raise ConfigError(
-                f"processes 0 and {rank} would not train the same, they differ in {', '.join(differing)}: "
+                f"processes 0 and {rank} would train differently, they differ in {', '.join(differing)}: "
                 "are dataset, templates and model the same files on all hosts?"
             )

@@ -70,7 +70,7 @@ def _statements(scene: Scene, random: Random) -> list[Statement]:
 
 
 def _places(scene: Scene, random: Random) -> Iterator[Statement]:
-    """Where each object that can be told apart is, or is not."""
+    """Yield statements on the place of each object that can be distinguished, true and false ones."""
     for thing in scene.objects:
         for name in names(scene, thing)[:1]:
             label = random.random() < 0.5

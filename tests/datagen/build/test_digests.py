@@ -58,20 +58,20 @@ def test_an_empty_set_has_no_members(kept: Sets) -> None:
 def test_as_many_ranges_are_counted_as_the_memory_asks_for(
     kept: Sets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requested = []
     whole = DigestSet.range
 
     def watched(self: DigestSet, number: int, num_ranges: int) -> object:
-        asked.append((number, num_ranges))
+        requested.append((number, num_ranges))
         return whole(self, number, num_ranges)
 
     monkeypatch.setattr(DigestSet, "range", watched)
     sets = {"a": kept("a", map(str, range(80))), "b": kept("b", map(str, range(20)))}
     count_and_compare(sets, [], 100 * WORKING_BYTES + 1)
-    assert asked == [(0, 1), (0, 1)]
-    asked.clear()
+    assert requested == [(0, 1), (0, 1)]
+    requested.clear()
     count_and_compare(sets, [], 30 * WORKING_BYTES)
-    assert asked == [(number, 4) for number in range(4) for _ in sets]
+    assert requested == [(number, 4) for number in range(4) for _ in sets]
 
 
 texts = st.lists(st.text(alphabet="ab", max_size=4), max_size=30)

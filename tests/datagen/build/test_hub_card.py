@@ -100,15 +100,15 @@ def with_sources(building: Any, *sources: str, images: str = "reference") -> Any
 def test_one_licence_of_all_sources_is_the_datasets(
     referenced: Any, sources: tuple[str, ...], licence: str
 ) -> None:
-    told = header(hub_card(with_sources(referenced, *sources), {}))
-    assert told["license"] == licence
-    assert "license_details" not in told
+    facts = header(hub_card(with_sources(referenced, *sources), {}))
+    assert facts["license"] == licence
+    assert "license_details" not in facts
 
 
 def test_mixed_licences_are_listed_and_unknown_ones_are_not_made_up(referenced: Any) -> None:
-    told = header(hub_card(with_sources(referenced, "vqav2", "msvd_qa", "aokvqa", "gqa"), {}))
-    assert told["license"] == "other"
-    assert told["license_details"] == (
+    facts = header(hub_card(with_sources(referenced, "vqav2", "msvd_qa", "aokvqa", "gqa"), {}))
+    assert facts["license"] == "other"
+    assert facts["license_details"] == (
         "Apache-2.0: aokvqa; CC BY 4.0: vqav2, gqa; unknown: msvd_qa"
     )
     alone = header(hub_card(with_sources(referenced, "msvd_qa"), {}))
@@ -119,18 +119,18 @@ def test_a_licence_that_the_hub_does_not_know_is_named_as_the_card_names_it(
     referenced: Any,
 ) -> None:
     for source in all_sources():
-        told = header(hub_card(with_sources(referenced, source.id), {}))
+        facts = header(hub_card(with_sources(referenced, source.id), {}))
         value = source.card.licence.value
-        if told["license"] == "other":
-            assert told["license_details"] == f"{value or 'unknown'}: {source.id}"
+        if facts["license"] == "other":
+            assert facts["license_details"] == f"{value or 'unknown'}: {source.id}"
         else:
             assert value is not None
-            assert told["license"] == value.lower().replace(" ", "-")
+            assert facts["license"] == value.lower().replace(" ", "-")
 
 
 def test_embedded_images_bring_their_own_licences(referenced: Any) -> None:
-    told = header(hub_card(with_sources(referenced, "vqav2", images="embed"), {}))
-    assert told["license_details"] == ("CC BY 4.0: vqav2; Flickr terms, per image: vqav2 (media)")
+    facts = header(hub_card(with_sources(referenced, "vqav2", images="embed"), {}))
+    assert facts["license_details"] == ("CC BY 4.0: vqav2; Flickr terms, per image: vqav2 (media)")
     same = header(hub_card(with_sources(referenced, "vizwiz", images="embed"), {}))
     assert same["license"] == "cc-by-4.0"
 

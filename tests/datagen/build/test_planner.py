@@ -47,7 +47,7 @@ def rows_planned(plan: SplitPlan) -> list[int]:
 
 
 def shape(plan: BuildPlan) -> list[Any]:
-    """What of a plan decides about the output."""
+    """Return the part of a plan that the output depends on."""
     return [(s.source, s.split, s.rows, s.num_shards, dict(s.rejected)) for s in plan.splits]
 
 

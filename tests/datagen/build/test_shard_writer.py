@@ -58,8 +58,8 @@ def test_a_shard_is_compressed_images_are_not(referenced: Any, embedded: Any) ->
         columns = {
             group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)
         }
-        pictures = columns.pop(shard_writer.IMAGE_BYTES_COLUMN)
-        assert pictures.compression == ("UNCOMPRESSED" if building is embedded else "ZSTD")
+        column = columns.pop(shard_writer.IMAGE_BYTES_COLUMN)
+        assert column.compression == ("UNCOMPRESSED" if building is embedded else "ZSTD")
         assert {column.compression for column in columns.values()} == {"ZSTD"}
         dictionaries = {
             name for name, column in columns.items() if "RLE_DICTIONARY" in column.encodings
@@ -200,9 +200,9 @@ def test_references_have_a_path_and_no_bytes(referenced: Any) -> None:
 
 
 def test_embedded_images_are_the_files_bytes(embedded: Any, sample_raw: Path) -> None:
-    pictures = image_bytes(embedded, "vqav2/train") | image_bytes(embedded, "coco_caption/val")
-    assert len(pictures) > 10
-    for path, data in pictures.items():
+    stored = image_bytes(embedded, "vqav2/train") | image_bytes(embedded, "coco_caption/val")
+    assert len(stored) > 10
+    for path, data in stored.items():
         assert data == (sample_raw / "images" / path).read_bytes()
     for path, data in image_bytes(embedded, "scienceqa/test").items():
         assert data == (sample_raw / path).read_bytes()
@@ -282,8 +282,8 @@ def test_an_image_that_disappears_before_it_is_embedded_stops_the_build(
     raw.vqa([ask(1)])
     building = prepare(images="embed")
     building.stage()
-    (picture,) = (raw.root / "images").rglob("*.jpg")
-    picture.unlink()
+    (path,) = (raw.root / "images").rglob("*.jpg")
+    path.unlink()
     with pytest.raises(RawDataError, match="is not there since the build checked it; nothing was"):
         building.write()
     assert not [*building.out.rglob("*.parquet")]

@@ -17,7 +17,9 @@ def stage(roots: MediaRoots, pack: io.BytesIO | None = None, **options: Any) -> 
     return MediaStage(roots, make_options(raw="r", out="o", images=images, **options), pack)
 
 
-def picture(path: Path, size: tuple[int, int] = (40, 20), mode: str = "RGB", **options: Any) -> Any:
+def write_image(
+    path: Path, size: tuple[int, int] = (40, 20), mode: str = "RGB", **options: Any
+) -> Any:
     pixels = np.random.default_rng(len(str(path.name))).integers(0, 256, (*size[::-1], 3))
     image = Image.fromarray(pixels.astype(np.uint8)).convert(mode)
     image.save(path, **options)
@@ -37,13 +39,13 @@ def kept(pack: io.BytesIO, place: tuple[int, int]) -> bytes:
 
 def test_a_reference_is_the_images_path(collection: Any, imaged: Any) -> None:
     folder, roots = collection
-    picture(folder / "a.jpg")
+    write_image(folder / "a.jpg")
     assert stage(roots).prepare(imaged("a.jpg")) == StagedMedia(("c/a.jpg",))
 
 
 def test_an_image_to_embed_is_read_when_its_shard_is_written(collection: Any, imaged: Any) -> None:
     folder, roots = collection
-    picture(folder / "a.jpg")
+    write_image(folder / "a.jpg")
     pack = io.BytesIO()
     media = stage(roots, pack)
     assert media.prepare(imaged("a.jpg")) == StagedMedia(("c/a.jpg",), packed=(AS_IT_IS,))
@@ -63,7 +65,7 @@ def test_an_image_that_is_larger_or_not_plain_is_encoded_again(
     collection: Any, imaged: Any, name: str, options: Any
 ) -> None:
     folder, roots = collection
-    picture(folder / name, **options)
+    write_image(folder / name, **options)
     pack = io.BytesIO()
     media = stage(roots, pack, image_max_side=100)
     (place,) = media.prepare(imaged(name)).packed
@@ -77,7 +79,7 @@ def test_an_image_that_is_larger_or_not_plain_is_encoded_again(
 def test_images_encoded_again_lie_one_after_the_other(collection: Any, imaged: Any) -> None:
     folder, roots = collection
     for name in ("a.png", "bb.png"):
-        picture(folder / name, size=(64, 64))
+        write_image(folder / name, size=(64, 64))
     pack = io.BytesIO()
     media = stage(roots, pack, image_max_side=32)
     staged = media.prepare(imaged("a.png", "bb.png"))
@@ -94,7 +96,7 @@ def test_an_image_of_many_examples_is_looked_at_once(
     collection: Any, imaged: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, roots = collection
-    picture(folder / "a.png", size=(64, 64))
+    write_image(folder / "a.png", size=(64, 64))
     opened = []
     monkeypatch.setattr(
         MediaRoots, "open", lambda self, path, real=MediaRoots.open: opened.append(path) or real(self, path)
@@ -111,7 +113,7 @@ def test_what_is_remembered_is_bounded(collection: Any, imaged: Any, monkeypatch
     monkeypatch.setattr("datagen.build.stage_media.MAX_REMEMBERED", 3)
     folder, roots = collection
     for number in range(10):
-        picture(folder / f"{number}.jpg")
+        write_image(folder / f"{number}.jpg")
     media = stage(roots)
     for number in (*range(10), 0, 9, 0):
         assert media.prepare(imaged(f"{number}.jpg")).paths == (f"c/{number}.jpg",)
@@ -124,7 +126,7 @@ def test_an_image_that_cannot_be_used_rejects_every_example_that_has_it(
 ) -> None:
     folder, roots = collection
     (folder / "empty.jpg").touch()
-    data = picture(folder / "a.jpg").read_bytes()
+    data = write_image(folder / "a.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(data[:-200])
     (folder / "page.jpg").write_bytes(b"<html>")
     media = stage(roots, io.BytesIO() if embed else None)
@@ -162,7 +164,7 @@ def test_an_image_whose_header_is_sound_and_its_pixels_are_not_cannot_be_encoded
     collection: Any, imaged: Any
 ) -> None:
     folder, roots = collection
-    data = bytearray(picture(folder / "a.png", size=(64, 64)).read_bytes())
+    data = bytearray(write_image(folder / "a.png", size=(64, 64)).read_bytes())
     data[1_000:1_100] = bytes(100)
     (folder / "a.png").write_bytes(data)
     assert stage(roots).prepare(imaged("a.png")).paths == ("c/a.png",)
@@ -203,8 +205,8 @@ def test_an_image_that_arrives_under_another_suffix_changes_the_state(collection
 
 def test_the_named_file_comes_before_its_namesakes(collection: Any, imaged: Any) -> None:
     folder, roots = collection
-    picture(folder / "a.png")
-    picture(folder / "a.jpg")
+    write_image(folder / "a.png")
+    write_image(folder / "a.jpg")
     assert stage(roots).prepare(imaged("a.png")) == StagedMedia(("c/a.png",))
 
 

@@ -89,7 +89,7 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.fixture
 def inspect(collection: tuple[Path, MediaRoots]) -> Callable[[bytes], ImageInfo | str]:
-    """What is found out about an image, or the reason for which it is rejected."""
+    """Return the facts about an image, or the reason for which it is rejected."""
     folder, roots = collection
 
     def inspect(data: bytes) -> ImageInfo | str:
@@ -253,7 +253,7 @@ def test_a_drawing_encoded_again_loses_nothing(inspect: Any, name: str) -> None:
     info = inspect(data)
     again = decode_image(reencode(data, info, None))
     assert again.size == SIZE
-    before, after = (np.asarray(picture) for picture in (decode_image(data), again))
+    before, after = (np.asarray(each) for each in (decode_image(data), again))
     if info.format == "JPEG":
         assert np.abs(_blocks(after) - _blocks(before)).max() < 8
     else:

@@ -18,7 +18,7 @@ from datagen.media.video import NUM_FRAMES, frame_times, read_frames, video_dura
 def grey_video(
     num_frames: int = 20, rate: int = 10, name: str = "avi", codec: str = "mjpeg"
 ) -> bytes:
-    """Frame n is grey of level 12 * n, so that a frame tells its number."""
+    """Frame n is grey of level 12 * n, so that a frame's colour gives its number."""
     out = io.BytesIO()
     with av.open(out, "w", format=name) as container:
         stream = container.add_stream(codec, rate=rate)
@@ -263,8 +263,8 @@ def test_a_file_with_sound_only_is_rejected_in_plain_words() -> None:
 def test_the_cover_of_a_piece_of_music_is_no_video() -> None:
     cover = io.BytesIO()
     Image.new("RGB", (32, 32), (200, 10, 10)).save(cover, "JPEG")
-    picture = b"\0image/jpeg\0\3\0" + cover.getvalue()
-    frame = b"APIC" + struct.pack(">I", len(picture)) + b"\0\0" + picture
+    image = b"\0image/jpeg\0\3\0" + cover.getvalue()
+    frame = b"APIC" + struct.pack(">I", len(image)) + b"\0\0" + image
     size = bytes((len(frame) >> shift) & 127 for shift in (21, 14, 7, 0))
     silence = b"\xff\xfb\x90\x64" + bytes(413)  # a frame of MP3, 128 kb/s, 44.1 kHz
     data = b"ID3\3\0\0" + size + frame + silence * 40

@@ -73,8 +73,8 @@ def test_rows_are_found_in_whatever_order_they_lie(raw: Any, window_bytes: int) 
     rows = [{"id": n * 7, "name": f"thing {n}"} for n in range(200)]
     random.Random(0).shuffle(rows)
     path = raw.json("things.json", rows)
-    asked = [n * 7 for n in range(200)]
-    assert found(path, *asked, window_bytes=window_bytes) == [
+    wanted = [n * 7 for n in range(200)]
+    assert found(path, *wanted, window_bytes=window_bytes) == [
         [Thing(n * 7, f"thing {n}")] for n in range(200)
     ]
 
@@ -132,7 +132,7 @@ def test_rows_without_a_key_are_told_apart(window_bytes: int) -> None:
 
 @pytest.mark.parametrize("window_bytes", WINDOWS)
 def test_bad_text_in_another_field_hides_no_key(window_bytes: int) -> None:
-    """Whether or not a neighbour in the same window has a key."""
+    """The row without a key is found, with or without others in its window."""
     data = b'[{"id": 1, "name": "caf\xe9"}, {"name": "no key"}, {"id": 2}]'
     index, keyless = indexed(data, window_bytes)
     assert index.entries["key"].tolist() == [1, 2]
@@ -152,8 +152,8 @@ def test_repeated_keys_are_all_but_the_first() -> None:
 
 def test_orphans_are_the_rows_that_nobody_asks_for() -> None:
     index, _ = indexed(b'[{"id": 1}, {"id": 2}, {"id": "x"}, {"id": 2}]')
-    asked = np.array([key_number(1), key_number("y")], dtype=np.int64)
-    assert sorted(index.without(asked)["start"].tolist()) == [12, 23, 36]
+    wanted = np.array([key_number(1), key_number("y")], dtype=np.int64)
+    assert sorted(index.without(wanted)["start"].tolist()) == [12, 23, 36]
     assert len(index.without(np.array([], dtype=np.int64))) == 4
 
 

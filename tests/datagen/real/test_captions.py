@@ -75,8 +75,8 @@ def test_real_tokens_are_those_of_their_image(raw: Any, build: Any) -> None:
         _, _, rest = row["text"].partition("\nReference OCR token: ")
         found = rest.rpartition("\nAnswer the question")[0]
         tokens[row["image"].removesuffix(".jpg")] = found.split(", ") if found else []
-    pictures = [{"image_id": name} for name in tokens]
-    raw.json("textcaps/TextCaps_0.1_test.json", {"data": pictures})
+    rows = [{"image_id": name} for name in tokens]
+    raw.json("textcaps/TextCaps_0.1_test.json", {"data": rows})
     ocr = [{"image_id": name, "ocr_tokens": texts} for name, texts in tokens.items()]
     raw.json("textcaps/TextVQA_Rosetta_OCR_v0.2_test.json", {"data": ocr})
     records = by_id(build(sources=["textcaps"], **KEEP), "textcaps", "test")

@@ -82,13 +82,13 @@ def test_turns_are_the_dialogs_messages_in_order(real: Any, dialogs: list[Any]) 
         messages = row["conversations"]
         history: list[tuple[str, str]] = []
         for number in range(1, len(messages) // 2 + 1):
-            asked, said = (messages[2 * number - 2 + n]["value"] for n in (0, 1))
+            request, reply = (messages[2 * number - 2 + n]["value"] for n in (0, 1))
             record = records.pop(f"{row['id']}#turn{number}")
-            first, mark, last = asked.partition("<image>")
+            first, mark, last = request.partition("<image>")
             seen["before" if mark and not first else "after" if mark else "without"] += 1
             assert record.question == f"{first}{last}".strip("\n")
-            assert record.target == record.response == said
-            assert record.references == (said,)
+            assert record.target == record.response == reply
+            assert record.references == (reply,)
             assert [(turn.question, turn.answer) for turn in record.dialog or ()] == history
             lines = [text for turn in history for text in turn]
             assert record.instruction == "\n".join([*lines, record.question])

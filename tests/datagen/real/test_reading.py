@@ -62,16 +62,16 @@ def textvqa(tmp_path_factory: pytest.TempPathFactory, build_in: Callable[..., An
     shown, answers = shown_by_rosetta(), answers_given()
     questions = load("textvqa/val_questions_vqa_format.json")["questions"]
     val = [{**row, "answers": answers[str(row["question_id"])][1]} for row in questions]
-    tokens = {picture: text.split(", ") if text else [] for picture, _, text in shown.values()}
+    tokens = {image_id: text.split(", ") if text else [] for image_id, _, text in shown.values()}
     rosetta = [{"image_id": name, "ocr_tokens": words} for name, words in tokens.items()]
     test = [
         {
             "question_id": int(number),
             "question": question,
-            "image_id": picture,
-            "ocr_tokens": tokens[picture],
+            "image_id": image_id,
+            "ocr_tokens": tokens[image_id],
         }
-        for number, (picture, question, _) in shown.items()
+        for number, (image_id, question, _) in shown.items()
     ]
     for name, rows in (
         ("TextVQA_0.5.1_val", val),
@@ -95,22 +95,22 @@ def test_textvqa_keeps_the_answers_of_all_ten(textvqa: Any) -> None:
     records = by_id(textvqa, "textvqa", "val")
     answers = answers_given()
     assert records.keys() == answers.keys()
-    for number, (picture, texts) in answers.items():
+    for number, (image_id, texts) in answers.items():
         record = records[number]
         given = Counter(text.strip() for text in texts)
         assert {answer.text: answer.count for answer in record.answers} == given
         assert len(record.references) == 10
-        assert record.group_id == f"openimages:{picture}"
-        assert record.images[0].path == f"textvqa/train_images/{picture}.jpg"
+        assert record.group_id == f"openimages:{image_id}"
+        assert record.images[0].path == f"textvqa/train_images/{image_id}.jpg"
 
 
 def test_textvqa_tokens_are_rosettas_from_either_place(textvqa: Any) -> None:
     joined, own = by_id(textvqa, "textvqa", "val"), by_id(textvqa, "textvqa", "test")
     seen: Counter[str] = Counter()
-    for number, (picture, question, text) in shown_by_rosetta().items():
+    for number, (image_id, question, text) in shown_by_rosetta().items():
         record = own[number]
         assert (record.question, record.answers) == (question.strip(), None)
-        assert record.group_id == f"openimages:{picture}"
+        assert record.group_id == f"openimages:{image_id}"
         assert " ".join(", ".join(record.ocr_tokens or ()).split()) == " ".join(text.split())
         shown = f"OCR tokens: {', '.join((record.ocr_tokens or ())[:30])}. "
         assert record.instruction.startswith(shown if text else "Question: ")

@@ -126,7 +126,7 @@ def _answer(seen: list[Seen], question: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def see() -> Callable[[Image.Image], list[Seen]]:
-    """Finds the coloured blobs of an image, and tells their shapes by how they fill their boxes."""
+    """Finds the coloured blobs of an image, and recognises their shapes by how they fill their boxes."""
     return _see
 
 

@@ -63,10 +63,10 @@ def test_yes_and_no_are_about_equally_frequent() -> None:
 def test_each_full_sentence_contains_the_answer() -> None:
     numbers = {"0": "no", "1": "one", "2": "two", "3": "three"}
     for _, question in _asked(100):
-        said = numbers.get(question.answer, question.answer)
+        given = numbers.get(question.answer, question.answer)
         if question.kind == "place":
-            said = question.answer.split()[-1]
-        assert said in question.sentence.lower()
+            given = question.answer.split()[-1]
+        assert given in question.sentence.lower()
         assert question.sentence.endswith(".")
 
 
@@ -133,8 +133,8 @@ def test_statements_about_objects_are_as_true_as_their_labels(see: See) -> None:
             match = re.fullmatch(r"The (.+) is (?:a )?(.+)\.", statement.text)
             assert match is not None
             [thing] = [s for s in seen if s.fits(match[1])]
-            said = PLACES.get(match[2], match[2])
-            truth = said in (thing.color, thing.shape, thing.place)
+            given = PLACES.get(match[2], match[2])
+            truth = given in (thing.color, thing.shape, thing.place)
             assert truth == statement.label, statement
             labels.append(statement.label)
     assert 0.4 < sum(labels) / len(labels) < 0.6

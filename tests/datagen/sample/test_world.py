@@ -26,7 +26,7 @@ def test_roles_divide_the_images_three_to_one_to_one() -> None:
 
 def test_ids_are_distinct_over_coco_and_other_collections() -> None:
     world = World(seed=0, num_scenes=3000)
-    ids = [picture.image_id for picture in world.coco()]
+    ids = [image.image_id for image in world.coco()]
     ids += [world.own_image_id(index) for index in range(3000)]
     assert len(set(ids)) == 6000
     assert min(ids) > 0

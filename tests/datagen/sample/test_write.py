@@ -41,9 +41,9 @@ def test_another_seed_gives_other_images_and_other_rows(tmp_path: Path) -> None:
     one, other = (_tree(tmp_path / str(seed)) for seed in (0, 1))
     for name in ("coco_caption/dataset_coco.json", "scienceqa/problems.json"):
         assert one[name] != other[name]
-    pictures = {name for name in one if name.startswith("images/")}
-    assert pictures
-    assert not [name for name in pictures if one[name] == other.get(name)]
+    images = {name for name in one if name.startswith("images/")}
+    assert images
+    assert not [name for name in images if one[name] == other.get(name)]
 
 
 def test_a_sources_files_do_not_depend_on_the_other_sources(sample: Path, tmp_path: Path) -> None:

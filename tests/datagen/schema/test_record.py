@@ -112,8 +112,8 @@ def test_the_schema_says_to_datasets_that_images_are_images(mode: Any, decode: A
     schema = file_schema(mode)
     assert schema.equals(SCHEMA)
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    picture = {"_type": "Image"} if decode is None else {"_type": "Image", "decode": False}
-    assert features["images"] == [picture]
+    image = {"_type": "Image"} if decode is None else {"_type": "Image", "decode": False}
+    assert features["images"] == [image]
     read = datasets.Features.from_arrow_schema(schema)
     assert read["images"] == datasets.List(datasets.Image(decode=mode == "embed"))
     assert list(read) == SCHEMA.names

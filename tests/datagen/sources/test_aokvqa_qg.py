@@ -39,15 +39,15 @@ def test_it_reads_aokvqas_files_but_for_the_hidden_split() -> None:
 
 def test_a_direct_answer_is_told_and_no_choices(raw: Any, build: Any) -> None:
     building = build_rows(raw, build, *(question(number) for number in range(200)))
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for record in building.records("aokvqa_qg", "train"):
         assert (record.target, record.references) == (record.question, (record.question,))
         assert (record.choices, record.correct_choice, record.candidates) == (None, None, None)
         assert not any(word in record.instruction for word in ("zebra", "giraffe", "lion", "(a)"))
         assert record.template_id.startswith("question_generation.")
-        told.update(word for word in ("seven", "three") if word in record.instruction)
-    assert told.total() == 200
-    assert 110 < told["seven"] < 170
+        counts.update(word for word in ("seven", "three") if word in record.instruction)
+    assert counts.total() == 200
+    assert 110 < counts["seven"] < 170
 
 
 def test_choices_at_fault_do_not_matter(raw: Any, build: Any) -> None:

@@ -11,7 +11,7 @@ from datagen.sources.shared.coco import coco_id
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0}
 
 
-def picture(cocoid: int, split: str, *captions: str, **changes: Any) -> dict[str, Any]:
+def karpathy_image(cocoid: int, split: str, *captions: str, **changes: Any) -> dict[str, Any]:
     """A row of Karpathy's file."""
     sentences = [{"raw": text, "sentid": 100 * cocoid + n} for n, text in enumerate(captions)]
     folder = "train2014" if split == "train" else "val2014"
@@ -36,10 +36,10 @@ def outcomes(building: Any) -> list[tuple[int | None, str]]:
 def test_training_is_captions_and_evaluation_is_images(raw: Any, build: Any) -> None:
     karpathy(
         raw,
-        picture(1, "train", "a cat", "one cat"),
-        picture(2, "restval", "a dog"),
-        picture(3, "val", "a bus", "the bus", "a bus"),
-        picture(4, "test", "a car"),
+        karpathy_image(1, "train", "a cat", "one cat"),
+        karpathy_image(2, "restval", "a dog"),
+        karpathy_image(3, "val", "a bus", "the bus", "a bus"),
+        karpathy_image(4, "test", "a car"),
     )
     building = build(**KEEP)
     train = {r.record_id: r for r in building.records("coco_caption", "train")}
@@ -58,7 +58,9 @@ def test_training_is_captions_and_evaluation_is_images(raw: Any, build: Any) -> 
 
 
 def test_a_blank_caption_costs_itself_in_training(raw: Any, build: Any) -> None:
-    karpathy(raw, picture(1, "train", "a cat", " \r\n", "one cat"), picture(2, "train"))
+    karpathy(
+        raw, karpathy_image(1, "train", "a cat", " \r\n", "one cat"), karpathy_image(2, "train")
+    )
     building = build(**KEEP)
     captions = {r.captions for r in building.records("coco_caption", "train")}
     assert captions == {("a cat",), ("one cat",)}
@@ -71,20 +73,20 @@ def test_a_blank_caption_costs_itself_in_training(raw: Any, build: Any) -> None:
 
 def test_a_blank_caption_costs_its_image_in_evaluation(raw: Any, build: Any) -> None:
     """References are all or none: a score over fewer would be another score."""
-    karpathy(raw, picture(1, "val", "a cat", ""), picture(2, "val", "a dog"))
+    karpathy(raw, karpathy_image(1, "val", "a cat", ""), karpathy_image(2, "val", "a dog"))
     building = build(**KEEP)
     assert [r.captions for r in building.records("coco_caption", "val")] == [("a dog",)]
     assert outcomes(building) == [(0, "empty_text")]
 
 
 def test_a_caption_of_two_lines_becomes_one(raw: Any, build: Any) -> None:
-    karpathy(raw, picture(1, "train", "a cat\r\non a\u2028mat "))
+    karpathy(raw, karpathy_image(1, "train", "a cat\r\non a\u2028mat "))
     (record,) = build(**KEEP).records("coco_caption", "train")
     assert record.captions == ("a cat on a mat",)
 
 
 def test_an_image_of_no_known_split_is_rejected(raw: Any, build: Any) -> None:
-    karpathy(raw, picture(1, "train", "a cat"), picture(2, "extra", "a dog"))
+    karpathy(raw, karpathy_image(1, "train", "a cat"), karpathy_image(2, "extra", "a dog"))
     assert outcomes(build(**KEEP)) == [(1, "unknown_split")]
 
 
@@ -101,7 +103,7 @@ def test_an_image_of_no_known_split_is_rejected(raw: Any, build: Any) -> None:
 def test_a_path_that_leads_elsewhere_is_rejected(
     raw: Any, build: Any, changes: dict[str, str]
 ) -> None:
-    karpathy(raw, picture(1, "val", "a cat", **changes), picture(2, "val", "a dog"))
+    karpathy(raw, karpathy_image(1, "val", "a cat", **changes), karpathy_image(2, "val", "a dog"))
     assert outcomes(build(**KEEP)) == [(0, "unsafe_path")]
 
 

@@ -9,7 +9,7 @@ from datagen.sample.writers.flickr30k import write, write_lavis
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, "sources": ["flickr30k"]}
 
 
-def picture(number: int, split: str, *captions: str) -> dict[str, Any]:
+def image(number: int, split: str, *captions: str) -> dict[str, Any]:
     """A row of Karpathy's file, which has no `filepath` and no COCO id."""
     sentences = [{"raw": text, "sentid": 10 * number + n} for n, text in enumerate(captions)]
     return {"filename": f"{number}.jpg", "split": split, "sentences": sentences, "imgid": 7}
@@ -29,8 +29,8 @@ def by_id(building: Any, split: str) -> dict[str, Any]:
 
 
 def test_training_is_captions_and_evaluation_is_images(raw: Any, build: Any) -> None:
-    rows = [picture(1, "train", "A man .", "Two\nmen"), picture(2, "val", "A dog")]
-    karpathy(raw, *rows, picture(3, "test", "A bus .", "The bus", "A bus ."))
+    rows = [image(1, "train", "A man .", "Two\nmen"), image(2, "val", "A dog")]
+    karpathy(raw, *rows, image(3, "test", "A bus .", "The bus", "A bus ."))
     building = build(**KEEP)
     train = by_id(building, "train")
     assert {name: r.captions for name, r in train.items()} == {
@@ -52,11 +52,11 @@ def test_a_blank_caption_costs_itself_in_training_and_its_image_in_evaluation(
 ) -> None:
     karpathy(
         raw,
-        picture(1, "train", "a cat", " \n"),
-        picture(2, "train"),
-        picture(3, "test", "a dog", ""),
-        picture(4, "test"),
-        picture(5, "test", "a bus"),
+        image(1, "train", "a cat", " \n"),
+        image(2, "train"),
+        image(3, "test", "a dog", ""),
+        image(4, "test"),
+        image(5, "test", "a bus"),
     )
     building = build(**KEEP)
     assert set(by_id(building, "train")) == {"10"}
@@ -84,7 +84,7 @@ def test_a_blank_caption_costs_itself_in_training_and_its_image_in_evaluation(
 def test_a_bad_image_is_rejected_alone(
     raw: Any, build: Any, changes: dict[str, Any], reason: str
 ) -> None:
-    karpathy(raw, picture(5, "test", "a cat"), picture(6, "test", "a dog") | changes)
+    karpathy(raw, image(5, "test", "a cat"), image(6, "test", "a dog") | changes)
     building = build(**KEEP)
     assert set(by_id(building, "test")) == {"5"}
     assert outcomes(building) == [(1, reason)]
@@ -103,7 +103,7 @@ def test_lavis_paths_lose_their_folder(raw: Any, build: Any) -> None:
 
 
 def test_karpathys_file_is_read_first(raw: Any, build: Any) -> None:
-    karpathy(raw, picture(1, "test", "from karpathy"))
+    karpathy(raw, image(1, "test", "from karpathy"))
     lavis = [{"image": "flickr30k-images/2.jpg", "caption": ["from lavis"]}]
     for split in ("val", "test"):
         raw.json(f"flickr30k/flickr30k_{split}.json", lavis)

@@ -21,7 +21,7 @@ def problem(**changes: Any) -> dict[str, Any]:
 
 
 def write(raw: Any, problems: dict[str, Any], **pids: list[str]) -> None:
-    """The two official files; unless told, each problem is listed where it says it belongs."""
+    """The two official files; by default each problem is listed in its own split."""
     lists: dict[str, list[str]] = {f"choose_txt_{s}": [] for s in ("train", "val", "test")}
     for pid, row in problems.items():
         lists.setdefault(f"{row['ques_type']}_{row['split']}", []).append(pid)

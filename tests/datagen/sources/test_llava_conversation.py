@@ -10,7 +10,7 @@ FILE = "llava_instruct/conversation_58k.json"
 
 
 def dialog(*texts: str, image: str = "000000000009.jpg", speakers: str = "hg") -> dict[str, Any]:
-    """Messages, spoken by human and gpt in turn unless told otherwise."""
+    """Messages of human and gpt in turn by default."""
     names = {"h": "human", "g": "gpt", "s": "system"}
     order = (speakers * len(texts))[: len(texts)] if speakers == "hg" else speakers
     talk = [{"from": names[who], "value": text} for who, text in zip(order, texts, strict=True)]
@@ -119,8 +119,8 @@ def test_a_turn_that_cannot_be_used_is_rejected(
 def test_a_marker_of_speakers_inside_a_turn_rejects_it_and_the_turns_after_it(
     raw: Any, build: Any, text: str, marker: str, part: str
 ) -> None:
-    said = (text, "d") if part == "question" else ("c", text)
-    raw.json(FILE, [dialog("a", "b", *said, "e", "f")])
+    pair = (text, "d") if part == "question" else ("c", text)
+    raw.json(FILE, [dialog("a", "b", *pair, "e", "f")])
     building = build(**KEEP)
     assert set(turns(building)) == {"000000000009#turn1"}
     first, after = building.rejections("llava_conversation")

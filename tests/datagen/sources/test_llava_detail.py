@@ -1,4 +1,4 @@
-"""What is shared with the other parts is tested in `test_llava_conversation.py`."""
+"""LLaVA descriptions; behaviour shared with the other parts is tested in `test_llava_conversation.py`."""
 
 from pathlib import Path
 from typing import Any

@@ -9,7 +9,7 @@ QUESTIONS = ["is it red", "is it big", "how many", " "]
 ANSWERS = ["yes", "no", "2", "maybe\n", ""]
 
 
-def asked(question: int, answer: int, /, **changes: Any) -> dict[str, Any]:
+def turn_of(question: int, answer: int, /, **changes: Any) -> dict[str, Any]:
     options = [0, 1, 2, 3, 4]
     row = {
         "question": question,
@@ -45,7 +45,7 @@ def reasons(building: Any) -> list[tuple[str, str]]:
 
 
 def test_a_round_knows_the_rounds_before_it(raw: Any, build: Any) -> None:
-    write(raw, "val", dialog(9, asked(0, 1), asked(2, 2), asked(1, 0)))
+    write(raw, "val", dialog(9, turn_of(0, 1), turn_of(2, 2), turn_of(1, 0)))
     found = rounds(build(**KEEP), "val")
     assert set(found) == {"9#round1", "9#round2", "9#round3"}
     assert found["9#round1"].dialog is None
@@ -61,7 +61,7 @@ def test_a_round_knows_the_rounds_before_it(raw: Any, build: Any) -> None:
 
 
 def test_relevance_belongs_to_one_round(raw: Any, build: Any) -> None:
-    write(raw, "val", dialog(9, asked(0, 1), asked(2, 2)), dialog(8, asked(0, 0)))
+    write(raw, "val", dialog(9, turn_of(0, 1), turn_of(2, 2)), dialog(8, turn_of(0, 0)))
     dense(raw, {"image_id": 9, "round_id": 2, "gt_relevance": [0.0, 0.5, 1.0, 0.0, 0.25]})
     found = rounds(build(**KEEP), "val")
     assert found["9#round2"].relevance == (0.0, 0.5, 1.0, 0.0, 0.25)
@@ -72,7 +72,7 @@ def test_relevance_belongs_to_one_round(raw: Any, build: Any) -> None:
 def test_a_dense_annotation_that_cannot_be_used_is_not_dropped_in_silence(
     raw: Any, build: Any
 ) -> None:
-    write(raw, "val", *(dialog(n, asked(0, 1), asked(2, 2)) for n in range(1, 6)))
+    write(raw, "val", *(dialog(n, turn_of(0, 1), turn_of(2, 2)) for n in range(1, 6)))
     dense(
         raw,
         {"image_id": 1, "round_id": 1, "gt_relevance": [1.0, 0.0]},
@@ -98,9 +98,9 @@ def test_a_dense_annotation_that_cannot_be_used_is_not_dropped_in_silence(
 
 
 def test_the_answers_of_test_are_hidden(raw: Any, build: Any) -> None:
-    said = {"question": 0, "answer": 1}
+    turn = {"question": 0, "answer": 1}
     asked_last = {"question": 2, "answer_options": [0, 1, 2]}
-    write(raw, "test", dialog(9, said, said, asked_last), dialog(8, asked_last))
+    write(raw, "test", dialog(9, turn, turn, asked_last), dialog(8, asked_last))
     building = build(**KEEP)
     found = rounds(building, "test")
     assert set(found) == {"9#round3", "8#round1"}
@@ -115,7 +115,7 @@ def test_the_answers_of_test_are_hidden(raw: Any, build: Any) -> None:
 def test_training_images_are_looked_for_in_both_folders(raw: Any, build: Any) -> None:
     raw.coco(9, folder="val2014")
     raw.coco(8)
-    write(raw, "train", dialog(9, asked(0, 1)), dialog(8, asked(0, 1)))
+    write(raw, "train", dialog(9, turn_of(0, 1)), dialog(8, turn_of(0, 1)))
     found = rounds(build(**KEEP), "train")
     paths = {name: record.images[0].path for name, record in found.items()}
     assert paths == {
@@ -131,7 +131,7 @@ def test_a_training_image_under_another_suffix_is_found_in_either_folder(
     raw.coco(9, folder="val2014")
     (image,) = (raw.root / "images/coco/val2014").iterdir()
     image.rename(image.with_suffix(".png"))
-    write(raw, "train", dialog(9, asked(0, 1)))
+    write(raw, "train", dialog(9, turn_of(0, 1)))
     (record,) = rounds(build(), "train").values()
     assert record.images[0].path == "coco/val2014/COCO_val2014_000000000009.png"
 
@@ -141,7 +141,7 @@ def test_a_training_image_that_is_in_no_folder_is_not_guessed(
     raw: Any, build: Any, missing: str
 ) -> None:
     raw.coco(8)
-    write(raw, "train", dialog(7, asked(0, 1), asked(2, 2)), dialog(8, asked(0, 1)))
+    write(raw, "train", dialog(7, turn_of(0, 1), turn_of(2, 2)), dialog(8, turn_of(0, 1)))
     building = build(missing_images=missing, max_reject_fraction=1.0, max_missing_fraction=1.0)
     assert set(rounds(building, "train")) == {"8#round1"}
     first, second = building.rejections("visdial")
@@ -157,23 +157,23 @@ def test_a_training_image_that_is_in_no_folder_is_not_guessed(
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (asked(99, 0), "index_out_of_range"),
-        (asked(-1, 0), "index_out_of_range"),
-        (asked(0, 0, answer=99), "index_out_of_range"),
-        (asked(0, 0, answer=None), "index_out_of_range"),
-        (asked(0, 0, answer_options=[0, 99]), "index_out_of_range"),
-        (asked(0, 0, gt_index=1), "inconsistent_row"),
-        (asked(0, 0, gt_index=-5), "inconsistent_row"),
-        (asked(0, 0, gt_index=None), "inconsistent_row"),
-        (asked(0, 0, answer_options=[]), "inconsistent_row"),
-        (asked(3, 0), "empty_text"),
-        (asked(0, 4), "empty_text"),
+        (turn_of(99, 0), "index_out_of_range"),
+        (turn_of(-1, 0), "index_out_of_range"),
+        (turn_of(0, 0, answer=99), "index_out_of_range"),
+        (turn_of(0, 0, answer=None), "index_out_of_range"),
+        (turn_of(0, 0, answer_options=[0, 99]), "index_out_of_range"),
+        (turn_of(0, 0, gt_index=1), "inconsistent_row"),
+        (turn_of(0, 0, gt_index=-5), "inconsistent_row"),
+        (turn_of(0, 0, gt_index=None), "inconsistent_row"),
+        (turn_of(0, 0, answer_options=[]), "inconsistent_row"),
+        (turn_of(3, 0), "empty_text"),
+        (turn_of(0, 4), "empty_text"),
     ],
 )
 def test_a_bad_round_costs_itself_and_the_rounds_after_it(
     raw: Any, build: Any, bad: dict[str, Any], reason: str
 ) -> None:
-    write(raw, "val", dialog(9, asked(0, 1), bad, asked(1, 0)), dialog(8, asked(0, 0)))
+    write(raw, "val", dialog(9, turn_of(0, 1), bad, turn_of(1, 0)), dialog(8, turn_of(0, 0)))
     building = build(**KEEP)
     assert set(rounds(building, "val")) == {"9#round1", "8#round1"}
     assert reasons(building) == [("round 2", reason), ("round 3", "inconsistent_row")]
@@ -184,13 +184,13 @@ def test_a_bad_round_costs_itself_and_the_rounds_after_it(
 
 
 def test_a_dialog_without_rounds_is_rejected(raw: Any, build: Any) -> None:
-    write(raw, "val", dialog(9), dialog(8, asked(0, 0)))
+    write(raw, "val", dialog(9), dialog(8, turn_of(0, 0)))
     assert reasons(build(**KEEP)) == [("a dialog without rounds", "empty_text")]
 
 
 def test_a_blank_caption_is_absent(raw: Any, build: Any) -> None:
     raw.coco(9)
-    write(raw, "train", dialog(9, asked(0, 1), caption=" \n"))
+    write(raw, "train", dialog(9, turn_of(0, 1), caption=" \n"))
     record = rounds(build(**KEEP), "train")["9#round1"]
     assert record.captions is None
     assert "Caption" not in record.instruction

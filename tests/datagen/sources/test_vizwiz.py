@@ -93,7 +93,7 @@ def test_a_bad_row_is_rejected_alone(
 def test_images_lie_in_one_folder_or_in_one_a_split(raw: Any, build: Any, folder: str) -> None:
     write(raw, question(1), question(2, image="val\\VizWiz_val_00000002.jpg"))
     for number in (1, 2):
-        raw.picture(f"images/vizwiz/{folder}VizWiz_val_{number:08d}.jpg")
+        raw.image(f"images/vizwiz/{folder}VizWiz_val_{number:08d}.jpg")
     building = build(sources=["vizwiz"], max_missing_fraction=1.0)
     records = building.records("vizwiz", "val")
     assert {record.images[0].path for record in records} >= {

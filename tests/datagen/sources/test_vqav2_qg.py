@@ -23,14 +23,14 @@ def test_the_question_is_the_target_and_one_answer_is_told(
     answers = ["seven"] * 7 + ["three"] * 3
     raw.vqa(rows, [annotate(row, answers) for row in rows])
     building = build(missing_images="keep", sources=["vqav2_qg"])
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for record in building.records("vqav2_qg", "train"):
         assert record.target == record.question
         assert record.references == (record.question,)
         assert record.question not in record.instruction
-        told.update(word for word in ("seven", "three") if word in record.instruction)
-    assert told.total() == 200
-    assert 110 < told["seven"] < 170
+        counts.update(word for word in ("seven", "three") if word in record.instruction)
+    assert counts.total() == 200
+    assert 110 < counts["seven"] < 170
 
 
 def test_rejections_are_those_of_its_parent(raw: Any, build: Any, ask: Any, annotate: Any) -> None:

@@ -109,7 +109,7 @@ def test_lavis_rows_say_where_their_image_is(raw: Any, build: Any) -> None:
 
 
 def test_half_of_the_images_may_be_missing(raw: Any, prepare: Any) -> None:
-    raw.picture(f"images/web_capfilt/27/{HASH}.jpg")
+    raw.image(f"images/web_capfilt/27/{HASH}.jpg")
     raw.json(LARGE, [row(), row("a dog", "https://example.com/dead.jpg")])
     building = prepare(**ONLY).run()
     entry = building.manifest.split("web_capfilt", "train")

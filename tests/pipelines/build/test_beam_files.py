@@ -249,8 +249,8 @@ def test_a_store_shows_no_manifest_before_all_else_is_there(
 def test_images_that_were_absent_are_looked_for_again_in_a_store(
     uploaded, store, run, built, digests
 ):
-    pictures = [name for name in store.objects if "/coco/train2014/" in name]
-    away = {name: store.objects.pop(name) for name in pictures[::2]}
+    names = [name for name in store.objects if "/coco/train2014/" in name]
+    away = {name: store.objects.pop(name) for name in names[::2]}
     command = ("build", "--raw", uploaded, "--out", "toy://data/out")
     assert "records lack their image or clip" in run(*command).message
     store.objects.update(away)

@@ -1,4 +1,4 @@
-"""What is handed on to Beam, and what is refused before it."""
+"""Options that are passed on to Beam, and those that are refused before."""
 
 import argparse
 

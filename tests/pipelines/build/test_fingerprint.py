@@ -1,4 +1,4 @@
-"""What a build is named by: all that its bytes depend on, and nothing else."""
+"""Fingerprint of a build: all that its bytes depend on, and nothing else."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How far a build is: bars on a terminal, a line a stage elsewhere."""
+"""Progress of a build: bars on a terminal, a line a stage elsewhere."""
 
 import io
 

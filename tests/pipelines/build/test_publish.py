@@ -1,4 +1,4 @@
-"""Where a build may write, and how its result appears there."""
+"""Publishing: folders that a build may write to, and the move of its result there."""
 
 import json
 import multiprocessing
@@ -86,8 +86,8 @@ def test_what_came_to_be_there_meanwhile_is_kept(staging, tmp_path, kind):
 
 
 def test_a_lock_is_held_by_one_at_a_time(staging):
-    told = f"another build is writing {staging.root}; wait for it"
-    with locked(staging), pytest.raises(OutputError, match=told), locked(staging):
+    message = f"another build is writing {staging.root}; wait for it"
+    with locked(staging), pytest.raises(OutputError, match=message), locked(staging):
         pass
     with locked(staging):
         pass

@@ -151,14 +151,14 @@ def test_paths_of_images_are_relative_to_their_collection(built, records_of, raw
 
 def test_embedded_images_are_the_publishers_bytes(embedded, raw, verify, records_of):
     assert not any("not hashed" in note for note in verify(embedded, raw).notes)
-    pictures = {
+    published = {
         image.path: image.bytes
         for record in records_of(embedded)
         if record.video is None
         for image in record.images
     }
-    assert len(pictures) > 20
-    for path, data in pictures.items():
+    assert len(published) > 20
+    for path, data in published.items():
         folder = raw if path.startswith("scienceqa/") else raw / "images"
         assert data == (folder / path).read_bytes()
 
@@ -324,8 +324,8 @@ def test_limits_on_rejections_are_options(raw_copy, tmp_path, build, verify, edi
         document["questions"][0]["question"] = ""
 
     edit_json(raw_copy / "vqav2/v2_OpenEnded_mscoco_train2014_questions.json", spoil)
-    pictures = sorted((raw_copy / "images/coco/train2014").iterdir())
-    pictures[1].unlink()
+    paths = sorted((raw_copy / "images/coco/train2014").iterdir())
+    paths[1].unlink()
     only = ("--sources", "vqav2", "--splits", "train")
     out = tmp_path / "out"
     none = ("--max-reject-fraction", 0, "--max-missing-fraction", 0)

@@ -1,4 +1,4 @@
-"""How many processes a build runs in."""
+"""The number of processes of a build."""
 
 import pytest
 

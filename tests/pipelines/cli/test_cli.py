@@ -1,4 +1,4 @@
-"""The command line: what it says, and with which status it ends."""
+"""The command line: its messages and exit statuses."""
 
 import argparse
 import errno

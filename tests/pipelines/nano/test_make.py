@@ -27,17 +27,17 @@ PLAN = Plan(
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nano") / "made"
-    said = []
-    hashes = make_nano(folder, PLAN, said.append)
-    return folder, hashes, said
+    lines = []
+    hashes = make_nano(folder, PLAN, lines.append)
+    return folder, hashes, lines
 
 
 def test_all_files_are_there_with_the_recorded_hashes(made):
-    folder, hashes, said = made
+    folder, hashes, lines = made
     assert {path.name for path in folder.iterdir()} == {*FILES, "nano.json"}
     check_files(folder)
     assert recorded_hashes(folder) == hashes
-    assert any("captioning: step 2 of 2" in line for line in said)
+    assert any("captioning: step 2 of 2" in line for line in lines)
 
 
 def test_a_second_run_gives_the_same_bytes_and_another_seed_others(made, tmp_path):

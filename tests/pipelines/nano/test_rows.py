@@ -1,4 +1,4 @@
-"""What the nano language model is taught with, token by token."""
+"""Training rows of the nano language model, token by token."""
 
 from random import Random
 
@@ -20,7 +20,9 @@ def words(writer, ids):
 
 
 def learned(writer, row):
-    return [w for w, said in zip(words(writer, row.text), row.learned, strict=True) if said]
+    return [
+        w for w, is_target in zip(words(writer, row.text), row.learned, strict=True) if is_target
+    ]
 
 
 def test_a_drill_says_things_of_the_scene_from_any_of_their_words_on(writer):
@@ -53,7 +55,7 @@ def test_an_instruction_is_learned_to_be_answered_and_ended(writer):
         assert not any(row.learned[:start])
         assert row.text[-1] == EOS
     without = [row for row in rows if row.learned[0]]
-    assert without, "some captions are said without an instruction"
+    assert without, "some captions have no instruction"
     assert words(writer, without[0].text)[0] in ("a", "the")
 
 

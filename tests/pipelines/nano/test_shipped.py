@@ -1,4 +1,4 @@
-"""The shipped nano model sees, and tells things apart, before it is tuned on any instruction."""
+"""The shipped nano model uses the image, and distinguishes objects, before it is tuned on any instruction."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from trainer.model.starts.tokenizers import load_tokenizers
 
 
 @pytest.fixture(scope="module")
-def asked():
+def requests():
     """Questions about colours and shapes of scenes with two or three objects."""
     samples = []
     for index in range(80):
@@ -43,15 +43,16 @@ def right(samples):
     return float(correct.float().mean())
 
 
-def test_it_knows_which_object_is_meant_and_not_only_what_is_there(asked):
-    assert len(asked) > 200
-    assert right(asked) > 0.75  # any colour or shape that is there: about 0.5
+def test_it_knows_which_object_is_meant_and_not_only_what_is_there(requests):
+    assert len(requests) > 200
+    assert right(requests) > 0.75  # any colour or shape that is there: about 0.5
 
 
-def test_it_looks_at_the_image(asked):
+def test_it_looks_at_the_image(requests):
     from msgspec.structs import replace
 
     others = [
-        replace(sample, images=asked[number - 20].images) for number, sample in enumerate(asked)
+        replace(sample, images=requests[number - 20].images)
+        for number, sample in enumerate(requests)
     ]
     assert right(others) < 0.4

@@ -1,4 +1,4 @@
-"""What the nano language model reads is what a build would render of the sample."""
+"""Texts of the nano language model are those that a build renders from the sample."""
 
 from random import Random
 

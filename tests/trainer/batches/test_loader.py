@@ -15,7 +15,7 @@ from trainer.errors import DataError
 
 
 class Texts:
-    """A stream of samples whose text is as long as its number says."""
+    """A stream of samples whose texts are as long as their number."""
 
     def __init__(self, skips=False):
         self.skips = skips

@@ -76,7 +76,7 @@ def open_stream(options: Callable[..., DataOptions]) -> Callable[..., Stream]:
 
 @pytest.fixture
 def roots() -> Callable[[Path], dict[str, str]]:
-    """Where the images of raw files are."""
+    """Folder of the images of raw files."""
 
     def roots(raw: Path) -> dict[str, str]:
         return {"*": f"{raw}/images", "scienceqa": f"{raw}/scienceqa"}

@@ -91,8 +91,8 @@ def test_the_command_names_image_files(scenes: Path, referenced: Path, command) 
     status, out, _ = command(
         referenced, "--sample", 0, "--json", "--image-root", f"*={scenes}/images"
     )
-    (picture,) = json.loads(out)["images"]
-    assert status == 0 and Path(picture["file"]).is_file()
+    (image,) = json.loads(out)["images"]
+    assert status == 0 and Path(image["file"]).is_file()
     status, out, _ = command(referenced, "--sample", 0)
     assert status == 0 and "its images were not read (see --image-root)" in out
 

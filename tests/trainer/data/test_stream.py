@@ -305,7 +305,7 @@ def test_a_dataset_that_was_replaced_is_not_the_runs(
 ) -> None:
     sent = pickle.dumps(open_stream(damaged))
     shutil.copyfile(referenced / "manifest.json", damaged / "manifest.json")
-    with pytest.raises(DataError, match="is another dataset than when the run began"):
+    with pytest.raises(DataError, match="changed since the run started"):
         pickle.loads(sent)
 
 

@@ -131,8 +131,8 @@ def test_without_list_what_an_evaluation_needs_is_asked_for(
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "--template-dir", str(folder)])
     assert stopped.value.code == 2
-    told = "the following arguments are required: --model, --data, --output"
-    assert told in capsys.readouterr().err
+    expected = "the following arguments are required: --model, --data, --output"
+    assert expected in capsys.readouterr().err
 
 
 def test_a_list_of_a_folder_with_a_mistake_tells_it(
@@ -146,11 +146,11 @@ def test_a_list_of_a_folder_with_a_mistake_tells_it(
 def test_an_evaluation_asks_as_the_folder_says(
     model: Any, options: Options, world: World, folder: Path
 ) -> None:
-    asked = options(tasks=("gqa.mine",), template_dir=str(folder))
-    results = run_evaluation(asked, world)
+    chosen = options(tasks=("gqa.mine",), template_dir=str(folder))
+    results = run_evaluation(chosen, world)
     assert results is not None
     assert list(results.tasks) == ["gqa.mine"]
-    samples = (asked.output / "samples_gqa.mine.jsonl").read_text()
+    samples = (chosen.output / "samples_gqa.mine.jsonl").read_text()
     assert "Answer with one word." in samples.splitlines()[0]
 
 

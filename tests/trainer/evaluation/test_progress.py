@@ -9,7 +9,7 @@ from trainer.evaluation.progress import Progress
 
 @pytest.fixture
 def printed(capsys):
-    """What two tasks print, where stderr is a terminal or not."""
+    """Return the output of two tasks, with stderr a terminal or not."""
 
     def printed(progress):
         for name in ("gqa", "vsr"):

@@ -112,7 +112,7 @@ def shown(page: str) -> list[str]:
     return [record_id for attributes, record_id in records if "hidden" not in attributes]
 
 
-def said(page: str) -> str:
+def shown_text(page: str) -> str:
     [found] = re.findall(r"<output[^>]*>(.*?)</output>", page)
     return str(found)
 
@@ -136,7 +136,7 @@ def test_the_address_filters(tmp_path: Path, report: Path, address_part: str, fi
     wanted = {f"{task}/val/{number}" for task, number in everything if fits(task, number)}
     assert len(wanted) == len(shown(page))
     assert set(shown(page)) == wanted
-    assert said(page) == f"{len(wanted)} shown of 21"
+    assert shown_text(page) == f"{len(wanted)} shown of 21"
     assert ('id="none" hidden' in page) == bool(wanted)
 
 

@@ -19,7 +19,7 @@ WORLD = World(Launch(0, 1, 0, 1, "127.0.0.1", 0, "none"), torch.device("cpu"))
 
 
 class Evaluating:
-    """As much of an engine as is asked for."""
+    """As much of an engine as is used."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.model = model

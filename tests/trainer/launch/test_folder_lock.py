@@ -12,7 +12,7 @@ from trainer.launch.folder_lock import locked_folder
 
 
 class Table:
-    """Where the ranks of a world lay down their values."""
+    """Exchange of values between the ranks of a world."""
 
     def __init__(self, size: int) -> None:
         self.values: list[object] = [None] * size
@@ -40,7 +40,7 @@ class Rank:
 
 
 def hold(folders: list[Path]) -> list[str | None]:
-    """What each rank, with its own folder, ran into."""
+    """Return the error of each rank, each with its own folder."""
     table = Table(len(folders))
     found: list[str | None] = [None] * len(folders)
 
@@ -72,7 +72,9 @@ def test_a_folder_that_a_host_does_not_see_is_refused_on_all(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other/lock").write_text("of an older run on this host's own disk")
     found = hold([tmp_path / "run", tmp_path / "run", tmp_path / "other"])
-    assert all("is not seen on" in str(said) and "they share" in str(said) for said in found)
+    assert all(
+        "is not seen on" in str(message) and "they share" in str(message) for message in found
+    )
 
 
 def test_a_folder_that_is_held_is_refused(tmp_path):

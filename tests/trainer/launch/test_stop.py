@@ -34,7 +34,7 @@ def test_no_handler_of_exceptions_swallows_it(stop, without_limit):
         try:
             signal.raise_signal(signal.SIGTERM)
         except Exception:
-            pytest.fail("a library that goes on after errors would have gone on")
+            pytest.fail("a library that continues after errors would have continued")
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -60,12 +60,12 @@ def test_outside_of_the_loop_ctrl_c_interrupts(stop):
 
 
 def test_slurm_is_asked_to_queue_the_job_again(tmp_path, monkeypatch):
-    program, asked = tmp_path / "scontrol", tmp_path / "asked"
-    program.write_text(f'#!/bin/sh\necho "$@" > {asked}\n')
+    program, arguments = tmp_path / "scontrol", tmp_path / "asked"
+    program.write_text(f'#!/bin/sh\necho "$@" > {arguments}\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert queue_again({"SLURM_JOB_ID": "17"}) == "job 17 is queued again"
-    assert asked.read_text() == "requeue 17\n"
+    assert arguments.read_text() == "requeue 17\n"
     program.write_text("#!/bin/sh\necho no such job >&2\nexit 1\n")
     assert "failed: no such job; submit the job again" in queue_again({"SLURM_JOB_ID": "17"})
     assert "no job of Slurm" in queue_again({})

@@ -30,13 +30,13 @@ def batch_of(
     start = [] if tokenizers.bos is None else [tokenizers.bos]
     inputs, labels = [], []
     for instruction, target in texts:
-        told = tokenizers.language(instruction, add_special_tokens=False).input_ids
+        text_ids = tokenizers.language(instruction, add_special_tokens=False).input_ids
         answer = [*tokenizers.language(target, add_special_tokens=False).input_ids, tokenizers.eos]
         if tokenizers.is_encoder_decoder:
-            inputs.append(image + told + [tokenizers.eos])
+            inputs.append(image + text_ids + [tokenizers.eos])
             labels.append(answer)
         else:
-            prompt = image + start + told
+            prompt = image + start + text_ids
             inputs.append(prompt + answer)
             labels.append([IGNORED] * len(prompt) + answer)
     qformer = [tokenizers.qformer(instruction).input_ids for instruction, _ in texts]

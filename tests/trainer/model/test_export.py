@@ -1,4 +1,4 @@
-"""What is exported is read by transformers alone and computes what the trainer computes."""
+"""Exported folders are read by transformers alone and compute what the trainer computes."""
 
 import json
 from collections.abc import Callable
@@ -42,12 +42,12 @@ def train_a_little(model: Model) -> None:
 def reread(
     out: Path, batch: Batch, dtype: torch.dtype | str
 ) -> tuple[torch.Tensor, InstructBlipForConditionalGeneration]:
-    """Logits of the exported model for the batch's first sample, told and shown to its processor."""
+    """Logits of the exported model for the batch's first sample, whose text and image its processor prepared."""
     processor: Any = InstructBlipProcessor.from_pretrained(out)
     hf = InstructBlipForConditionalGeneration.from_pretrained(out, dtype=dtype).eval()
     assert batch.pixels is not None
-    picture = Image.fromarray(batch.pixels[0].permute(1, 2, 0).numpy().astype(np.uint8))
-    inputs = processor(images=picture, text=TEXTS[0][0], return_tensors="pt")
+    image = Image.fromarray(batch.pixels[0].permute(1, 2, 0).numpy().astype(np.uint8))
+    inputs = processor(images=image, text=TEXTS[0][0], return_tensors="pt")
     answer = batch.labels[batch.labels != IGNORED][None]
     if hf.config.use_decoder_only_language_model:
         inputs["input_ids"] = torch.cat([inputs["input_ids"], answer], 1)
@@ -143,11 +143,11 @@ def test_an_encoder_decoder_continues_texts_of_different_length_together_as_alon
     export(model, tokenizers, "", tmp_path / "out")
     processor: Any = InstructBlipProcessor.from_pretrained(tmp_path / "out")
     hf = InstructBlipForConditionalGeneration.from_pretrained(tmp_path / "out").eval()
-    picture = Image.new("RGB", (28, 28), (200, 30, 90))
+    image = Image.new("RGB", (28, 28), (200, 30, 90))
 
     def written(*texts: str) -> list[list[int]]:
         inputs = processor(
-            images=[picture] * len(texts), text=list(texts), padding=True, return_tensors="pt"
+            images=[image] * len(texts), text=list(texts), padding=True, return_tensors="pt"
         )
         ids = hf.generate(**inputs, max_new_tokens=6, min_new_tokens=6, do_sample=False)
         return [row[-6:] for row in ids.tolist()]

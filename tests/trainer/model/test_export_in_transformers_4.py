@@ -1,4 +1,4 @@
-"""What is exported means the same to transformers 4.46 as to ours."""
+"""Exported folders mean the same to transformers 4.46 as to our version."""
 
 import json
 import os

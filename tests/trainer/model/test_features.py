@@ -39,7 +39,7 @@ def open_cache(folder: Path, model: Model, max_bytes: int = 10**9) -> FeatureCac
     return open_feature_cache(options, model, "bicubic", augmented=False)
 
 
-def pictures(seed: int = 0) -> Tensor:
+def images(seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (3, 3, 28, 28), dtype=torch.uint8, generator=generator)
 
@@ -54,7 +54,7 @@ def no_encoding(pixels: Tensor) -> Tensor:
 
 
 def test_what_was_encoded_once_is_found_again_in_any_order(model: Model, tmp_path: Path) -> None:
-    cache, pixels = open_cache(tmp_path, model), pictures()
+    cache, pixels = open_cache(tmp_path, model), images()
     first, missing = cache.find(HASHES)
     assert missing == [0, 1, 2] and not first.any()
     states = fill(cache, model, pixels)
@@ -67,7 +67,7 @@ def test_what_was_encoded_once_is_found_again_in_any_order(model: Model, tmp_pat
 
 
 def test_only_what_is_missing_is_encoded(model: Model, tmp_path: Path) -> None:
-    cache, pixels = open_cache(tmp_path, model), pictures()
+    cache, pixels = open_cache(tmp_path, model), images()
     states = fill(cache, model, pixels)
     next(tmp_path.glob(f"*/bb/{HASHES[1]}.f16")).unlink()
     seen: list[int] = []
@@ -99,13 +99,13 @@ def test_losses_with_the_cache_are_those_without_it(
 
 def test_it_stays_within_its_bytes_and_still_gives_all_states(model: Model, tmp_path: Path) -> None:
     cache = open_cache(tmp_path, model, max_bytes=2 * STATE_BYTES + 10)
-    states = fill(cache, model, pictures())
+    states = fill(cache, model, images())
     files = list(tmp_path.glob("*/??/*.f16"))
     assert [file.stat().st_size for file in files] == [STATE_BYTES] * 2
     assert states.any(-1).any(-1).all()
     _, missing = cache.find(HASHES)
     assert missing == [2]
-    fill(open_cache(tmp_path, model, max_bytes=2 * STATE_BYTES + 10), model, pictures())
+    fill(open_cache(tmp_path, model, max_bytes=2 * STATE_BYTES + 10), model, images())
     assert len(list(tmp_path.glob("*/??/*.f16"))) == 2
 
 
@@ -113,7 +113,7 @@ def test_it_stays_within_its_bytes_and_still_gives_all_states(model: Model, tmp_
 def test_a_damaged_file_is_encoded_again(
     model: Model, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
-    cache, pixels = open_cache(tmp_path, model), pictures()
+    cache, pixels = open_cache(tmp_path, model), images()
     states = fill(cache, model, pixels)
     path = next(tmp_path.glob(f"*/bb/{HASHES[1]}.f16"))
     path.write_bytes(damage(path.read_bytes()))
@@ -153,15 +153,13 @@ def test_states_beyond_fp16_are_refused(model: Model, tmp_path: Path) -> None:
     cache = open_cache(tmp_path, model)
     features, missing = cache.find(HASHES)
     with pytest.raises(ModelError, match="do not fit into fp16"):
-        cache.complete(
-            HASHES, features, missing, pictures(), lambda x: model.encode_pixels(x) + 1e6
-        )
+        cache.complete(HASHES, features, missing, images(), lambda x: model.encode_pixels(x) + 1e6)
     assert not list(tmp_path.glob("*/??/*.f16"))
 
 
 def test_it_can_be_sent_to_a_loaders_process(model: Model, tmp_path: Path) -> None:
     cache = open_cache(tmp_path, model)
-    fill(cache, model, pictures())
+    fill(cache, model, images())
     assert pickle.loads(pickle.dumps(cache)).find(HASHES)[1] == []
 
 
@@ -174,6 +172,6 @@ def test_a_full_disk_is_a_full_cache(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", refuse)
-    states = fill(cache, model, pictures())
+    states = fill(cache, model, images())
     assert states.any(-1).any(-1).all()
     assert cache.find(HASHES)[1] == [0, 1, 2]

@@ -175,7 +175,7 @@ def test_correct_means_that_greedy_decoding_gives_the_target(
 
 
 def greedy_target(model: Model, tokenizers: Tokenizers, batch: Batch, length: int) -> list[int]:
-    """What transformers' own generation writes for the first sample."""
+    """Return the text that transformers' own generation writes for the first sample."""
     inputs = {k: v[:1] for k, v in hf_inputs(batch).items() if k != "labels"}
     if not model.is_encoder_decoder:
         end = int((batch.labels[0] != IGNORED).nonzero()[0])
@@ -307,7 +307,7 @@ def test_cross_entropy_is_in_fp32_beside_a_language_model_in_bf16(
 def test_a_model_cast_to_bf16_as_a_whole_trains_close_to_fp32(
     tiny_model: Path, make_batch: MakeBatch
 ) -> None:
-    """What an engine makes of it: weights and arithmetic in bf16, from pixels and cached states."""
+    """Run the model as an engine does: weights and arithmetic in bf16, from pixels and cached states."""
     exact, tokenizers = load(tiny_model)
     model = load(tiny_model)[0].bfloat16()
     batch = make_batch(tokenizers)

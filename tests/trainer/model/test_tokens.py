@@ -29,12 +29,12 @@ def test_ids_are_those_of_the_released_processor(tiny_model: Path) -> None:
     text = "what is it?"
     theirs = processor(text=text)
     assert tokenizers.qformer(text).input_ids == theirs["qformer_input_ids"][0]
-    told = tokenizers.language(text, add_special_tokens=False).input_ids
+    text_ids = tokenizers.language(text, add_special_tokens=False).input_ids
     if tokenizers.is_encoder_decoder:
-        assert [*told, tokenizers.eos] == theirs["input_ids"][0]
+        assert [*text_ids, tokenizers.eos] == theirs["input_ids"][0]
         assert tokenizers.bos is None
     else:
-        assert [tokenizers.bos, *told] == theirs["input_ids"][0]
+        assert [tokenizers.bos, *text_ids] == theirs["input_ids"][0]
     assert tokenizers.image_token == processor.tokenizer.convert_tokens_to_ids("<image>")
     assert tokenizers.num_query_tokens == processor.num_query_tokens == 8
 

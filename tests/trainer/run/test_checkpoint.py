@@ -57,7 +57,7 @@ def test_the_newest_whole_checkpoint_is_found_and_damaged_ones_are_named(tmp_pat
     report: list[str] = []
     assert checkpoint.newest(tmp_path, report) == tmp_path / "step-00000002"
     assert len(report) == 2
-    assert "step-00000010 is not a whole checkpoint" in report[0]
+    assert "step-00000010 is not an intact checkpoint" in report[0]
     assert "optimizer.safetensors is 100 bytes long, not" in report[1]
 
 
@@ -115,11 +115,11 @@ def test_every_byte_of_a_checkpoint_has_a_digest(tmp_path, name, damage):
         content[place] ^= 1  # in the state file, 16 becomes 17
     (path / name).write_bytes(content)
     if name != checkpoint.MOMENTS:
-        with pytest.raises(CheckpointError, match="is not a whole checkpoint"):
+        with pytest.raises(CheckpointError, match="is not an intact checkpoint"):
             checkpoint.chosen_checkpoint(path)
     report: list[str] = []
     assert checkpoint.newest(tmp_path, report) == tmp_path / "step-00000001"
-    assert len(report) == 1 and "step-00000002 is not a whole checkpoint: " in report[0]
+    assert len(report) == 1 and "step-00000002 is not an intact checkpoint: " in report[0]
     assert name in report[0] or damage == "zeros"
 
 
@@ -146,8 +146,8 @@ def test_only_a_larger_number_of_steps_may_change(tmp_path):
     def made(steps: int, seed: int = 1) -> dict[str, object]:
         return {"seed": seed, "optimizer": {"steps": steps, "learning_rate": 1.0}}
 
-    said = checkpoint.check_same(made(2), made(4), tmp_path)
-    assert said is not None and "optimizer.steps was 2, is 4" in said
+    sentence = checkpoint.check_same(made(2), made(4), tmp_path)
+    assert sentence is not None and "optimizer.steps was 2, is 4" in sentence
     assert checkpoint.check_same(made(4), made(4), tmp_path) is None
     with pytest.raises(CheckpointError, match=r"optimizer\.steps was 4, is 2"):
         checkpoint.check_same(made(4), made(2), tmp_path)

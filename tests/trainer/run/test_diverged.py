@@ -1,4 +1,4 @@
-"""A non-finite loss: the run stops, keeps its samples, and says how to replay them."""
+"""A non-finite loss: the run stops, saves its samples, and names the command that replays them."""
 
 import json
 import re
@@ -24,14 +24,14 @@ def test_a_diverged_run_stops_and_the_printed_words_replay_its_samples(warm, set
     started = warm.start_all(setup, processes, *TOO_FAST)
     ended = [process.end() for process in started]
     assert [each.status for each in ended] == [2] * processes
-    said = ended[0].printed
-    assert "Traceback" not in said
-    assert said.count("visinstruct: ") == 1
+    message = ended[0].printed
+    assert "Traceback" not in message
+    assert message.count("visinstruct: ") == 1
     assert not any(each.printed for each in ended[1:])
     found = re.search(
-        r"step (\d+): the (loss|gradient)\S* .*the same command with (--replay \S+)", said
+        r"step (\d+): the (loss|gradient)\S* .*the same command with (--replay \S+)", message
     )
-    assert found, said
+    assert found, message
     step = int(found[1])
     kept = json.loads((setup.output() / f"diverged-step-{step - 1}.json").read_text())
     assert [row["k"] for row in kept["samples"]] == list(range(8 * (step - 1), 8 * step))

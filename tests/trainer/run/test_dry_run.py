@@ -39,7 +39,7 @@ def test_everything_that_keeps_a_run_from_starting_is_reported_at_once(warm, set
     assert "problem: /absent is no dataset" in ended.printed
     assert "problem: no such folder: /absent/instructblip-flan-t5-xl" in ended.printed
     assert re.search(r"parameters +187,\d{3},\d{3} in the paper's", ended.printed), ended.printed
-    assert "GFLOP a sample" in ended.printed, "the folder's name says which model it is"
+    assert "GFLOP a sample" in ended.printed, "the model follows from the folder's name"
     assert "this run cannot start" in ended.printed
 
 

@@ -17,7 +17,7 @@ def weights(output):
 
 
 def saving(output) -> bool:
-    """Whether a checkpoint is being written, or was left unfinished."""
+    """Return True if a checkpoint is being written, or was left unfinished."""
     return any((output / "checkpoints").glob("*.tmp"))
 
 

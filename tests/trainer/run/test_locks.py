@@ -1,4 +1,4 @@
-"""What a killed run leaves behind does not stop the next one; what is in use does."""
+"""Files of a killed run do not stop the next one; a folder in use does."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a step computes, against torch alone; and the random numbers of each of its forwards."""
+"""A step compared with torch alone, and the random numbers of each of its forwards."""
 
 from itertools import product
 from types import SimpleNamespace

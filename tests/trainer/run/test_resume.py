@@ -62,7 +62,7 @@ def test_another_run_is_not_resumed_from_and_every_change_is_named(warm, setup):
     warm.run(setup, "optimizer.steps=4").check()
     ended = warm.run(setup, "optimizer.steps=2", "seed=5", "data.mixture.rule=uniform")
     assert ended.status == 2
-    assert "is of another run, to resume from it would not be the same training" in ended.printed
+    assert "is a checkpoint of another run" in ended.printed
     assert "seed was 0, is 5" in ended.printed
     assert "optimizer.steps was 4, is 2" in ended.printed
     assert "mixture" in ended.printed
@@ -102,6 +102,7 @@ def test_a_checkpoint_whose_bytes_changed_is_named_and_the_one_before_is_resumed
     damaged.write_bytes(content)
     ended = warm.run(setup, "optimizer.steps=4").check()
     assert (
-        "step-00000004 is not a whole checkpoint: optimizer.safetensors has sha256" in ended.printed
+        "step-00000004 is not an intact checkpoint: optimizer.safetensors has sha256"
+        in ended.printed
     )
     assert "resuming from" in ended.printed and "step-00000002" in ended.printed

@@ -1,4 +1,4 @@
-"""What a user may get wrong: one sentence on stderr, exit status 2, no traceback."""
+"""Errors of users: one sentence on stderr, exit status 2, no traceback."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def own_model(tiny_t5, tmp_path):
 
 @pytest.fixture
 def refused(warm, setup):
-    """Starts a run that has to be refused; returns what it says."""
+    """Starts a run that has to be refused; returns its message."""
 
     def start(*overrides: str) -> str:
         ended = warm.run(setup, *overrides)
@@ -65,22 +65,22 @@ def refused(warm, setup):
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one(refused):
-    said = refused("optimizer.stps=3")
-    assert "optimizer.stps: unknown key, did you mean 'steps'?" in said
+    message = refused("optimizer.stps=3")
+    assert "optimizer.stps: unknown key, did you mean 'steps'?" in message
 
 
 def test_a_dataset_of_another_version_is_refused(refused, own_dataset):
     change_json(own_dataset / "manifest.json", lambda values: values.update(schema_version=99))
-    said = refused(f"data.dataset={own_dataset}")
-    assert "schema version 99, this visinstruct reads 1 and 2; build the dataset again" in said
+    message = refused(f"data.dataset={own_dataset}")
+    assert "schema version 99, this visinstruct reads 1 and 2; build the dataset again" in message
 
 
 def test_a_shard_of_another_size_than_the_manifest_says_is_refused(refused, own_dataset):
     shard = first_shard(own_dataset)
     with open(shard, "ab") as file:
         file.write(b"more")
-    said = refused(f"data.dataset={own_dataset}")
-    assert f"{shard} has {shard.stat().st_size} bytes, the manifest says" in said
+    message = refused(f"data.dataset={own_dataset}")
+    assert f"{shard} has {shard.stat().st_size} bytes, the manifest says" in message
 
 
 def test_a_shard_that_changed_within_its_size_is_refused_where_hashes_are_verified(
@@ -90,29 +90,29 @@ def test_a_shard_that_changed_within_its_size_is_refused_where_hashes_are_verifi
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
-    said = refused(f"data.dataset={own_dataset}", "data.verify=full")
-    assert f"{shard} has sha256" in said
+    message = refused(f"data.dataset={own_dataset}", "data.verify=full")
+    assert f"{shard} has sha256" in message
 
 
 def test_a_language_tokenizer_with_more_words_than_embeddings_is_refused(refused, own_model):
     add_words(own_model)
-    said = refused(f"model.init.path={own_model}")
-    assert "the tokenizer of the language model knows" in said
-    assert "but its model has embeddings for" in said
+    message = refused(f"model.init.path={own_model}")
+    assert "the tokenizer of the language model knows" in message
+    assert "but its model has embeddings for" in message
 
 
 def test_weights_of_another_vocabulary_than_the_configuration_are_refused(refused, own_model):
     change_json(own_model / "config.json", lambda v: v["text_config"].update(vocab_size=50))
-    said = refused(f"model.init.path={own_model}")
-    assert "disagrees in shape (checkpoint, configuration) with language_model" in said
+    message = refused(f"model.init.path={own_model}")
+    assert "disagrees in shape (checkpoint, configuration) with language_model" in message
 
 
 def test_weights_with_another_number_of_queries_than_the_configuration_are_refused(
     refused, own_model
 ):
     change_json(own_model / "config.json", lambda values: values.update(num_query_tokens=5))
-    said = refused(f"model.init.path={own_model}")
-    assert "query_tokens (1, 8, 32) (1, 5, 32)" in said
+    message = refused(f"model.init.path={own_model}")
+    assert "query_tokens (1, 8, 32) (1, 5, 32)" in message
 
 
 def test_images_of_another_size_than_the_model_sees_are_refused(refused):
@@ -140,20 +140,20 @@ def test_a_record_without_a_target_is_named(refused, own_dataset, workers):
     splits["vqav2"] = {**splits["vqav2"], "train": split}
     changed = msgspec.structs.replace(manifest, splits=splits)
     (own_dataset / "manifest.json").write_bytes(encode_manifest(changed))
-    said = refused(
+    message = refused(
         f"data.dataset={own_dataset}",
         "data.render=stored",
         "batch.global_size=64",
         f"data.workers={workers}",
     )
-    assert "has no target to train on" in said
-    assert "vqav2/train/" in said
+    assert "has no target to train on" in message
+    assert "vqav2/train/" in message
 
 
 def test_a_folder_that_cannot_be_written_is_refused(refused, tmp_path):
     (tmp_path / "file").write_text("")
-    said = refused(f"output={tmp_path / 'file' / 'run'}")
-    assert "cannot be written: Not a directory" in said
+    message = refused(f"output={tmp_path / 'file' / 'run'}")
+    assert "cannot be written: Not a directory" in message
 
 
 @pytest.mark.parametrize(

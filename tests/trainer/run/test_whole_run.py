@@ -1,4 +1,4 @@
-"""What a run leaves behind: its log, its checkpoints, its validation."""
+"""Results of a whole run: its log, its checkpoints, its validation."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""Which source sample k is from: a tree of two-way splits, in integer arithmetic.
+"""Source of sample k: a tree of two-way splits, in integer arithmetic.
 
 A node that has seen n samples has sent round(n * share) of them to its left, so that how many samples of
 the first k are a source's follows from k alone, and so does whose sample k is. A split's count is half a

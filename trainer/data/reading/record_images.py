@@ -35,7 +35,7 @@ class RecordImages:
 
         Raises:
             UnreadableError: one of them cannot be read.
-            DataError: nothing says where its collection is.
+            DataError: the folder of its collection is not known.
         """
         if record.video is not None and not record.images:
             return self._frames(record, hashed)
@@ -57,7 +57,7 @@ class RecordImages:
 
         Raises:
             UnreadableError: one of them cannot be read.
-            DataError: nothing says where its collection is.
+            DataError: the folder of its collection is not known.
         """
         return [
             self._fetch(image.path) if image.bytes is None else image.bytes
@@ -65,7 +65,7 @@ class RecordImages:
         ]
 
     def locate(self, path: str) -> str | None:
-        """The file of a media path, or None where nothing says where its collection is."""
+        """The file of a media path, or None if the folder of its collection is not known."""
         try:
             self._name(path)
             return self._roots.locate(path)
@@ -92,7 +92,7 @@ class RecordImages:
         if collection not in self._named:
             if EVERY_COLLECTION not in self._named:
                 raise DataError(
-                    f"{path} is kept by reference, and nothing says where its collection is: set "
+                    f"{path} is kept by reference, and the folder of its collection is not known: set "
                     f"data.image_roots.{collection} to its folder"
                 )
             self._named[collection] = f"{self._named[EVERY_COLLECTION]}/{collection}"

@@ -14,7 +14,7 @@ NOT_OURS = "no metric of ours"
 
 
 class _Rule(NamedTuple):
-    """What a key that begins so means (a commit may follow), and the modes that it is of."""
+    """Meaning of keys with this beginning (a commit may follow), and the modes that they belong to."""
 
     start: str
     modes: tuple[str, ...]

@@ -55,7 +55,7 @@ class Decoded:
         return cast(Tensor, decoded.last_hidden_state)
 
     def _bias(self, packs: Sequence[Pack], depths: Tensor) -> Tensor:
-        """What to add to attention, [M or 1, heads, nodes, nodes].
+        """Return the bias to add to attention, [M or 1, heads, nodes, nodes].
 
         The decoder adds the bias of distances in the row, so that this is the difference to the bias of
         distances in depth; minus infinity hides what is no ancestor.
@@ -112,7 +112,7 @@ class Prolonged:
         self.last, self.mask, self.held = self.last[which], self.mask[which], list(samples)
 
     def _bias(self, packs: Sequence[Pack], num_new: int) -> Tensor:
-        """What to add to attention, [M, 1, new nodes, prompt and new nodes]."""
+        """Return the bias to add to attention, [M, 1, new nodes, prompt and new nodes]."""
         tree = _sees(packs, num_new + 1, self.last.device)[:, :, 1:, 1:]
         prompt = self.mask.bool()[:, None, None, :].expand(-1, -1, num_new, -1)
         sees = torch.cat([prompt, tree], dim=-1)

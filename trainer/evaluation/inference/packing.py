@@ -33,7 +33,7 @@ class Pack:
     numbers: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
-        """How many nodes, the root among them."""
+        """Number of nodes, the root among them."""
         return len(self.tokens)
 
     def ancestry(self, size: int) -> NDArray[np.bool_]:
@@ -74,5 +74,5 @@ def _add(tree: Pack, places: dict[tuple[int, ...], int], number: int, row: Seque
 
 
 def _contexts(row: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """What comes before each token of a candidate."""
+    """Yield the tokens before each token of a candidate."""
     return (tuple(row[:length]) for length in range(len(row)))

@@ -116,7 +116,7 @@ def read(
     if not all(finite):
         raise EvaluationError(
             f"the model computes non-finite values for record {record_ids[finite.index(False)]}; "
-            "evaluate in float32, or look at its weights"
+            "evaluate in float32, or check the model's weights"
         )
     return Prefix(inputs, mask, record_ids)
 

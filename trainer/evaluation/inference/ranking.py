@@ -34,7 +34,7 @@ class Reader(Protocol):
     """A language model that has read N prompts."""
 
     def states(self, samples: Sequence[int], packs: Sequence[Pack]) -> Tensor:
-        """What it makes of each pack's nodes, [M, nodes, width], for M of the samples."""
+        """Return the hidden states of each pack's nodes, [M, nodes, width], for M of the samples."""
 
 
 def tokenize_candidates(

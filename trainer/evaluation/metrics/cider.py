@@ -55,7 +55,7 @@ def _cosines(corpus: Corpus, candidates: Counts, references: Counts) -> Floats:
 
 
 def find(keys: Ints, wanted: Ints) -> Ints:
-    """Where each of `wanted` is in the ascending `keys`; -1 where it is not."""
+    """Return the index of each of `wanted` in the ascending `keys`; -1 where it is missing."""
     if not len(keys):
         return np.full(len(wanted), -1)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

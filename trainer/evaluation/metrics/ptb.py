@@ -39,7 +39,7 @@ _LINE_BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _ACROSS_BLANKS = re.compile(
     rf"[\d)] [(\d]|\. [.\d]|(?<![A-Za-z0-9.])[A-Za-z]\. +(?:{'|'.join(SENTENCE_STARTS)}|<)|<[^>]* "
 )
-"""Where a rule may read past a blank: numbers, spaced dots, initials, tags."""
+"""Places at which a rule may read past a blank: numbers, spaced dots, initials, tags."""
 
 _OPEN_END = re.compile(
     rf"(?<![A-Za-z0-9.])(?:[A-Za-z]|(?i:{'|'.join(ABBREVIATIONS_OF_NUMBERS)}))\.$"

@@ -64,7 +64,7 @@ WRITTEN_AS = {
     "&ndash;": "--",
     "&mdash;": "--",
 }
-"""How a token that is one character, or one entity, is written; "": not at all."""
+"""Output for a token that is one character, or one entity; "" if it is dropped."""
 
 _SYMBOL = re.compile(
     "[\u00a1\u00a5-\u00a9\u00ac\u00ae-\u00b4\u00b6-\u00b9\u00bf\u00d7\u00f7\u037e\u0387"

@@ -55,7 +55,7 @@ class AverageRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """What stands above the records."""
+    """Return the part of the page above the records."""
 
     name: str
     facts: tuple[tuple[str, str], ...]

@@ -76,7 +76,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[Name, Spread]:
-    """How far each number goes from resample to resample; all numbers see the same resamples.
+    """Return the spread of each number over resamples; all numbers see the same resamples.
 
     Memory: one weight a prediction, whatever the number of resamples.
     """
@@ -89,7 +89,7 @@ def bootstrap(
 
 
 def _weights(groups: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each prediction is drawn [N], resample by resample."""
+    """Yield the number of draws of each prediction [N], resample by resample."""
     numbers: dict[str, int] = {}
     places = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
     generator = np.random.Generator(np.random.PCG64(seed))

@@ -99,7 +99,7 @@ class Pairs:
         return [each.group_id for each in self._first]
 
     def differ(self) -> NDArray[np.bool_]:
-        """Where the outputs differ [N]."""
+        """Mask of the predictions whose outputs differ [N]."""
         both = zip(self._first, self._second, strict=True)
         return np.array([one.output != other.output for one, other in both], dtype=bool)
 

@@ -1,4 +1,4 @@
-"""From saved predictions to numbers; needs no model."""
+"""Scoring: saved predictions of an evaluation become `results.json`. Needs no model."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -30,21 +30,22 @@ from trainer.evaluation.tasks.paper import (
 )
 
 MODELS: tuple[Model, ...] = ("instructblip", "blip2")
-_AGAIN = "Remove the file and start the evaluation again with --resume"
+_REMEDY = "Remove the file and start the evaluation again with --resume"
 CORPUS_METRICS = ("cider",)
-"""Their scores of a record depend on the whole set."""
+"""Metrics whose score of a record depends on the whole split."""
 FEW_GROUPS = 30
-"""With fewer groups the uncertainty of a standard error is given."""
+"""Below this number of groups a note gives the uncertainty of the standard error."""
 
 
 def samples_file(folder: Path, task: str) -> Path:
+    """Return the path of a task's predictions, one JSON object a line."""
     return folder / f"samples_{task}.jsonl"
 
 
 def score_folder(folder: Path, captions: str | None = None) -> Results:
     """Score every finished task of an evaluation, fill its samples, write `results.json`.
 
-    A task that cannot be scored is `failed` in the results, with the reason; it keeps no other from its score.
+    A task that cannot be scored is listed with its reason in `failed`; the others are scored all the same.
 
     Raises:
         EvaluationError: no task is finished, or none can be scored.
@@ -121,7 +122,7 @@ def _score_task(folder: Path, task: TaskFacts, facts: RunFacts) -> TaskResult:
 
 
 def worth(scored: Scored, errors: Mapping[str, float], num_groups: int) -> Iterator[str]:
-    """Say what a standard error of few or uniform records is worth.
+    """Yield a note on a standard error that comes from few groups or from equal scores.
 
     The limit of a score without failures (or without successes) in G independent draws is the exact
     binomial one, 0.05 ** (1 / G) (Clopper and Pearson, 1934; about 3 / G, the "rule of three").
@@ -178,10 +179,10 @@ def _counted(path: Path) -> Iterator[Prediction]:
 
 
 def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
-    """Check every prediction once; returns how many records were left out.
+    """Check every prediction; returns the number of records without one, whose images cannot be read.
 
     Raises:
-        EvaluationError: a record is missing, a duplicate, or lacks what the metric needs.
+        EvaluationError: a record is missing or a duplicate, or lacks a field that the metric needs.
     """
     ids: set[int] = set()
     num_skipped = 0
@@ -190,7 +191,7 @@ def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
         if each.number != number or len(ids) <= number:
             raise EvaluationError(
                 f"task {task.task}: line {number + 1:,} of {path.name} is record {each.number:,} "
-                f"({each.record_id}), a duplicate or out of order. {_AGAIN}"
+                f"({each.record_id}), a duplicate or out of order. {_REMEDY}"
             )
         if each.skipped is not None:
             num_skipped += 1
@@ -199,13 +200,13 @@ def _check(path: Path, task: TaskFacts, metric: Metric) -> int:
     if len(ids) != task.num_requests:
         raise EvaluationError(
             f"task {task.task}: {path.name} has {len(ids):,} records, not {task.num_requests:,}: it was "
-            f"truncated or edited. {_AGAIN}"
+            f"truncated or edited. {_REMEDY}"
         )
     return num_skipped
 
 
 def _filled(path: Path, scored: Scored) -> Iterator[Prediction]:
-    """The samples with what the metric made of them."""
+    """Yield the predictions with their normalised texts and scores."""
     number = 0
     for each in read_predictions(path):
         if each.skipped is not None:
@@ -296,7 +297,7 @@ def printed(metric: Metric, name: str, value: float | None) -> float | None:
 def _differences(
     task: TaskFacts, facts: RunFacts, metric: Metric, num_skipped: int
 ) -> tuple[str, ...]:
-    """Return why this score is not comparable with the paper's, apart from the protocol."""
+    """Return the reasons, besides the protocol, why this score is not comparable with the paper's."""
     found = []
     expected = task.evaluation().records
     if not task.num_requests:

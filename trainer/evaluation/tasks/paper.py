@@ -126,7 +126,7 @@ def average(
 
 
 def backbone_of(facts: Mapping[str, Any]) -> Backbone | None:
-    """Which of the paper's four language models a model has, by its kind and width; else None.
+    """Return the name of the paper's language model that has this kind and width; None for another one.
 
     `facts` has `language_model` (`t5` or `llama`) and `text_width`.
     """

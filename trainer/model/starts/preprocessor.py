@@ -15,7 +15,7 @@ from trainer.errors import ModelError
 from trainer.model.model import CLIP_MEAN, CLIP_STD
 
 FILES = (("preprocessor_config.json", None), ("processor_config.json", "image_processor"))
-"""Where settings are kept, and under which key; newer transformers write the second."""
+"""File of the settings and the key in it; newer transformers write the second."""
 BICUBIC = 3
 """Pillow's number of the filter."""
 TOLERANCE = 1e-4

@@ -21,17 +21,17 @@ def test_answers_are_what_the_pixels_show(
 
 
 def test_splits_share_no_image_and_no_id(sample: Path, read: Read) -> None:
-    pictures: set[str] = set()
+    images: set[str] = set()
     ids: set[str] = set()
     for split in ("train", "val", "testdev", "test"):
         rows = read(sample / FILE.format(split))
         own = {row["imageId"] for row in rows.values()}
         assert own
-        assert not own & pictures
+        assert not own & images
         assert not rows.keys() & ids
-        pictures |= own
+        images |= own
         ids |= rows.keys()
-    assert any(name.startswith("n") for name in pictures)
+    assert any(name.startswith("n") for name in images)
 
 
 def test_the_test_file_tells_no_answer(sample: Path, read: Read) -> None:

@@ -43,10 +43,10 @@ def test_the_right_choice_is_what_the_pixels_show(
             assert truth == [row["choices"][row["answer"]]]
         else:
             truth = answer(seen, row["question"])
-            said = row["choices"][row["answer"]] if "choices" in row else row["answer"]
+            given = row["choices"][row["answer"]] if "choices" in row else row["answer"]
             if truth is None:
                 continue
-            assert said == truth, row
+            assert given == truth, row
         checked[row["ques_type"]] += 1
     assert checked["choose_txt"] > 40
     assert min(checked.values()) >= 5

@@ -45,8 +45,8 @@ def test_the_mark_of_the_image_is_before_or_after_the_first_question(
 
 def test_its_images_are_in_no_evaluation_split(sample: Path, read: Read) -> None:
     trained = {int(row["id"]) for part in PARTS for row in rows_of(read, sample, part)}
-    pictures = read(sample / "coco_caption/dataset_coco.json")["images"]
-    evaluated = {each["cocoid"] for each in pictures if each["split"] in ("val", "test")}
+    images = read(sample / "coco_caption/dataset_coco.json")["images"]
+    evaluated = {each["cocoid"] for each in images if each["split"] in ("val", "test")}
     hidden = {
         row["image_id"]
         for row in read(sample / "vqav2/v2_OpenEnded_mscoco_test2015_questions.json")["questions"]
@@ -63,10 +63,10 @@ def test_short_answers_are_true_of_the_pixels(
         with Image.open(sample / "images/coco/train2017" / row["image"]) as image:
             seen = see(image)
         texts = [message["value"] for message in row["conversations"]]
-        for question, said in zip(texts[::2], texts[1::2], strict=True):
+        for question, reply in zip(texts[::2], texts[1::2], strict=True):
             found = answer(seen, question.replace("<image>", "").strip())
             if found in ("yes", "no"):
-                assert said.lower().startswith(found)
+                assert reply.lower().startswith(found)
                 checked += 1
     assert checked > 20
 

@@ -8,9 +8,9 @@ SPLITS = ("train", "val", "test")
 
 def test_every_question_is_about_a_video_that_is_there(sample: Path, read: Read) -> None:
     rows = [row for split in SPLITS for row in read(sample / f"msrvtt_qa/{split}_qa.json")]
-    asked = {f"video{row['video_id']}.mp4" for row in rows}
-    assert asked == {path.name for path in (sample / "videos/msrvtt").iterdir()}
-    assert "video0.mp4" in asked
+    inputs = {f"video{row['video_id']}.mp4" for row in rows}
+    assert inputs == {path.name for path in (sample / "videos/msrvtt").iterdir()}
+    assert "video0.mp4" in inputs
     assert [row["id"] for row in rows] == list(range(len(rows)))
     assert all(" " not in row["answer"] for row in rows)
 

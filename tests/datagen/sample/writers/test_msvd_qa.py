@@ -18,8 +18,8 @@ def test_the_mapping_names_a_clip_for_every_video_id(sample: Path, read: Read) -
         assert match is not None, line
         names[int(match[2])] = match[1]
     assert sorted(names) == list(range(1, 11))
-    asked = {r["video_id"] for s in SPLITS for r in read(sample / f"msvd_qa/{s}_qa.json")}
-    assert asked == set(names)
+    inputs = {r["video_id"] for s in SPLITS for r in read(sample / f"msvd_qa/{s}_qa.json")}
+    assert inputs == set(names)
     found = {path.stem for path in (sample / "videos/msvd").iterdir()}
     assert found == set(names.values())
 

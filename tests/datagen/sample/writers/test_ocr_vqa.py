@@ -22,10 +22,10 @@ def test_covers_have_titles_and_true_answers(
         assert row["answers"][0] == row["title"]
         assert len(row["questions"]) == len(row["answers"]) >= 3
         seen = see(Image.open(folder / "images" / f"{book}.jpg"))
-        for question, said in zip(row["questions"], row["answers"], strict=True):
+        for question, given in zip(row["questions"], row["answers"], strict=True):
             truth = answer(seen, question)
             if truth is not None:
-                assert said == truth, question
+                assert given == truth, question
                 checked += 1
     assert checked > 80
     assert {row["split"] for row in covers.values()} == {1, 2, 3}

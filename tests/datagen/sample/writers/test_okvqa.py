@@ -17,9 +17,9 @@ ANNOTATIONS = "mscoco_{}_annotations.json"
 def test_each_question_has_its_annotation_and_its_image(
     sample: Path, read: Read, subset: str
 ) -> None:
-    asked = read(sample / "okvqa" / QUESTIONS.format(subset))["questions"]
+    questions = read(sample / "okvqa" / QUESTIONS.format(subset))["questions"]
     annotated = read(sample / "okvqa" / ANNOTATIONS.format(subset))["annotations"]
-    ids = [(row["question_id"], row["image_id"]) for row in asked]
+    ids = [(row["question_id"], row["image_id"]) for row in questions]
     assert ids == [(row["question_id"], row["image_id"]) for row in annotated]
     assert len(set(ids)) == len(ids)
     for _, image_id in ids:

@@ -39,9 +39,9 @@ def test_problems_come_with_and_without_images_and_hints(tmp_path: Path, read: R
 
 def test_a_problem_has_an_image_on_disk_only_if_it_says_so(sample: Path, read: Read) -> None:
     problems = read(sample / "scienceqa/problems.json")
-    said = {f"{r['split']}/{pid}/image.png" for pid, r in problems.items() if r["image"]}
+    given = {f"{r['split']}/{pid}/image.png" for pid, r in problems.items() if r["image"]}
     folder = sample / "scienceqa"
-    assert said == {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    assert given == {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
 
 
 def test_the_lists_of_ids_agree_with_the_problems(sample: Path, read: Read) -> None:

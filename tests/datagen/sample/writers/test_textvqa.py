@@ -27,15 +27,15 @@ def test_answers_are_printed_in_the_image_or_seen_there(
         }
         for row in data(tmp_path, f"TextVQA_0.5.1_{split}"):
             assert len(row["answers"]) == 10
-            said = Counter(row["answers"]).most_common(1)[0][0]
+            given = Counter(row["answers"]).most_common(1)[0][0]
             path = tmp_path / "images/textvqa" / FOLDERS[split] / f"{row['image_id']}.jpg"
             question = row["question"][0].upper() + row["question"][1:]
             truth = answer(see(Image.open(path)), question)
             if truth is not None:
-                assert said == truth, row
+                assert given == truth, row
                 seen["shown"] += 1
             elif rosetta[row["image_id"]] and ("word" in question or "text" in question):
-                assert said.upper() in rosetta[row["image_id"]], row
+                assert given.upper() in rosetta[row["image_id"]], row
                 seen["printed"] += 1
     assert min(seen.values()) > 40, seen
     assert len(seen) == 2
@@ -51,11 +51,11 @@ def test_answers_of_test_are_in_no_file(tmp_path: Path) -> None:
 
 def test_images_of_the_splits_are_others(tmp_path: Path) -> None:
     write(tmp_path, World(seed=0, num_scenes=40))
-    pictures = {
+    images = {
         split: {row["image_id"] for row in data(tmp_path, f"TextVQA_0.5.1_{split}")}
         for split in FOLDERS
     }
-    assert sum(map(len, pictures.values())) == len(set().union(*pictures.values())) == 20
+    assert sum(map(len, images.values())) == len(set().union(*images.values())) == 20
 
 
 def test_boxes_of_words_lie_in_the_image(tmp_path: Path) -> None:

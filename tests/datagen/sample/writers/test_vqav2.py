@@ -20,10 +20,10 @@ ANNOTATIONS = "v2_mscoco_{}_annotations.json"
 def test_each_question_has_its_annotation_and_its_image(
     sample: Path, read: Read, subset: str
 ) -> None:
-    asked = read(sample / "vqav2" / QUESTIONS.format(subset))
+    question_file = read(sample / "vqav2" / QUESTIONS.format(subset))
     annotated = read(sample / "vqav2" / ANNOTATIONS.format(subset))
-    assert asked["data_subtype"] == annotated["data_subtype"] == subset
-    ids = [(row["question_id"], row["image_id"]) for row in asked["questions"]]
+    assert question_file["data_subtype"] == annotated["data_subtype"] == subset
+    ids = [(row["question_id"], row["image_id"]) for row in question_file["questions"]]
     assert ids == [(row["question_id"], row["image_id"]) for row in annotated["annotations"]]
     assert len(set(ids)) == len(ids)
     for question_id, image_id in ids:

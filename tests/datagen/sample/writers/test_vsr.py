@@ -30,13 +30,13 @@ def test_labels_are_what_the_pixels_show(tmp_path: Path, see: Callable, answer: 
                 thing, place = re.fullmatch(
                     r"The (.+) is (?:in|on|at) the (.+) of the picture\.", row["caption"]
                 ).groups()
-                said = answer(seen, f"Where is the {thing}?") == place
+                given = answer(seen, f"Where is the {thing}?") == place
             else:
                 one, relation, other = re.fullmatch(
                     rf"The (.+) is ({row['relation']}) the (.+)\.", row["caption"]
                 ).groups()
-                said = answer(seen, f"Is the {one} {relation} the {other}?") == "yes"
-            assert row["label"] == said, row
+                given = answer(seen, f"Is the {one} {relation} the {other}?") == "yes"
+            assert row["label"] == given, row
             checked += 1
     assert checked > 80
 
@@ -54,10 +54,10 @@ def test_images_of_evaluation_are_never_trained_on(tmp_path: Path) -> None:
     world = World(seed=0, num_scenes=60)
     write(tmp_path, world)
     trained = {f"{p.image_id:012d}.jpg" for p in world.coco("train", "restval")}
-    pictures = {n: {row["image"] for row in rows(tmp_path, "zeroshot", n)} for n in NAMES}
-    assert pictures["train"] <= trained
-    assert not (pictures["dev"] | pictures["test"]) & trained
-    assert not pictures["dev"] & pictures["test"]
+    images = {n: {row["image"] for row in rows(tmp_path, "zeroshot", n)} for n in NAMES}
+    assert images["train"] <= trained
+    assert not (images["dev"] | images["test"]) & trained
+    assert not images["dev"] & images["test"]
 
 
 def test_no_split_is_empty_whatever_the_scenes(tmp_path: Path) -> None:

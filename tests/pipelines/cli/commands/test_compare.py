@@ -40,7 +40,7 @@ def _task(split):
 
 @pytest.fixture
 def evaluation(tmp_path):
-    """An evaluation of four questions; `rights` says which are answered rightly."""
+    """An evaluation of four questions; `rights` marks the right answers."""
 
     def evaluation(name, rights, split="test"):
         folder = tmp_path / name
@@ -106,11 +106,11 @@ def test_changed_records_are_shown_and_steer_nothing(run, folders):
 
 def test_json_has_what_the_table_has(run, folders):
     outcome = run("compare", *folders, "--json")
-    told = json.loads(outcome.out)
-    number = told["tasks"]["iconqa"]["numbers"]["accuracy"]
+    facts = json.loads(outcome.out)
+    number = facts["tasks"]["iconqa"]["numbers"]["accuracy"]
     assert (number["first"], number["second"], number["difference"]) == (50, 75, 25)
     assert 5 < number["error"] < 50
-    (change,) = told["tasks"]["iconqa"]["changes"]
+    (change,) = facts["tasks"]["iconqa"]["changes"]
     assert change["outputs"] == [WORDS[1], WORDS[0]]
 
 

@@ -15,7 +15,7 @@ ROUNDED = {"llava_conversation": 58_000, "llava_reasoning": 77_000}
 
 @pytest.fixture
 def parts(run):
-    """The mixture that a command tells as JSON."""
+    """Return the mixture that a command prints as JSON."""
 
     def parts(*arguments):
         outcome = run("mixture", *arguments, "--json")
@@ -29,19 +29,19 @@ def test_published_sizes_are_the_default(run, parts):
     outcome = run("mixture")
     assert outcome.status == 0
     assert outcome.out.startswith("published sizes, rule sqrt")
-    told = parts()
-    assert set(told) == set(HELD_IN)
-    assert {source: told[source]["size"] for source in ROUNDED} == ROUNDED
+    shares = parts()
+    assert set(shares) == set(HELD_IN)
+    assert {source: shares[source]["size"] for source in ROUNDED} == ROUNDED
     assert "left out" not in outcome.out
     assert f"rounded, in dialogs, as the paper counts them: {', '.join(ROUNDED)}" in outcome.out
-    assert told["vqav2"]["size"] == 443_757
+    assert shares["vqav2"]["size"] == 443_757
 
 
 def test_a_built_dataset_has_the_mixture_of_its_manifest(parts, built, manifest_of):
-    told = parts(built)
+    shares = parts(built)
     assert {
         source: MixtureEntry(**{k: v for k, v in part.items() if k != "epochs"})
-        for source, part in told.items()
+        for source, part in shares.items()
     } == dict(manifest_of(built).mixture)
 
 
@@ -51,20 +51,20 @@ def test_a_dataset_keeps_the_options_that_it_was_built_with(run, parts, raw, tmp
     command = ("build", "--raw", raw, "--out", out, "--mixture", tmp_path / "mixture.yaml")
     assert run(*command).status == 0
     assert f"{out}, rule uniform" in run("mixture", out).out
-    told = parts(out)
-    assert told["coco_caption"]["size"] == manifest_of(out).mixture["coco_caption"].size == 82
-    assert {part["weight"] for part in told.values()} == {1}
+    shares = parts(out)
+    assert shares["coco_caption"]["size"] == manifest_of(out).mixture["coco_caption"].size == 82
+    assert {part["weight"] for part in shares.values()} == {1}
     changed = parts(out, "--set", "factors.vqav2=3")
     assert {part["weight"] for part in changed.values()} == {1}
     assert changed["vqav2"]["factor"] == 3
 
 
 def test_probabilities_follow_the_papers_rule(parts, built):
-    told = parts(built)
-    total = sum(math.sqrt(part["size"]) for part in told.values())
-    for part in told.values():
+    shares = parts(built)
+    total = sum(math.sqrt(part["size"]) for part in shares.values())
+    for part in shares.values():
         assert part["probability"] == pytest.approx(math.sqrt(part["size"]) / total)
-    assert sum(part["probability"] for part in told.values()) == pytest.approx(1)
+    assert sum(part["probability"] for part in shares.values()) == pytest.approx(1)
 
 
 def test_epochs_are_samples_by_probability_over_size(parts, built):
@@ -91,26 +91,26 @@ def test_epochs_are_samples_by_probability_over_size(parts, built):
     ],
 )
 def test_rules_can_be_tried(parts, built, sets, weight):
-    told = parts(built, *(word for each in sets for word in ("--set", each)))
-    for part in told.values():
+    shares = parts(built, *(word for each in sets for word in ("--set", each)))
+    for part in shares.values():
         assert part["weight"] == pytest.approx(weight(part["size"]))
 
 
 def test_factors_and_splits_can_be_tried(parts, built, manifest_of):
     plain = parts(built)
-    told = parts(built, "--set", "factors.vqav2=2", "--set", "splits.coco_caption=train,val")
-    assert told["vqav2"]["factor"] == 2
-    ratio = told["vqav2"]["probability"] / told["vqav2_qg"]["probability"]
+    shares = parts(built, "--set", "factors.vqav2=2", "--set", "splits.coco_caption=train,val")
+    assert shares["vqav2"]["factor"] == 2
+    ratio = shares["vqav2"]["probability"] / shares["vqav2_qg"]["probability"]
     assert ratio == pytest.approx(2)
     more = manifest_of(built).split("coco_caption", "val").written
-    assert told["coco_caption"]["size"] == plain["coco_caption"]["size"] + more
+    assert shares["coco_caption"]["size"] == plain["coco_caption"]["size"] + more
 
 
 def test_options_come_from_a_file_too(parts, built, tmp_path):
     (tmp_path / "mixture.yaml").write_text("rule: uniform\nfactors: {vqav2: 0}")
-    told = parts(built, "--config", tmp_path / "mixture.yaml")
-    assert told["vqav2"]["probability"] == 0
-    assert told["coco_caption"]["probability"] == 0.5
+    shares = parts(built, "--config", tmp_path / "mixture.yaml")
+    assert shares["vqav2"]["probability"] == 0
+    assert shares["coco_caption"]["probability"] == 0.5
 
 
 def test_the_table_shows_the_same_numbers(run, parts, built):

@@ -1,4 +1,4 @@
-"""`visinstruct nano` makes the files and says whether they are those that are shipped."""
+"""`visinstruct nano` makes the files and compares them with the shipped ones."""
 
 import argparse
 import shutil
@@ -42,10 +42,10 @@ def test_other_files_are_called_other_and_the_reason_is_told(tmp_path, monkeypat
         return {**hashes, "frozen.safetensors": "0" * 64}
 
     assert run(tmp_path / "out", monkeypatch, other) == 0
-    told = capsys.readouterr().out
-    assert told.count("as shipped") == len(FILES) - 1
-    assert "frozen.safetensors: 0000000000000000, differs from the shipped one" in told
-    assert "only on the same kind of processor" in told
+    output = capsys.readouterr().out
+    assert output.count("as shipped") == len(FILES) - 1
+    assert "frozen.safetensors: 0000000000000000, differs from the shipped one" in output
+    assert "only on the same kind of processor" in output
 
 
 def test_a_folder_with_files_is_refused_before_anything_is_made(tmp_path):

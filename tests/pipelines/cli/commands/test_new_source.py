@@ -1,4 +1,4 @@
-"""`visinstruct new-source`: what it says. What it writes is tested in `test_new_source.py` above."""
+"""`visinstruct new-source`: its messages. The files that it writes are tested in `test_new_source.py` above."""
 
 import pytest
 

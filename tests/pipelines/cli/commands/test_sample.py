@@ -29,9 +29,9 @@ def test_the_same_command_again_changes_nothing(run, tmp_path):
 def test_another_sample_in_the_same_folder_is_refused(run, refused, tmp_path):
     out = tmp_path / "raw"
     assert run("sample", "--scenes", 12, "--out", out).status == 0
-    for options, told in ((("--seed", 1), "seed=0, not 1"), (("--scenes", 13), "=12, not 13")):
+    for options, output in ((("--seed", 1), "seed=0, not 1"), (("--scenes", 13), "=12, not 13")):
         message = refused("sample", "--scenes", 12, "--out", out, *options)
-        assert told in message
+        assert output in message
         assert "choose an empty folder, or delete this one" in message
 
 

@@ -37,8 +37,8 @@ def test_one_source_is_shown_in_full(run, raw, source_id):
     assert outcome.status == 0
     card = load_source(source_id).card
     assert outcome.out.startswith(f"{source_id}: {card.title}, {card.category}, held-")
-    for told in ("published records", "paper", "on disk", "download", "citation", "licence"):
-        assert told in outcome.out
+    for shown in ("published records", "paper", "on disk", "download", "citation", "licence"):
+        assert shown in outcome.out
     for file in card.files:
         assert file.name in outcome.out
     for split in card.splits:
@@ -56,17 +56,17 @@ def test_what_a_split_lacks_is_reported(run, raw, tmp_path):
 
 def test_json_of_one_source_holds_every_field_of_its_card(run, raw):
     outcome = run("sources", "vqav2", "--raw", raw, "--json")
-    told = json.loads(outcome.out)
-    assert set(told) == {*SourceCard.model_fields, "on_disk"}
-    state = told.pop("on_disk")
-    assert SourceCard.model_validate(told) == load_source("vqav2").card
+    shown = json.loads(outcome.out)
+    assert set(shown) == {*SourceCard.model_fields, "on_disk"}
+    state = shown.pop("on_disk")
+    assert SourceCard.model_validate(shown) == load_source("vqav2").card
     assert state["train"] == {"state": "complete (official)", "layout": "official", "lacks": []}
 
 
 def test_json_of_all_sources_is_a_list_of_cards(run, tmp_path):
-    told = json.loads(run("sources", "--raw", tmp_path, "--json").out)
-    assert [card["id"] for card in told] == list(SOURCE_IDS)
-    for card in told:
+    shown = json.loads(run("sources", "--raw", tmp_path, "--json").out)
+    assert [card["id"] for card in shown] == list(SOURCE_IDS)
+    for card in shown:
         assert set(card) == {*SourceCard.model_fields, "on_disk"}
         assert set(card["on_disk"]) == set(load_source(card["id"]).split_names())
         for split, state in card["on_disk"].items():

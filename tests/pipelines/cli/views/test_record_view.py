@@ -45,8 +45,8 @@ def test_a_hidden_answer_is_not_an_empty_one(view):
 
 
 def test_images_and_videos_are_shown_by_their_path(view):
-    pictures = (Image("coco/train2014/a.jpg"), Image("coco/b.jpg", b"x" * 2_000))
-    shown = view(images=pictures)
+    two = (Image("coco/train2014/a.jpg"), Image("coco/b.jpg", b"x" * 2_000))
+    shown = view(images=two)
     assert "  image        coco/train2014/a.jpg\n" in shown
     assert "coco/b.jpg (2,000 bytes)" in shown
     assert "msvd/a.avi, frames at 0.50, 1.50 s" in view(video=Video("msvd/a.avi", (0.5, 1.5)))

@@ -17,7 +17,7 @@ from trainer.data.reading.row_file import (
 
 
 def _trained(record: Record) -> Record:
-    """What of a record is kept, as `Record`."""
+    """Return the part of a record that is kept, as `Record`."""
     changes: dict[str, object] = dict.fromkeys(UNUSED_COLUMNS)
     if record.images is not None:
         changes["images"] = tuple(Image(image.path) for image in record.images)
@@ -77,6 +77,6 @@ def test_a_file_that_was_not_written_to_its_end_is_noticed(
 
 
 def test_images_outlive_the_file(rows_path: Path) -> None:
-    (picture,) = RowFile(rows_path.open("rb")).images(0)
+    (held,) = RowFile(rows_path.open("rb")).images(0)
     rows_path.unlink()
-    assert picture is not None and len(bytes(picture)) > 100
+    assert held is not None and len(bytes(held)) > 100

@@ -120,8 +120,8 @@ CAPTIONS = {
 
 def test_captions_are_compared_by_what_the_name_says(check):
     row = case(CAPTIONS, {"Bleu": [0.0] * 4, "CIDEr": -1, "METEOR": 0.3})
-    told = {key: why for key, why in check("bleu", row).unchecked}
-    assert told == {"CIDEr": "not of bleu", "METEOR": "no metric of ours"}
+    reasons = {key: why for key, why in check("bleu", row).unchecked}
+    assert reasons == {"CIDEr": "not of bleu", "METEOR": "no metric of ours"}
     assert check("cider", row).disagreements[0].difference.key == "CIDEr"
     assert check("caption", row).disagreements[0].difference.key == "Bleu[0]"
 

@@ -20,7 +20,7 @@ DECODINGS = {
 }
 
 
-def asked(side, num_frames=1, prompts=PROMPTS):
+def model_inputs(side, num_frames=1, prompts=PROMPTS):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, side, side)
     return [
@@ -41,22 +41,22 @@ def adapter(request):
 
 
 def by_transformers(adapter, each, decoding):
-    """The text of InstructBLIP's own `generate`, asked one question."""
+    """The text of InstructBLIP's own `generate` for one prompt."""
     tokens, hf = adapter.tokenizers, adapter.model.hf
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     made = tokenize([each.prompt], tokens, for_qformer=True)
     image = [tokens.image_token] * tokens.num_query_tokens
     ids = torch.tensor([image + made.language[0]])
     read = torch.tensor(made.qformer)
-    told = settings(adapter.model, tokens, decoding)
-    told.repetition_penalty = decoding.repetition_penalty
+    config = settings(adapter.model, tokens, decoding)
+    config.repetition_penalty = decoding.repetition_penalty
     out = hf.generate(
         pixel_values=(each.pixels.float() / 255 - mean) / std,
         qformer_input_ids=read,
         qformer_attention_mask=torch.ones_like(read),
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
-        generation_config=told,
+        generation_config=config,
     )
     new = out if tokens.is_encoder_decoder else out[:, ids.shape[1] :]
     return tokens.language.batch_decode(new, skip_special_tokens=True)[0].strip()
@@ -64,7 +64,7 @@ def by_transformers(adapter, each, decoding):
 
 @pytest.mark.parametrize("name", DECODINGS)
 def test_together_as_alone_as_in_transformers(adapter, name):
-    some, decoding = asked(adapter.image_side), DECODINGS[name]
+    some, decoding = model_inputs(adapter.image_side), DECODINGS[name]
     together = adapter.generate(some, decoding)
     assert together == [adapter.generate([each], decoding)[0] for each in some]
     assert together == [by_transformers(adapter, each, decoding) for each in some]
@@ -72,7 +72,7 @@ def test_together_as_alone_as_in_transformers(adapter, name):
 
 
 def test_a_repetition_penalty_looks_at_what_was_written_alone(adapter):
-    some = asked(adapter.image_side)
+    some = model_inputs(adapter.image_side)
     plain = Decoding(beams=2, max_new_tokens=12)
     penalised = plain.model_copy(update={"repetition_penalty": 3.0})
     together = adapter.generate(some, penalised)
@@ -83,9 +83,9 @@ def test_a_repetition_penalty_looks_at_what_was_written_alone(adapter):
 
 
 def test_videos_and_images_may_be_asked_together(adapter):
-    pictures = asked(adapter.image_side, 1, PROMPTS[:2])
-    videos = asked(adapter.image_side, 4, PROMPTS[:2])
-    mixed = [videos[0], pictures[0], pictures[1], videos[1]]
+    images = model_inputs(adapter.image_side, 1, PROMPTS[:2])
+    videos = model_inputs(adapter.image_side, 4, PROMPTS[:2])
+    mixed = [videos[0], images[0], images[1], videos[1]]
     decoding = DECODINGS["beams"]
     assert adapter.generate(mixed, decoding) == [
         adapter.generate([each], decoding)[0] for each in mixed
@@ -93,7 +93,7 @@ def test_videos_and_images_may_be_asked_together(adapter):
 
 
 def test_a_text_has_as_many_tokens_as_are_asked_for(adapter):
-    some = asked(adapter.image_side)
+    some = model_inputs(adapter.image_side)
     rows = []
     language_model = adapter.model.hf.language_model
     original = language_model.generate
@@ -113,7 +113,7 @@ def test_a_text_has_as_many_tokens_as_are_asked_for(adapter):
 
 
 def test_nothing_comes_from_the_checkpoints_own_settings(adapter):
-    some, decoding = asked(adapter.image_side), DECODINGS["greedy"]
+    some, decoding = model_inputs(adapter.image_side), DECODINGS["greedy"]
     before = adapter.generate(some, decoding)
     language_model = adapter.model.hf.language_model
     own = language_model.generation_config
@@ -130,7 +130,7 @@ def test_nothing_comes_from_the_checkpoints_own_settings(adapter):
 
 def test_an_output_that_is_no_number_names_its_record(tiny_model):
     broken = load_adapter(str(tiny_model), device=CPU)
-    some = asked(28, prompts=("a", "b", "c"))
+    some = model_inputs(28, prompts=("a", "b", "c"))
 
     def only_the_second(module, inputs, logits):
         return logits.index_fill(0, torch.tensor([2, 3]), torch.nan)  # two beams each
@@ -143,11 +143,11 @@ def test_an_output_that_is_no_number_names_its_record(tiny_model):
 def test_a_prompt_without_room_names_its_record(tiny_llama):
     adapter = load_adapter(str(tiny_llama), device=CPU)
     with pytest.raises(EvaluationError, match="prompt of record okvqa/val/1 is too long"):
-        adapter.generate(asked(28, prompts=("a", "b" * 600)), DECODINGS["greedy"])
+        adapter.generate(model_inputs(28, prompts=("a", "b" * 600)), DECODINGS["greedy"])
 
 
 def test_eager_attention_writes_alike(tiny_model):
-    some, decoding = asked(28), DECODINGS["beams"]
+    some, decoding = model_inputs(28), DECODINGS["beams"]
     fast, eager = (
         load_adapter(str(tiny_model), device=CPU, attention=a) for a in ("sdpa", "eager")
     )
@@ -155,7 +155,7 @@ def test_eager_attention_writes_alike(tiny_model):
 
 
 def test_a_prompt_is_read_once_whatever_the_number_of_beams(adapter):
-    some, lengths = asked(adapter.image_side), []
+    some, lengths = model_inputs(adapter.image_side), []
     language_model = adapter.model.hf.language_model
     reader = language_model.encoder if adapter.language_model == "t5" else language_model.model
 
@@ -175,7 +175,7 @@ def test_a_prompt_is_read_once_whatever_the_number_of_beams(adapter):
 
 def test_a_failure_leaves_the_model_as_it_was(tiny_model):
     adapter = load_adapter(str(tiny_model), device=CPU)
-    some, decoding = asked(28), DECODINGS["beams"]
+    some, decoding = model_inputs(28), DECODINGS["beams"]
     before = adapter.generate(some, decoding), adapter.rank(some, [["a"]] * 5, end_token=True)
 
     def fail(module, args):

@@ -31,7 +31,7 @@ CONFIG = shipped_folder() / "nano_cpu.yaml"
 PROMPTS = ("what is it?", "name the colour of the car", "x")
 
 
-def asked(side, num_frames=1):
+def inputs(side, num_frames=1):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, side, side)
     return [
@@ -43,7 +43,7 @@ def asked(side, num_frames=1):
 
 
 def ranked(adapter):
-    some = asked(adapter.image_side)
+    some = inputs(adapter.image_side)
     return torch.tensor(adapter.rank(some, [["yes", "no", "red"]] * 3, end_token=False))
 
 
@@ -175,7 +175,7 @@ def test_blip2_writes_and_ranks_as_transformers_does(blip2):
     hf.config.image_token_index = tokens.image_token
     assert adapter.facts["parameters"] == sum(p.numel() for p in hf.parameters())
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
-    some = asked(28)
+    some = inputs(28)
     texts = adapter.generate(some, Decoding(beams=3, max_new_tokens=9))
     scores = ranked(adapter)
     for row, each in enumerate(some):

@@ -1,4 +1,4 @@
-"""What the two texts of a prompt become, whole token lists compared."""
+"""The two texts of a prompt as tokens; whole lists are compared."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from trainer.evaluation.inference.prompts import ModelInput, check_room, read, t
 CPU = torch.device("cpu")
 
 
-def asked(*prompts, num_frames=1):
+def model_inputs(*prompts, num_frames=1):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, 28, 28)
     return [
@@ -62,7 +62,7 @@ def test_a_qformer_that_reads_nothing_gets_nothing(adapter):
 @pytest.mark.parametrize("num_frames", [1, 4])
 def test_a_row_holds_queries_then_text_and_is_padded_where_its_model_wants_it(adapter, num_frames):
     model, tokens = adapter.model, adapter.tokenizers
-    some = asked("a short one", "one that is quite a bit longer", num_frames=num_frames)
+    some = model_inputs("a short one", "one that is quite a bit longer", num_frames=num_frames)
     together = read(
         some, tokenize([e.prompt for e in some], tokens, for_qformer=True), model, tokens
     )
@@ -89,7 +89,7 @@ def test_a_row_holds_queries_then_text_and_is_padded_where_its_model_wants_it(ad
 
 def test_frames_follow_one_another_each_read_by_itself(adapter):
     model, tokens = adapter.model, adapter.tokenizers
-    (video,) = asked("what happens?", num_frames=4)
+    (video,) = model_inputs("what happens?", num_frames=4)
     made = tokenize([video.prompt], tokens, for_qformer=True)
     whole = read([video], made, model, tokens)
     for frame in range(4):
@@ -104,7 +104,7 @@ def test_frames_follow_one_another_each_read_by_itself(adapter):
 
 def test_a_decoder_has_to_have_positions_for_prompt_and_answer(tiny_llama, tiny_t5):
     model = load_adapter(str(tiny_llama), device=CPU)  # 512 positions, 8 queries
-    some = asked("short", "x" * 493)
+    some = model_inputs("short", "x" * 493)
     made = tokenize([e.prompt for e in some], model.tokenizers, for_qformer=True)
     check_room(some, made, model.model, [10, 10])
     with pytest.raises(
@@ -118,7 +118,7 @@ def test_a_decoder_has_to_have_positions_for_prompt_and_answer(tiny_llama, tiny_
 
 def test_cut_prompts_are_counted(adapter):
     before = adapter.num_cut_prompts
-    adapter.rank(asked("x" * 200, "y", "z" * 130), [["a"]] * 3, end_token=False)
+    adapter.rank(model_inputs("x" * 200, "y", "z" * 130), [["a"]] * 3, end_token=False)
     assert adapter.num_cut_prompts == before + 2
 
 
@@ -127,4 +127,4 @@ def test_a_image_that_becomes_no_number_is_named(tiny_t5):
     with torch.no_grad():
         broken.model.query_tokens[0, 0, 0] = torch.nan
     with pytest.raises(EvaluationError, match="non-finite values for record gqa/testdev/0"):
-        broken.rank(asked("a", "b"), [["a"]] * 2, end_token=False)
+        broken.rank(model_inputs("a", "b"), [["a"]] * 2, end_token=False)

@@ -14,7 +14,7 @@ PROMPTS = ("what is it?", "name the colour of the car " * 9, "x", "")
 CANDIDATES = ("a", "ab", "abc", "abd", "b", "yes", "no", "yes it is", "a", "\U0001f40d", "zebra")
 
 
-def asked(side, num_frames=1, prompts=PROMPTS):
+def inputs(side, num_frames=1, prompts=PROMPTS):
     generator = torch.Generator().manual_seed(0)
     shape = (num_frames, 3, side, side)
     return [
@@ -61,7 +61,7 @@ def by_transformers(adapter, each, candidate, end_token):
 
 @pytest.mark.parametrize("end_token", [False, True])
 def test_scores_and_order_are_those_of_one_forward_a_candidate(adapter, end_token):
-    some = asked(adapter.image_side)
+    some = inputs(adapter.image_side)
     got = torch.tensor(adapter.rank(some, [CANDIDATES] * len(some), end_token=end_token))
     wanted = torch.tensor(
         [[by_transformers(adapter, e, c, end_token) for c in CANDIDATES] for e in some]
@@ -73,7 +73,7 @@ def test_scores_and_order_are_those_of_one_forward_a_candidate(adapter, end_toke
 
 def test_eager_attention_ranks_alike(request):
     for name in ("tiny_t5", "tiny_llama"):
-        some = asked(28)
+        some = inputs(28)
         fast, eager = (load(request, name, attention=a) for a in ("sdpa", "eager"))
         torch.testing.assert_close(
             torch.tensor(fast.rank(some, [CANDIDATES] * len(some), end_token=True)),
@@ -84,7 +84,7 @@ def test_eager_attention_ranks_alike(request):
 
 
 def test_each_question_may_have_candidates_of_its_own(adapter):
-    some = asked(adapter.image_side)
+    some = inputs(adapter.image_side)
     lists = [CANDIDATES, ("yes", "no"), ("one that is long", "b"), ("q",)]
     together = adapter.rank(some, lists, end_token=False)
     for each, candidates, scores in zip(some, lists, together, strict=True):
@@ -94,14 +94,14 @@ def test_each_question_may_have_candidates_of_its_own(adapter):
 
 
 def test_equal_candidates_have_equal_scores(adapter):
-    (scores,) = adapter.rank(asked(adapter.image_side)[:1], [CANDIDATES], end_token=True)
+    (scores,) = adapter.rank(inputs(adapter.image_side)[:1], [CANDIDATES], end_token=True)
     assert scores[CANDIDATES.index("a")] == scores[8]
     assert CANDIDATES[8] == "a"
 
 
 def test_videos_and_images_may_be_ranked_together(adapter):
     side = adapter.image_side
-    mixed = [*asked(side, 4)[:1], *asked(side, 1)[1:3], *asked(side, 4)[3:]]
+    mixed = [*inputs(side, 4)[:1], *inputs(side, 1)[1:3], *inputs(side, 4)[3:]]
     together = adapter.rank(mixed, [CANDIDATES] * 4, end_token=False)
     for each, scores in zip(mixed, together, strict=True):
         (alone,) = adapter.rank([each], [CANDIDATES], end_token=False)
@@ -116,7 +116,7 @@ def many(num, seed=0):
 
 
 def test_thousands_of_candidates_in_parts_have_the_scores_of_all_at_once(adapter):
-    some = asked(adapter.image_side)[:2]
+    some = inputs(adapter.image_side)[:2]
     texts = [many(3000), many(40, seed=1)]
     rows = tokenize_candidates(some, texts, adapter.tokenizers, end_token=True)
     prompts = tokenize([e.prompt for e in some], adapter.tokenizers, for_qformer=True)
@@ -128,7 +128,7 @@ def test_thousands_of_candidates_in_parts_have_the_scores_of_all_at_once(adapter
 
 
 def test_memory_is_bounded_by_the_budget_whatever_the_number_of_candidates(adapter, monkeypatch):
-    some = asked(adapter.image_side)[:2]
+    some = inputs(adapter.image_side)[:2]
     largest = []
     head = adapter.model.hf.language_model.lm_head
     hook = head.register_forward_hook(lambda module, given, out: largest.append(out.numel()))
@@ -150,7 +150,7 @@ def test_memory_is_bounded_by_the_budget_whatever_the_number_of_candidates(adapt
 
 
 def test_the_prompt_is_read_once_for_all_candidates(adapter):
-    some = asked(adapter.image_side)
+    some = inputs(adapter.image_side)
     vision, read_tokens = [], []
     model = adapter.model.hf
     first = model.language_model
@@ -172,7 +172,7 @@ def test_the_prompt_is_read_once_for_all_candidates(adapter):
 
 
 def test_a_candidate_without_tokens_is_named(adapter):
-    some = asked(adapter.image_side)[:2]
+    some = inputs(adapter.image_side)[:2]
     with pytest.raises(
         EvaluationError, match=r"iconqa/test/1: candidate '' \(number 2\) has no tok"
     ):
@@ -187,7 +187,7 @@ def test_a_score_that_is_no_number_names_record_and_candidate(request):
         unseen = broken.tokenizers.language.convert_tokens_to_ids("z")
         with torch.no_grad():
             broken.model.hf.get_input_embeddings().weight[unseen] = torch.nan
-        some = asked(28, prompts=("what?", "why?"))
+        some = inputs(28, prompts=("what?", "why?"))
         broken.rank(some, [["a", "bz"]] * 2, end_token=False)  # nothing is asked behind z
         with pytest.raises(EvaluationError, match=r"iconqa/test/1: the log-prob.*'zb' is nan"):
             broken.rank(some, [["a", "az"], ["zb"]], end_token=False)
@@ -195,7 +195,7 @@ def test_a_score_that_is_no_number_names_record_and_candidate(request):
 
 def test_a_prompt_without_room_for_the_longest_candidate_is_named(tiny_llama):
     adapter = load_adapter(str(tiny_llama), device=CPU)
-    some = asked(28, prompts=("x", "x" * 495))
+    some = inputs(28, prompts=("x", "x" * 495))
     adapter.rank(some, [["a" * 8]] * 2, end_token=False)
     with pytest.raises(EvaluationError, match="iconqa/test/1 is too long"):
         adapter.rank(some, [["a" * 8]] * 2, end_token=True)
@@ -203,7 +203,7 @@ def test_a_prompt_without_room_for_the_longest_candidate_is_named(tiny_llama):
 
 def test_in_bfloat16_the_scores_are_those_of_fp32_but_for_rounding(request):
     for name in ("tiny_t5", "tiny_llama"):
-        some = asked(28)
+        some = inputs(28)
         exact, rounded = (load(request, name, dtype=d) for d in ("float32", "bfloat16"))
         assert {p.dtype for p in rounded.model.parameters()} == {torch.bfloat16}
         wanted = torch.tensor(exact.rank(some, [CANDIDATES] * 4, end_token=False))

@@ -70,11 +70,11 @@ def test_science_questions_are_scored_as_by_scienceqa():
         assert f"{100 * accuracy:.2f}" == case["expected"]["acc_has_image"]
 
 
-@pytest.mark.parametrize("said", [True, False])
-def test_statements_are_scored_as_by_vsr(said):
+@pytest.mark.parametrize("all_true", [True, False])
+def test_statements_are_scored_as_by_vsr(all_true):
     """The labels are not at hand; how many of each relation are true follows from the case itself."""
     by_rule = {case["inputs"]["preds_rule"]: case for case in cases("vsr")}
-    case = by_rule["all_true" if said else "all_false"]
+    case = by_rule["all_true" if all_true else "all_false"]
     num_all, expected = case["inputs"]["n"], case["expected"]
     num_right = round(expected["acc_overall_pct_from_labels"] * num_all / 100)
     relations = [
@@ -84,9 +84,9 @@ def test_statements_are_scored_as_by_vsr(said):
     ]
     left = num_right - sum(right for _, right in relations)
     relations += [("other", place < left) for place in range(num_all - len(relations))]
-    probabilities = (0.4, 0.3, 0.2, 0.1) if said else (0.2, 0.1, 0.4, 0.3)
+    probabilities = (0.4, 0.3, 0.2, 0.1) if all_true else (0.2, 0.1, 0.4, 0.3)
     scored = YesNoAccuracy().score(
-        statement(probabilities, said if right else not said, tags={"relation": relation})
+        statement(probabilities, all_true if right else not all_true, tags={"relation": relation})
         for relation, right in relations
     )
     accuracy = scored.measures["accuracy"].value() * 100

@@ -16,14 +16,14 @@ def grams(caption, n):
 
 
 def by_definition(candidates, references):
-    """Dictionaries and loops, as the module's docstring says it."""
+    """Dictionaries and loops, as in the module's docstring."""
     seen = Counter()
     for captions in references:
         seen.update({gram for c in captions for n in range(1, 5) for gram in grams(c, n)})
-    pictures = math.log(len(references))
+    images = math.log(len(references))
 
     def weights(caption, n):
-        return {g: t * (pictures - math.log(max(1, seen[g]))) for g, t in grams(caption, n).items()}
+        return {g: t * (images - math.log(max(1, seen[g]))) for g, t in grams(caption, n).items()}
 
     scores = []
     for candidate, captions in zip(candidates, references, strict=True):

@@ -1,4 +1,4 @@
-"""What answers go through: the official VQA rules with their oddities."""
+"""Normalisation of answers: the official VQA rules with their oddities."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What several processes leave, and what is made of it after a kill."""
+"""Parts of predictions that several processes write, and their use after a kill."""
 
 from pathlib import Path
 

@@ -32,7 +32,7 @@ def prediction(number: int = 0, **given: Any) -> Prediction:
     )
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (300, 200)) -> bytes:
+def image(colour: str = "red", size: tuple[int, int] = (300, 200)) -> bytes:
     written = io.BytesIO()
     Image.new("RGB", size, colour).save(written, "PNG")
     return written.getvalue()
@@ -61,13 +61,13 @@ def make(tmp_path: Path) -> Make:
         predictions: Sequence[Prediction],
         *,
         results: dict[str, Any] | None = None,
-        pictures: Callable[[str, Prediction], Sequence[bytes]] = lambda name, each: [],
+        thumbnails: Callable[[str, Prediction], Sequence[bytes]] = lambda name, each: [],
         **options: Any,
     ) -> str:
         path = tmp_path / "samples_gqa.jsonl"
         write_predictions(path, predictions)
         found = {"name": "run", "tasks": {"gqa": task()}} if results is None else results
-        report = write_report(tmp_path, found, {"gqa": path}, pictures, **options)
+        report = write_report(tmp_path, found, {"gqa": path}, thumbnails, **options)
         assert report == options.get("out", tmp_path / "report.html")
         assert not list(tmp_path.glob("*.part"))
         return report.read_text(encoding="utf-8")
@@ -76,15 +76,15 @@ def make(tmp_path: Path) -> Make:
 
 
 def texts(page: str) -> str:
-    """What a reader sees, roughly: the text without markup, script and style."""
+    """Return the text of a page without markup, script and style."""
     without = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", without)))
 
 
 def embedded(page: str) -> dict[str, str]:
     [found] = re.findall(r'<script type="application/json" id="images">(.*?)</script>', page)
-    pictures: dict[str, str] = json.loads(found)
-    return pictures
+    thumbnails: dict[str, str] = json.loads(found)
+    return thumbnails
 
 
 def order(page: str) -> list[int]:
@@ -149,20 +149,22 @@ def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:
 
 
 def test_a_image_that_records_share_is_embedded_once_and_small(make: Make) -> None:
-    red, blue = picture("red"), picture("blue", (50, 20))
+    red, blue = image("red"), image("blue", (50, 20))
     predictions = [prediction(number, score=0.0) for number in range(9)]
-    page = make(predictions, pictures=lambda name, each: [blue if each.number == 4 else red])
+    page = make(predictions, thumbnails=lambda name, each: [blue if each.number == 4 else red])
     assert page.count('data-image="p0"') == 8 and page.count('data-image="p1"') == 1
-    pictures = [Image.open(io.BytesIO(base64.b64decode(data))) for data in embedded(page).values()]
-    assert [(each.format, each.size) for each in pictures] == [
+    thumbnails = [
+        Image.open(io.BytesIO(base64.b64decode(data))) for data in embedded(page).values()
+    ]
+    assert [(each.format, each.size) for each in thumbnails] == [
         ("JPEG", (192, 128)),
         ("JPEG", (50, 20)),
     ]
 
 
 def test_four_frames_of_a_clip_stand_side_by_side(make: Make) -> None:
-    frames = [picture(colour) for colour in ("red", "green", "blue", "white", "black")]
-    page = make([prediction(score=0.0)], pictures=lambda name, each: frames)
+    frames = [image(colour) for colour in ("red", "green", "blue", "white", "black")]
+    page = make([prediction(score=0.0)], thumbnails=lambda name, each: frames)
     assert 'class="images frames"' in page
     assert re.findall(r'alt="(frame \d of [^"]*)"', page)[-1] == "frame 4 of gqa/testdev/0"
     assert len(embedded(page)) == 4
@@ -173,7 +175,7 @@ def test_a_image_that_cannot_be_shown_is_named(make: Make) -> None:
         prediction(0, score=0.0, images=("gqa/1.jpg",)),
         prediction(1, score=0.0, images=("gqa/2.jpg",)),
     ]
-    page = make(predictions, pictures=lambda name, each: [b"no image"] if each.number else [])
+    page = make(predictions, thumbnails=lambda name, each: [b"no image"] if each.number else [])
     assert "image not at hand: gqa/1.jpg" in texts(page)
     assert "image not readable: " in texts(page)
 
@@ -216,8 +218,8 @@ def test_a_small_set_of_captions_is_half_lowest_half_highest() -> None:
 def test_records_without_a_score_of_their_own_are_judged_by_their_label() -> None:
     def verdict(log_probs: tuple[float, ...], label: bool) -> tuple[Verdict, float]:
         words = ("yes", "true", "no", "false")
-        asked = prediction(candidates=words, log_probs=log_probs, num_positive=2, label=label)
-        return standing(asked, "auroc")
+        wanted = prediction(candidates=words, log_probs=log_probs, num_positive=2, label=label)
+        return standing(wanted, "auroc")
 
     surely_yes, tied = (-1.0, -2.0, -5.0, -6.0), (-1.0, -1.0, -1.0, -1.0)
     assert verdict(surely_yes, True) == (Verdict.RIGHT, pytest.approx(4.0))
@@ -257,13 +259,13 @@ def test_a_vocabulary_s_right_answer_may_be_beyond_those_saved(make: Make) -> No
 
 
 def test_verbalizers_tell_their_log_odds_and_label(make: Make) -> None:
-    asked = prediction(
+    wanted = prediction(
         candidates=("yes", "true", "no", "false"),
         log_probs=(-3.0, -3.0, -1.0, -1.0),
         num_positive=2,
         label=True,
     )
-    page = texts(make([asked], results={"tasks": {"gqa": task("auroc")}}))
+    page = texts(make([wanted], results={"tasks": {"gqa": task("auroc")}}))
     assert "log-odds of yes -2.00; label yes" in page
     assert "yes ✓" in page and "true ✓" in page and "no ✓" not in page
 
@@ -325,15 +327,15 @@ def test_results_may_lack_anything(make: Make, results: dict[str, Any]) -> None:
 
 
 def test_images_are_read_of_the_records_shown_only_in_the_order_of_the_set(make: Make) -> None:
-    asked: list[tuple[str, int]] = []
+    wanted: list[tuple[str, int]] = []
 
     def read(name: str, each: Prediction) -> list[bytes]:
-        asked.append((name, each.number))
+        wanted.append((name, each.number))
         return []
 
     predictions = [prediction(number, score=1 - number / 100) for number in range(50)]
-    make(predictions, pictures=read, most_wrong=3, most_right=1)
-    assert asked == [("gqa", 0), ("gqa", 47), ("gqa", 48), ("gqa", 49)]
+    make(predictions, thumbnails=read, most_wrong=3, most_right=1)
+    assert wanted == [("gqa", 0), ("gqa", 47), ("gqa", 48), ("gqa", 49)]
 
 
 def test_damaged_or_missing_samples_are_an_error(tmp_path: Path) -> None:

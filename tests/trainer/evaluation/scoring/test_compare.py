@@ -44,7 +44,7 @@ def task(source="iconqa", metric="choice_accuracy", **changes):
 
 @pytest.fixture
 def evaluation(tmp_path):
-    """The folder of an evaluation that has these tasks: what `results.json` says, and samples."""
+    """The folder of an evaluation that has these tasks: its `results.json` and its samples."""
 
     def evaluation(name, **tasks):
         folder = tmp_path / name
@@ -187,9 +187,9 @@ def test_a_split_with_hidden_answers_is_compared_by_outputs(evaluation):
 
 def test_a_hidden_split_without_responses_is_listed_and_not_refused(evaluation):
     hidden, made = task(status="server", server="a server"), choices([True, True])
-    asked = replace(hidden, num_requests=2)
+    requested = replace(hidden, num_requests=2)
     first = evaluation("a", both=(hidden, []), one=(hidden, []), iconqa=(task(), made))
-    second = evaluation("b", both=(hidden, []), one=(asked, made), iconqa=(task(), made))
+    second = evaluation("b", both=(hidden, []), one=(requested, made), iconqa=(task(), made))
     for path in [*first.glob("samples_[bo]*"), second / "samples_both.jsonl"]:
         path.unlink()
     found = compare(first, second)

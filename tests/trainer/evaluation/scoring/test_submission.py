@@ -24,7 +24,7 @@ def ranked(record_id, log_probs, best, candidates=None):
 
 @pytest.fixture
 def written(tmp_path):
-    """What a submission of these predictions holds."""
+    """Return the content of a submission of these predictions."""
 
     def written(source, split, *predictions):
         path = tmp_path / "submission.json"

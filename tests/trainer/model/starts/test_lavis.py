@@ -54,7 +54,7 @@ def save_files(folder: Path, language_model: str, tiny: Any) -> LavisFiles:
     torch.save({"model": trimmed, "config": {"arch": "x"}}, folder / "trimmed.pth")
     language = folder / "language_model"
     if language_model == "t5":
-        hf.language_model.config.dense_act_fn = "gelu_new"  # what the Hub's FlanT5 says
+        hf.language_model.config.dense_act_fn = "gelu_new"  # as in the Hub's FlanT5
     hf.language_model.save_pretrained(language)
     tiny.language_tokenizer(language_model).save_pretrained(language)
     tiny.qformer_tokenizer().save_pretrained(folder / "bert")
@@ -77,7 +77,7 @@ def save_files(folder: Path, language_model: str, tiny: Any) -> LavisFiles:
 def lavis_layout(
     state: dict[str, Tensor], width: int
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-    """The encoder's file, a stage 1 and a stage 2 over it, told the other way round than we read."""
+    """The encoder's file, a stage 1 and a stage 2 over it, written the other way round from our reading."""
     vision = {
         "cls_token": state["vision_model.embeddings.class_embedding"],
         "pos_embed": state["vision_model.embeddings.position_embedding"],
