@@ -94,13 +94,14 @@ def _record(task: str, number: int, **given: Any) -> Prediction:
     )
 
 
-def dom(profile: Path, page: str) -> str:
+def dom(profile: Path, page: str, *more_flags: str) -> str:
     """The page as the browser has it when its scripts have run."""
     assert BROWSER is not None
     flags = [
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
         *("--disable-background-networking", "--no-first-run", "--allow-file-access-from-files"),
         *("--virtual-time-budget=5000", f"--user-data-dir={profile / 'profile'}", "--dump-dom"),
+        *more_flags,
     ]
     done = subprocess.run([BROWSER, *flags, page], capture_output=True, timeout=120, check=True)
     return done.stdout.decode()
@@ -245,9 +246,13 @@ frame.onload = () => {
 </script>"""
 
 
+DARK = "--blink-settings=preferredColorScheme=0"
+
+
+@pytest.mark.parametrize("flags", [(), (DARK,)], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_is_cut_off_or_faint_and_tasks_without_a_score_stand_first(
-    tmp_path: Path, width: int
+    tmp_path: Path, width: int, flags: tuple[str, ...]
 ) -> None:
     """Contrast of at least 4.5 is what WCAG 2.2 asks of text (1.4.3); columns of different tasks are in line."""
     long = "a" * 90
@@ -286,5 +291,6 @@ def test_nothing_is_cut_off_or_faint_and_tasks_without_a_score_stand_first(
     write_report(tmp_path, results, samples, lambda name, each: [written.getvalue()] * 4)
     driver = tmp_path / "layout.html"
     driver.write_text(LAYOUT.replace("%WIDTH%", str(width)))
-    [log] = re.findall(r"<pre>(.*?)</pre>", dom(tmp_path, driver.as_uri()), flags=re.DOTALL)
+    page = dom(tmp_path, driver.as_uri(), *flags)
+    [log] = re.findall(r"<pre>(.*?)</pre>", page, flags=re.DOTALL)
     assert html.unescape(log).splitlines() == ["wider by 0", "true", "1"]
