@@ -12,8 +12,8 @@ Files, in `RAW/msvd_qa/`: `{train,val,test}_qa.json` and `youtube_mapping.txt`, 
 | question, answers | `question`, `answer` |
 | video, group_id | the mapping, at `vid<video_id>` |
 
-The answer vocabulary, over which predictions are ranked, is that of `train_qa.json` (2,423 answers in
-LAVIS's copy). Counts: train 30,933, val 6,415, test 13,157.
+The answer vocabulary, over which predictions are ranked, is that of `train_qa.json` (1,852 answers;
+LAVIS's 2,423 are those of all three splits). Counts: train 30,933, val 6,415, test 13,157.
 """
 
 from collections.abc import Iterator
