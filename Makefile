@@ -30,9 +30,10 @@ check: environment
 docs: environment
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-# The map of the code, docs/architecture.md, from the docstrings.
+# The map of the code, docs/architecture.md, from the docstrings, and the JSON schema of source files.
 architecture: environment
 	$(BIN)/python docs/tools/make_architecture.py
+	$(BIN)/python docs/tools/make_source_schema.py
 
 environment: $(VENV)/.installed
 
