@@ -142,3 +142,22 @@ def test_nothing_to_build_from_is_refused(tmp_path, refused):
         "build", "--sources", "vqav2", "--out", tmp_path / "out", "--source", "x.yaml"
     )
     assert "needs --raw DIR" in message or "no such source file" in message
+
+
+def test_folders_that_are_read_as_one_file_are_built_and_watched(tmp_path, run, records_of):
+    for name in ("train/ok/1", "train/rust/2", "val/ok/3"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 6), (40 * int(path.stem), 90, 20)).save(path)
+    file = tmp_path / "defects.yaml"
+    file.write_text(
+        "name: defects\ntask: classification\nfiles: {train: train, val: val}\n"
+        "format: {type: class_folders}\ncolumns: {image: image, label: label}\nquestion: Which defect?\n"
+    )
+    out = tmp_path / "out"
+    ended = run("build", "--source", file, "--out", out)
+    assert ended.status == 0, ended.err
+    records = list(records_of(out, "defects", "train"))
+    assert sorted(record.target for record in records) == ["ok", "rust"]
+    assert all("Which defect?" in record.instruction for record in records)
+    assert "nothing to do" in run("build", "--source", file, "--out", out).err
