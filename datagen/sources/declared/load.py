@@ -96,6 +96,7 @@ def json_schema() -> dict[str, Any]:
     schema["required"] = ["name"]  # a preset may give the others
     for name in _INTERNAL:
         schema["properties"].pop(name, None)
+    schema["$defs"].pop("TemplateContent", None)  # of an internal key
     schema["properties"]["preset"] = {"enum": list(PRESETS), "title": "Preset"}
     roles = schema["$defs"]["Roles"]["properties"]
     roles |= {tag: {"title": key.title(), "type": "string"} for tag, key in _TAGS.items()}
