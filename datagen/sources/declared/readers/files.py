@@ -12,6 +12,7 @@ from datagen.sources.declared.readers.data_file import FORMATS, METADATA, format
 from datagen.sources.declared.readers.data_file import DataFile as DataFile
 from datagen.sources.declared.readers.folder_parts import folder_parts
 from datagen.sources.declared.readers.hub import hub_files
+from datagen.sources.declared.readers.shards import expand
 
 
 def find_files(definition: Definition, files: Files) -> list[DataFile]:
@@ -30,7 +31,8 @@ def find_files(definition: Definition, files: Files) -> list[DataFile]:
     )
     found: dict[str, DataFile] = {}
     for split, patterns in wanted:
-        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        listed = [patterns] if isinstance(patterns, str) else patterns
+        for pattern in (name for each in listed for name in expand(each)):
             for path in _match(definition, pattern, files):
                 for data_file in _open(definition, path, split):
                     before = found.setdefault(data_file.path, data_file)

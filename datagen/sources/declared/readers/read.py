@@ -8,7 +8,8 @@ from datagen.sources.declared.definition import Definition, FormatName
 from datagen.sources.declared.readers import folders, json_rows, tables, tars
 from datagen.sources.declared.readers.columnar import arrow_rows, parquet_rows, saved_rows
 from datagen.sources.declared.readers.data_file import DataFile
-from datagen.sources.declared.row import Problem, RawRow
+from datagen.sources.declared.readers.shards import missing_after
+from datagen.sources.declared.row import Place, Problem, RawRow
 
 Report: TypeAlias = Callable[[Problem], None]
 Reader: TypeAlias = Callable[[Files, DataFile, Definition, Report], Iterator[RawRow]]
@@ -35,4 +36,7 @@ def read_rows(
     Raises:
         RawDataError: nothing of the file can be used, and why.
     """
-    return _READERS[data_file.format](files, data_file, definition, report)
+    for name in missing_after(files, data_file):
+        message = f"the shard {name} is missing beside {data_file.name}"
+        report(Problem(Place(name), "warn", "shard_missing", message))
+    yield from _READERS[data_file.format](files, data_file, definition, report)
