@@ -16,7 +16,7 @@ from trainer.model.batch import IGNORED, Batch, count_targets
 from trainer.model.flops import batch_flops
 from trainer.run import checkpoint
 from trainer.run.diverged import check_finite
-from trainer.run.metrics import Metrics
+from trainer.run.metrics_log import Metrics
 from trainer.run.schedule import learning_rate, seed_step
 from trainer.run.setup import Setup
 from trainer.run.skipped import Skipped, covers

@@ -19,7 +19,7 @@ from trainer.launch.terminal import log
 from trainer.run import checkpoint
 from trainer.run.diverged import replay as replay_step
 from trainer.run.loop import Progress, Run, train
-from trainer.run.metrics import Metrics
+from trainer.run.metrics_log import Metrics
 from trainer.run.setup import Setup, prepare, resume
 from trainer.run.skipped import Skipped, covers, resumed, shown
 from trainer.run.throughput import Meter, measured_matmul_rate

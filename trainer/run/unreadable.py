@@ -7,7 +7,7 @@ import msgspec
 from trainer.data.order.sample import Replacement
 from trainer.errors import DataError
 from trainer.launch.distributed import World
-from trainer.run.metrics import Metrics
+from trainer.run.metrics_log import Metrics
 
 _ALWAYS_ALLOWED = 10
 """So that a single bad image does not end a run that has only begun."""

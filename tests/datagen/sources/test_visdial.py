@@ -136,13 +136,10 @@ def test_a_training_image_under_another_suffix_is_found_in_either_folder(
     assert record.images[0].path == "coco/val2014/COCO_val2014_000000000009.png"
 
 
-@pytest.mark.parametrize("missing", ["keep", "reject"])
-def test_a_training_image_that_is_in_no_folder_is_not_guessed(
-    raw: Any, build: Any, missing: str
-) -> None:
+def test_a_training_image_that_is_in_no_folder_is_rejected(raw: Any, build: Any) -> None:
     raw.coco(8)
     write(raw, "train", dialog(7, turn_of(0, 1), turn_of(2, 2)), dialog(8, turn_of(0, 1)))
-    building = build(missing_images=missing, max_reject_fraction=1.0, max_missing_fraction=1.0)
+    building = build(max_reject_fraction=1.0, max_missing_fraction=1.0)
     assert set(rounds(building, "train")) == {"8#round1"}
     first, second = building.rejections("visdial")
     assert (first.reason, second.reason) == ("media_missing", "media_missing")
@@ -152,6 +149,18 @@ def test_a_training_image_that_is_in_no_folder_is_not_guessed(
     )
     entry = building.manifest.split("visdial", "train")
     assert (entry.read, entry.written, entry.rejected) == (3, 1, {"media_missing": 2})
+
+
+def test_a_training_image_that_is_in_no_folder_is_left_out_where_references_are_kept(
+    raw: Any, build: Any
+) -> None:
+    raw.coco(8)
+    write(raw, "train", dialog(7, turn_of(0, 1), turn_of(2, 2)), dialog(8, turn_of(0, 1)))
+    building = build(missing_images="keep")
+    assert set(rounds(building, "train")) == {"8#round1"}
+    assert building.rejections("visdial") == []
+    entry = building.manifest.split("visdial", "train")
+    assert (entry.read, entry.written, entry.filtered) == (3, 1, {"media_path_unknown": 2})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import json
 
 from trainer.config.run import LoggingOptions
-from trainer.run.metrics import Metrics, wandb_id
+from trainer.run.metrics_log import Metrics, wandb_id
 
 
 def lines(folder):
