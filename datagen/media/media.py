@@ -275,13 +275,14 @@ def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
         try:
             info = _read_header(head, file)
             if info.width * info.height > MAX_IMAGE_PIXELS:
-                raise Image.DecompressionBombError
+                raise Image.DecompressionBombError(f", {info.width} x {info.height}")
             if not _ends_well(info, head, file):
                 file.seek(0)
                 decode_image(file.read())
-        except Image.DecompressionBombError:
+        except Image.DecompressionBombError as error:
+            size = str(error) if str(error).startswith(",") else ""
             raise RowRejectedError(
-                Reason.MEDIA_TOO_LARGE, f"{path} has more than {MAX_IMAGE_PIXELS} pixels"
+                Reason.MEDIA_TOO_LARGE, f"{path} has more than {MAX_IMAGE_PIXELS} pixels{size}"
             ) from None
         except UndecodableError as error:
             cut_off = "truncated" in str(error)

@@ -65,6 +65,7 @@ class ImagePack:
         self._file = file
         self._paths: dict[bytes, str] = {}
         self._names: set[str] = set()
+        self._held: set[str] | None = None  # once images are forgotten: those that are there
         self.num_bytes = 0
 
     def add(self, data: bytes, name: str | None = None) -> str:
@@ -85,6 +86,8 @@ class ImagePack:
             )
         digest = hashlib.sha256(data).digest()
         path = self._paths.get(digest[:16])
+        if path is not None and self._held is not None and path not in self._held:
+            self._write_again(path, data)
         if path is None:
             unique = self._unique_name(name, digest.hex()[:_DIGEST_CHARS], data)
             path = f"@{self.num_bytes}-{len(data)}/{unique}"
@@ -92,7 +95,27 @@ class ImagePack:
             self.num_bytes += len(data)
             self._paths[digest[:16]] = path
             self._names.add(unique)
+            if self._held is not None:
+                self._held.add(path)
         return path
+
+    def forget(self) -> None:
+        """Give the room of all images back; their paths stay, and hold again what is added again.
+
+        For readers that look at images soon after they are added. Needs a file that is written without a
+        buffer and may have holes.
+        """
+        self._held = set()
+        self._file.truncate(0)
+        self._file.seek(self.num_bytes)
+
+    def _write_again(self, path: str, data: bytes) -> None:
+        packed = slice_of(path)
+        assert packed is not None and self._held is not None
+        self._file.seek(packed.offset)
+        self._file.write(data)
+        self._file.seek(self.num_bytes)
+        self._held.add(path)
 
     def _unique_name(self, name: str | None, digest: str, data: bytes) -> str:
         """Return a file name that no other image of the pack has, safe on any system."""

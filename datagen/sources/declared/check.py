@@ -10,8 +10,9 @@ from typing import Any, BinaryIO, cast
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
-from datagen.media.content import warnings_of
+from datagen.media.content import content_digest, warnings_of
 from datagen.media.media import MediaRoots, inspect_image
+from datagen.media.pack import ImagePack, clean_path
 from datagen.schema.example import Example
 from datagen.sources.declared.compile import media_root, use_of
 from datagen.sources.declared.definition import Definition
@@ -50,8 +51,8 @@ class CheckedRecord:
 class Checker:
     """Reads everything that a definition names, and collects what fits and what does not.
 
-    `problems` grows while `records` is read. Memory grows with the number of records and images: a few
-    dozen bytes of each.
+    `problems` grows while `records` is read. Memory grows with the number of records and images: some
+    hundred bytes of each. Images that are no files of their own are kept on disk for one row alone.
     """
 
     def __init__(
@@ -66,11 +67,18 @@ class Checker:
             files,
             packs={definition.name: self._pack.name},
         )
-        self.normaliser = Normaliser(definition, files, cast(BinaryIO, self._pack), self._report)
+        self._images = ImagePack(cast(BinaryIO, self._pack))
+        self.normaliser = Normaliser(definition, files, self._images, self._report)
         self._ids: set[bytes] = set()
         self._checked: dict[str, RowRejectedError | bytes] = {}
+        self._checked_videos: dict[str, RowRejectedError | float] = {}
         self._labels: dict[str, dict[str, Place]] = defaultdict(dict)
         self._seen_with: dict[bytes, tuple[str, str, str, Place]] = {}
+
+    def close(self) -> None:
+        """Close and remove what was opened for reading."""
+        self.normaliser.images.close()
+        self._pack.close()
 
     def records(self) -> Iterator[CheckedRecord]:
         """Yield every record that a build would make, in the order of the files."""
@@ -80,6 +88,10 @@ class Checker:
                     record = self._record(split, row, outcome)
                     if record is not None:
                         yield record
+                if (
+                    self.definition.images.same_as is None
+                ):  # else later rows may mean this row's image
+                    self._images.forget()
         self.normaliser.joins.finish()
         self._look_over()
 
@@ -101,7 +113,7 @@ class Checker:
             for path in example.images or ():
                 self._check_image(path, example, row.place)
             if example.video is not None:
-                self.roots.open(example.video).close()
+                self._check_video(example.video, example.clip)
         except RowRejectedError as error:
             check.rejected[error.reason.value] += 1
             self._report(Problem(row.place, "reject", error.reason, error.message))
@@ -128,11 +140,35 @@ class Checker:
         self.splits[example.split].images.add(known)
         self._compare_labels(known, path, example, place)
 
+    def sha256_of(self, path: str) -> str:
+        """Return the sha256 of an image of a record."""
+        known = self._checked[path]
+        assert isinstance(known, bytes)
+        return known.hex()
+
+    def _check_video(self, path: str, clip: tuple[float, float] | None) -> None:
+        from datagen.media.video import video_duration
+
+        known = self._checked_videos.get(path)
+        if known is None:
+            try:
+                with self.roots.open(path) as file:
+                    known = video_duration(file, path)
+            except RowRejectedError as error:
+                known = error
+            self._checked_videos[path] = known
+        if isinstance(known, RowRejectedError):
+            raise known
+        if clip is not None and clip[0] >= known:
+            raise RowRejectedError(
+                Reason.MEDIA_TRUNCATED,
+                f"{path} lasts {known:.1f} s, and its clip begins at {clip[0]:.1f} s",
+            )
+
     def _look_at_image(self, path: str, place: Place) -> RowRejectedError | bytes:
         try:
             inspect_image(self.roots, path)
-            with self.roots.open(path) as file:
-                digest = hashlib.blake2b(file.read(), digest_size=12).digest()
+            digest = bytes.fromhex(content_digest(self.roots, path))
             for reason, message in warnings_of(self.roots, path):
                 self._report(Problem(place, "warn", reason, message))
         except RowRejectedError as error:
@@ -228,10 +264,10 @@ def record_of(record: CheckedRecord, checker: Checker) -> dict[str, Any]:
     if record.part:
         turn = re.fullmatch(r"turn(\d+)", record.part)
         place |= {"turn": int(turn[1])} if turn else {"qa": record.part}
-    images = []
-    for path in example.images or ():
-        with checker.roots.open(path) as file:
-            images.append({"file": path, "sha256": hashlib.sha256(file.read()).hexdigest()})
+    images = [
+        {"file": clean_path(path), "sha256": checker.sha256_of(path)}
+        for path in example.images or ()
+    ]
     inputs: dict[str, Any] = {}
     for name in ("question", "context", "ocr_tokens", "statement", "text"):
         value = getattr(example, name)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from datagen.errors import OptionError, RawDataError, Reason, RowRejectedError
 from datagen.files import Files
-from datagen.media.pack import clean_path
+from datagen.media.pack import ImagePack, clean_path
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.schema.example import Example
 from datagen.sources.declared.compile import (
@@ -51,7 +51,11 @@ class Normaliser:
     """Turns the rows of one source into normal rows, each with the split that it belongs to."""
 
     def __init__(
-        self, definition: Definition, files: Files, pack: BinaryIO | None, report: Report
+        self,
+        definition: Definition,
+        files: Files,
+        pack: BinaryIO | ImagePack | None,
+        report: Report,
     ) -> None:
         self.definition, self.files, self.report = definition, files, report
         self.joins = Joins(definition, files, report)

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from datagen.errors import OptionError
@@ -88,22 +89,22 @@ def _check(parsed: argparse.Namespace) -> int:
     status = 0
     for definition in definitions:
         resolved, data_files = resolve(definition, files)
-        checker = Checker(resolved, data_files, files)
-        shown: list[Example] = []
-        made = []
-        for record in checker.records():
-            if len(shown) < parsed.show:
-                shown.append(record.example)
-            if parsed.records:
-                made.append(record_of(record, checker))
-        candidates = checker.candidates
-        for each in made:
-            if candidates is not None:
-                each["inputs"]["candidates"] = candidates
-        records += made
-        problems += [problem_of(each) for each in checker.problems]
-        print_check(checker, shown, parsed.template_dir)
-        status = max(status, int(any(each.severity == "reject" for each in checker.problems)))
+        with closing(Checker(resolved, data_files, files)) as checker:
+            shown: list[Example] = []
+            made = []
+            for record in checker.records():
+                if len(shown) < parsed.show:
+                    shown.append(record.example)
+                if parsed.records:
+                    made.append(record_of(record, checker))
+            candidates = checker.candidates
+            for each in made:
+                if candidates is not None:
+                    each["inputs"]["candidates"] = candidates
+            records += made
+            problems += [problem_of(each) for each in checker.problems]
+            print_check(checker, shown, parsed.template_dir)
+            status = max(status, int(any(each.severity == "reject" for each in checker.problems)))
     if parsed.records:
         with write_atomically(parsed.records) as file:
             for each in records:

@@ -136,3 +136,19 @@ def test_own_images_are_not_found_under_another_suffix(tmp_path: Path) -> None:
     assert roots.state("c/a.png") != MISSING and own.state("c/a.png") == MISSING
     with pytest.raises(RowRejectedError, match=r"c/a\.jpg is, but another suffix may mean"):
         inspect_image(own, "c/a.png")
+
+
+def test_what_is_forgotten_needs_no_room_and_comes_back_where_it_was(tmp_path: Path) -> None:
+    red, blue = encoded("red"), encoded("blue")
+    with open(tmp_path / "pack", "w+b", buffering=0) as file:
+        pack = ImagePack(file)
+        first = pack.add(red, "a.png")
+        pack.forget()
+        assert (tmp_path / "pack").stat().st_size == 0
+        second = pack.add(blue, "a.png")
+        assert pack.add(red, "b.png") == first
+        assert pack.add(blue) == second
+        roots = MediaRoots({"c": "none"}, LocalFiles(), packs={"c": str(tmp_path / "pack")})
+        for path, data in ((first, red), (second, blue)):
+            with roots.open(f"c/{path}") as opened:
+                assert opened.read() == data
