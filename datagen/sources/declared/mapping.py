@@ -91,6 +91,12 @@ class RowMapping:
         except RowRejectedError as error:
             yield self._rejected(value, error)
 
+    def split_of(self, row: RawRow, file_split: str | None) -> str | None:
+        """Return the split of a row that cannot be used, None where that cannot be told."""
+        value = row.value
+        found = None if isinstance(value, Rejected) else value
+        return self._split.named_or_none(found, file_split or row.place.split)
+
     def checked(self, rows: Iterator[RawRow], split: str | None) -> Iterator[RawRow]:
         """Yield the rows of one file, after a look at the first for the columns of the definition.
 

@@ -32,7 +32,7 @@ from datagen.sources.declared.protocol import read_protocol
 from datagen.sources.declared.readers.files import DataFile, find_files
 from datagen.sources.declared.readers.read import read_rows
 from datagen.sources.declared.row import Mapped, Place, Problem, RawRow
-from datagen.sources.declared.split import SplitRule
+from datagen.sources.declared.split import SplitRule, split_of_file
 from templates.library import read_own_templates
 
 Report = Callable[[Problem], None]
@@ -77,14 +77,17 @@ class Normaliser:
         """Yield the normal rows of one row: one for each split that a part of it belongs to."""
         found: dict[str, list[NormalOutcome]] = {}
         rejected = False
-        last = split or self.default_split
+        last: str | None = None
         for each in self._mapped(raw, split):
-            place = last
+            if last is None and not isinstance(each, Mapped):
+                last = self._split_of(raw, split)
+            place = last or self.default_split
             if isinstance(each, Mapped):
                 try:
                     place, outcome = self._example(each, raw, split)
                     last = place
                 except RowRejectedError as error:
+                    place = each.split if last is None else last
                     part = f"{each.part}: " if each.part else ""
                     outcome = NormalOutcome(
                         rejected=Rejected(error.reason, f"{part}{error.message}")
@@ -99,6 +102,11 @@ class Normaliser:
         text = raw.shown() if rejected else raw.text
         for name, outcomes in found.items():
             yield name, NormalRow(raw.place, tuple(outcomes), text)
+
+    def _split_of(self, raw: RawRow, split: str | None) -> str:
+        """Return the split that a row which cannot be used is counted in."""
+        named = self.mapping.split_of(raw, split)
+        return named if named in self.definition.split_names else self.default_split
 
     def _mapped(self, raw: RawRow, split: str | None) -> Iterator[Mapped | Rejected | Filtered]:
         if isinstance(raw.value, Rejected):
@@ -229,7 +237,9 @@ def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[Dat
         RawDataError: a file is missing.
     """
     data_files = find_files(definition, files)
-    named: dict[str, None] = dict.fromkeys(each.split for each in data_files if each.split)
+    named: dict[str, None] = dict.fromkeys(
+        split_of_file(definition, each.split) for each in data_files if each.split
+    )
     named |= dict.fromkeys(definition.splits)
     if not named:
         named["train"] = None

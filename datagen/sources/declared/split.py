@@ -63,6 +63,15 @@ class SplitRule:
             return TRAIN
         return self._split_of_value.get(file_split, file_split)
 
+    def named_or_none(self, row: Value | None, file_split: str | None) -> str | None:
+        """Return the split that a row which cannot be used names, None where it names none."""
+        if row is not None:
+            try:
+                return self.named(row, file_split)
+            except RowRejectedError:
+                return None
+        return None if file_split is None else self._split_of_value.get(file_split, file_split)
+
     def hold_out_key(self, row: Value) -> str | None:
         """Return the value that a hold-out goes by, None where it goes by the image."""
         column = self._hold_out_by
@@ -105,6 +114,11 @@ class SplitRule:
             message = f"{column.expression} is {shown(value)}, which is in none of {names}"
             raise RowRejectedError(Reason.UNKNOWN_SPLIT, message)
         return split
+
+
+def split_of_file(definition: Definition, name: str) -> str:
+    """Return the split that a file's own split, such as `validation`, is called in the definition."""
+    return _values(definition).get(name, name)
 
 
 def _share(data: bytes, seed: int) -> float:

@@ -161,3 +161,27 @@ def test_folders_that_are_read_as_one_file_are_built_and_watched(tmp_path, run, 
     assert sorted(record.target for record in records) == ["ok", "rust"]
     assert all("Which defect?" in record.instruction for record in records)
     assert "nothing to do" in run("build", "--source", file, "--out", out).err
+
+
+def test_a_rejected_row_counts_in_the_split_that_it_names(tmp_path, run):
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "a.png")
+    (tmp_path / "train.csv").write_text("image,caption\na.png,one\n")
+    (tmp_path / "valid.csv").write_text("image,caption\na.png,two\na.png,\n")
+    (tmp_path / "all.csv").write_text(
+        "image,caption,set\na.png,one,train\na.png,,dev\na.png,x,dev\n"
+    )
+    common = "task: caption\nsplits: {train: train, val: [validation, dev]}\n"
+    (tmp_path / "own.yaml").write_text(
+        f"name: files\nfiles: {{train: train.csv, validation: valid.csv}}\n{common}"
+        "columns: {image: image, caption: caption}\n---\n"
+        f"name: columns\nfiles: all.csv\n{common}"
+        "columns: {image: image, caption: caption, split: set}\n"
+    )
+    out = tmp_path / "out"
+    ended = run("build", "--source", tmp_path / "own.yaml", "--out", out, *LENIENT)
+    assert ended.status == 0, ended.err
+    for splits in open_dataset(str(out)).manifest.splits.values():
+        assert {name: (each.written, each.rejected) for name, each in splits.items()} == {
+            "train": (1, {}),
+            "val": (1, {"empty_text": 1}),
+        }
