@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -12,7 +12,7 @@ from datagen.mixture import MixtureOptions
 from datagen.schema.adapter import Source
 from datagen.schema.card import SourceCard
 from datagen.schema.record import ImageMode
-from datagen.sources import SOURCE_IDS, load_source
+from datagen.sources import load_source, source_ids
 from datagen.sources.declared.compile import compile_source, trained_splits, use_of
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.protocol import read_protocol
@@ -81,7 +81,7 @@ class BuildOptions(BaseModel):
     @cached_property
     def source_ids(self) -> tuple[str, ...]:
         """The sources to build: the 26 or those of `sources`, then the declared ones."""
-        published = self.sources or (() if self.raw is None else SOURCE_IDS)
+        published = self.sources or (() if self.raw is None else source_ids())
         return (*published, *self.own_sources)
 
     def source(self, source_id: str) -> Source:
@@ -124,6 +124,22 @@ class BuildOptions(BaseModel):
     def trains_on(self, card: SourceCard, split: str) -> bool:
         """Return True if a split is a training set: rendered with training templates, and weighted."""
         return card.held_in and split in self.trained_splits(card.id)
+
+    def with_own_mixture(self) -> "BuildOptions":
+        """Return the options with what the declared sources say of their weights and training splits.
+
+        What the mixture itself says goes before that.
+        """
+        splits = {each.name: trained_splits(each) for each in self.declared}
+        factors = {each.name: each.weight for each in self.declared if each.weight != 1}
+        own: dict[str, dict[str, Any]] = {
+            "splits": {
+                name: found for name, found in splits.items() if found not in (("train",), ())
+            },
+            "factors": factors,
+        }
+        update = {name: {**values, **getattr(self.mixture, name)} for name, values in own.items()}
+        return self.model_copy(update={"mixture": self.mixture.model_copy(update=update)})
 
     def trained_splits(self, source_id: str) -> tuple[str, ...]:
         """Return the splits of a source to train on: as the mixture says, else the definition."""

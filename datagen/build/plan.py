@@ -16,7 +16,7 @@ from datagen.files import Files
 from datagen.raw.gather import raw_exists
 from datagen.raw.json_index import Window
 from datagen.schema.adapter import Kind, Source, SplitFiles
-from datagen.sources import SOURCE_IDS, load_source
+from datagen.sources import load_source, source_ids
 from datagen.sources.declared.compile import media_root
 
 
@@ -202,7 +202,7 @@ def media_roots(options: BuildOptions) -> dict[str, str]:
         OptionError: `--image-root` names another collection.
     """
     roots = {each.name: media_root(each) for each in options.declared}
-    for source_id in () if options.raw is None else SOURCE_IDS:
+    for source_id in () if options.raw is None else source_ids():
         card = load_source(source_id).card
         for media in card.media:
             parent = "" if media.kind == "own" else f"{media.kind}/"

@@ -29,6 +29,7 @@ from datagen.raw.row_index import index_file
 from datagen.raw.rows import WindowRows
 from datagen.schema.adapter import JsonPath, Lookup, Rejected, Rows, Source, SplitFiles, Table
 from datagen.schema.rejects import Rejection, count_reasons, encode_rejections
+from datagen.sources import module_of
 from datagen.sources.declared.compile import pack_file
 
 SHARD_INPUT_BYTES = 32 << 20
@@ -76,6 +77,11 @@ def input_files(
             index = indexes.get(f"{options.raw}/{source.card.folder}/{name}")
             if index is not None:
                 inputs[source.id][name] = InputFile(index.num_bytes, index.sha256)
+        module = module_of(source.id)
+        if module is not None:  # the code of a package is an input of its sources alone
+            code = module.read_bytes()
+            digest = hashlib.sha256(code).hexdigest()
+            inputs[source.id][f"code {module.name}"] = InputFile(len(code), digest)
     return dict(inputs)
 
 

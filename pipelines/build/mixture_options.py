@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from datagen.build.plan import check_answers
 from datagen.errors import OptionError, nearest
 from datagen.mixture import FACTORS, MixtureOptions, check_sources, mix
-from datagen.sources import SOURCE_IDS, load_source
-from templates.tasks import SOURCES
+from datagen.sources import load_source, source_ids
 
 PER_SOURCE = {"factors": "factors.okvqa=2", "splits": "splits.vqav2=train,val"}
 """Options with a value for each source, and an example."""
@@ -22,11 +21,12 @@ def read_mixture_options(
     sets: Sequence[str] = (),
     base: Mapping[str, Any] | None = None,
     built: Collection[str] | None = None,
+    own: Collection[str] = (),
 ) -> MixtureOptions:
     """Return the options of `file`, changed by `sets` such as `rule=uniform` or `factors.okvqa=3`.
 
     Factors that are not named keep our defaults. `base` stands for the file where none is given. Sources that
-    the file or `sets` name must be trained on: held-in, and in `built` where that is given.
+    the file or `sets` name must be trained on: held-in or `own`, and in `built` where that is given.
 
     Raises:
         OptionError: the file, a key or a value cannot be used.
@@ -46,7 +46,7 @@ def read_mixture_options(
         if dot and name not in PER_SOURCE:
             raise OptionError(f"--set {text!r}: {name} is one value for all sources, not for one")
         if dot:
-            _check_trained(source, built)
+            _check_trained(source, built, own)
             part = values[name] = dict(_by_source(name, values.get(name)))
             part[source] = value.split(",") if name == "splits" else value
         else:
@@ -68,22 +68,25 @@ def read_mixture_options(
         ]
         raise OptionError(f"mixture options: {'; '.join(problems)}") from None
     for source in (s for name in PER_SOURCE for s in _by_source(name, in_file.get(name))):
-        _check_trained(str(source))
-    check_mixture(options)
+        _check_trained(str(source), own=own)
+    check_mixture(options, own)
     return options
 
 
-def _check_trained(source: str, built: Collection[str] | None = None) -> None:
+def _check_trained(
+    source: str, built: Collection[str] | None = None, own: Collection[str] = ()
+) -> None:
     """Refuse a source that no mixture draws from, or that `built` lacks.
 
     Raises:
         OptionError: with the nearest name.
     """
-    trained = [name for name in SOURCE_IDS if load_source(name).card.held_in]
+    trained = [name for name in source_ids() if load_source(name).card.held_in]
+    trained += own
     known = trained if built is None else [name for name in trained if name in built]
     if source in known:
         return
-    if source not in SOURCES:
+    if source not in (*source_ids(), *own):
         problem = f"mixture names unknown source {source!r}{nearest(source, known)}"
     elif source not in trained:
         problem = f"mixture names {source}, which is held out and never trained on"
@@ -92,15 +95,15 @@ def _check_trained(source: str, built: Collection[str] | None = None) -> None:
     raise OptionError(f"{problem}; trained on are {', '.join(known)}")
 
 
-def check_mixture(options: MixtureOptions) -> None:
+def check_mixture(options: MixtureOptions, own: Collection[str] = ()) -> None:
     """Refuse sources and splits that do not exist or have no answers, and factors that cannot be used.
 
     Raises:
         OptionError: one of them; names it.
     """
-    check_sources(options, SOURCES)
+    check_sources(options, dict.fromkeys((*source_ids(), *own)))
     mix({}, options)
-    for source in set(options.splits) & set(SOURCE_IDS):
+    for source in set(options.splits) & set(source_ids()):
         known = load_source(source).split_names()
         for split in options.splits[source]:
             if split not in known:

@@ -78,7 +78,8 @@ def build(
     definitions, own_files = resolve_all(options.declared, files)
     options = options.model_copy(update={"declared": definitions})
     templates = load_templates(options.template_dir)
-    check_mixture(options.mixture)
+    options = options.with_own_mixture()
+    check_mixture(options.mixture, options.own_sources)
     media_roots(options)  # refuses unknown collections
     check_image_roots(options)
     recover(options.out)

@@ -137,15 +137,16 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         raise OptionError(
             f"--raw {parsed.raw}: no such folder; `visinstruct sources` lists the files that are expected"
         )
+    declared = [each for file in parsed.source for each in read_definitions(file)]
     values = vars(parsed) | {
         "raw": None if parsed.raw is None else _absolute(parsed.raw),
-        "declared": [each for file in parsed.source for each in read_definitions(file)],
+        "declared": declared,
         "out": _absolute(parsed.out),
         "template_dir": str(template_folder(parsed.template_dir).absolute()),
         "sources": _names("--sources", parsed.sources),
         "splits": _names("--splits", parsed.splits),
         "image_roots": dict(_image_root(text) for text in parsed.image_root),
-        "mixture": read_mixture_options(parsed.mixture),
+        "mixture": read_mixture_options(parsed.mixture, own=[each.name for each in declared]),
     }
     del values["image_root"], values["brief"], values["source"]
     own = [option for action in parser._actions for option in action.option_strings]

@@ -8,7 +8,7 @@ from datagen.errors import OptionError
 from datagen.files import LocalFiles
 from datagen.mixture import MixtureOptions, mix
 from datagen.schema.manifest import Manifest, read_manifest
-from datagen.sources import all_sources, load_source
+from datagen.sources import all_sources, load_source, source_ids
 from pipelines.build.mixture_options import read_mixture_options
 from pipelines.cli.views.tables import mixture_table
 
@@ -61,7 +61,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     manifest = None if parsed.data is None else read_manifest(parsed.data, LocalFiles())
     base = None if manifest is None else manifest.options["mixture"]
     built = None if manifest is None else manifest.splits
-    options = read_mixture_options(parsed.config, parsed.sets, base, built)
+    own = [] if manifest is None else _own(manifest)
+    options = read_mixture_options(parsed.config, parsed.sets, base, built, own)
     sizes = _published(options) if manifest is None else _built(manifest, options)
     title = parsed.data or "published sizes"
     if not any(sizes.values()):
@@ -85,10 +86,16 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     return 0
 
 
+def _own(manifest: Manifest) -> list[str]:
+    """Return the sources of a dataset that are trained on and come from no adapter."""
+    return [s for s, entry in manifest.sources.items() if entry.held_in and s not in source_ids()]
+
+
 def _built(manifest: Manifest, options: MixtureOptions) -> dict[str, int]:
     sizes = {}
     for source, entries in manifest.splits.items():
-        if load_source(source).card.held_in:
+        entry = manifest.sources.get(source)
+        if load_source(source).card.held_in if entry is None else entry.held_in:
             wanted = options.trained_splits(source)
             sizes[source] = sum(entries[s].written for s in wanted if s in entries)
     return sizes

@@ -13,7 +13,7 @@ from datagen.build.plan import complete_layout
 from datagen.errors import OptionError
 from datagen.files import LocalFiles
 from datagen.schema.adapter import SplitFiles
-from datagen.sources import SOURCE_IDS, load_source
+from datagen.sources import load_source, source_ids
 from pipelines.cli.views.tables import card_table, file_table, sources_table, split_table
 from pipelines.console import output
 
@@ -28,7 +28,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     raw = parsed.raw or "data/raw"
     if parsed.raw and "://" not in raw and not Path(raw).is_dir():
         raise OptionError(f"--raw {raw}: no such folder; leave it out to see what is expected")
-    ids = [parsed.id] if parsed.id else list(SOURCE_IDS)
+    ids = [parsed.id] if parsed.id else list(source_ids())
     states = {source_id: on_disk(source_id, raw) for source_id in ids}
     if parsed.json:
         full = [

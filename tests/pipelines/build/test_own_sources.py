@@ -144,6 +144,7 @@ def test_nothing_to_build_from_is_refused(tmp_path, refused):
     assert "needs --raw DIR" in message or "no such source file" in message
 
 
+<<<<<<< HEAD
 def test_folders_that_are_read_as_one_file_are_built_and_watched(tmp_path, run, records_of):
     for name in ("train/ok/1", "train/rust/2", "val/ok/3"):
         path = tmp_path / f"{name}.png"
@@ -185,3 +186,19 @@ def test_a_rejected_row_counts_in_the_split_that_it_names(tmp_path, run):
             "train": (1, {}),
             "val": (1, {"empty_text": 1}),
         }
+=======
+def test_weights_and_training_splits_of_a_source_file_are_those_of_the_mixture(
+    pumps, tmp_path, run
+):
+    text = PUMPS.replace("train: [train], val: [dev]", "study: [train], exam: [dev]")
+    pumps.write_text(text + "use: {study: train}\nweight: 0.5\n")
+    out = tmp_path / "out"
+    ended = run("build", "--source", pumps, "--out", out, *LENIENT)
+    assert ended.status == 0, ended.err
+    manifest = open_dataset(str(out)).manifest
+    assert manifest.mixture["pumps"].factor == 0.5
+    assert manifest.mixture["pumps"].size == 3
+    assert manifest.sources["pumps"].use == {"study": "train", "exam": "evaluate"}
+    shown = run("mixture", out, "--set", "factors.pumps=2", "--json")
+    assert json.loads(shown.out)["pumps"]["factor"] == 2
+>>>>>>> 4ff9de2 (Installed packages offer sources by entry points; a source file's weight and splits are the mixture's)

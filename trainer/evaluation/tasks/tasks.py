@@ -180,7 +180,8 @@ def _of_protocol(
     held, title = manifest.splits.get(protocol.source, {}), manifest.title(protocol.source)
     if wanted:
         hidden = rules.server is not None and wanted == rules.split
-        tasks = [Task(stem if hidden else name, protocol, rules, wanted, title, hidden)]
+        known = stem if wanted == rules.split else name  # `gqa@test_dev` is `gqa`
+        tasks = [Task(known, protocol, rules, wanted, title, hidden)]
     elif rules.server is None:
         tasks = [Task(name, protocol, rules, rules.split, title)]
     else:
