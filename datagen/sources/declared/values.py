@@ -1,6 +1,8 @@
 """Values of rows as text, numbers and truth values: what is missing, and what no text can be made of."""
 
 from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
 
 from datagen.errors import Reason, RowRejectedError
@@ -16,7 +18,7 @@ def is_missing(value: Any) -> bool:
 
 
 def text_of(value: Any, column: str) -> str | None:
-    """Return a value as text, numbers as they are written; None where it is missing.
+    """Return a value as text, numbers and dates as they are written; None where it is missing.
 
     Raises:
         RowRejectedError: it is a truth value, a list or an object, infinite, or not encoded in UTF-8.
@@ -33,7 +35,7 @@ def text_of(value: Any, column: str) -> str | None:
         except UnicodeDecodeError as error:
             message = f"{column} is not UTF-8 at its byte {error.start}"
             raise RowRejectedError(Reason.INVALID_ENCODING, message) from None
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | date | time):
         raise not_a_text(value, column)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         raise not_a_text(value, column)

@@ -1,3 +1,5 @@
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -38,6 +40,8 @@ def test_a_row_becomes_an_example(source: Any) -> None:
         (4, [("4", 1)]),
         (108.0, [("108.0", 1)]),
         ("007", [("007", 1)]),
+        (Decimal("1.50"), [("1.50", 1)]),
+        (date(2026, 1, 31), [("2026-01-31", 1)]),
         (["yes", "", "yes"], [("yes", 2), ("", 1)]),
     ],
 )
