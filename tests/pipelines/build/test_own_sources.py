@@ -144,7 +144,6 @@ def test_nothing_to_build_from_is_refused(tmp_path, refused):
     assert "needs --raw DIR" in message or "no such source file" in message
 
 
-<<<<<<< HEAD
 def test_folders_that_are_read_as_one_file_are_built_and_watched(tmp_path, run, records_of):
     for name in ("train/ok/1", "train/rust/2", "val/ok/3"):
         path = tmp_path / f"{name}.png"
@@ -186,7 +185,8 @@ def test_a_rejected_row_counts_in_the_split_that_it_names(tmp_path, run):
             "train": (1, {}),
             "val": (1, {"empty_text": 1}),
         }
-=======
+
+
 def test_weights_and_training_splits_of_a_source_file_are_those_of_the_mixture(
     pumps, tmp_path, run
 ):
@@ -201,4 +201,3 @@ def test_weights_and_training_splits_of_a_source_file_are_those_of_the_mixture(
     assert manifest.sources["pumps"].use == {"study": "train", "exam": "evaluate"}
     shown = run("mixture", out, "--set", "factors.pumps=2", "--json")
     assert json.loads(shown.out)["pumps"]["factor"] == 2
->>>>>>> 4ff9de2 (Installed packages offer sources by entry points; a source file's weight and splits are the mixture's)
