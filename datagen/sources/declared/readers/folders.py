@@ -118,7 +118,7 @@ def _place_of(image: Any, folder: str, definition: Definition, described: set[st
         return image
     path = os.path.normpath(os.path.join(folder, image))
     described.add(path)
-    return _from_root(path, definition)
+    return image if os.path.isabs(image) else _from_root(path, definition)
 
 
 def _without_name(name: str, kind: str, value: Mapping[str, Any]) -> Rejected:

@@ -82,3 +82,29 @@ def test_warnings_about_an_image_are_given_once(tmp_path: Path) -> None:
     rows = [row(number, (tmp_path / "clear.png").read_bytes(), "x.png") for number in range(3)]
     _, checker = checked(tmp_path, rows)
     assert [each.reason for each in checker.problems] == ["transparent"]
+
+
+def test_metadata_with_paths_of_another_machine_are_mapped_or_named(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "1.png").write_bytes(png(1))
+    text = '{"file_name": "/mnt/me/1.png", "text": "a red flower"}'
+    (tmp_path / "train" / "metadata.jsonl").write_text(text)
+    found = {}
+    for prefixes in ({}, {"/mnt/me": "train"}):
+        definition = Definition.model_validate(
+            {
+                "name": "flowers",
+                "task": "caption",
+                "files": {"train": "train"},
+                "format": {"type": "imagefolder"},
+                "images": {"replace_prefix": prefixes},
+                "columns": {"image": "image", "caption": "text"},
+                "base": str(tmp_path),
+            }
+        )
+        resolved, data_files = resolve(definition, LocalFiles())
+        with closing(Checker(resolved, data_files, LocalFiles())) as checker:
+            made = list(checker.records())
+            found[len(prefixes)] = len(made), [each.message for each in checker.problems]
+    assert found[0][0] == 0 and "'/mnt/me/1.png' is an absolute path" in str(found[0][1])
+    assert found[1][0] == 1
