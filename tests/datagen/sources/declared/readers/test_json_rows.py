@@ -234,3 +234,26 @@ def test_a_cut_document_is_refused(own: Any) -> None:
     own.put("a.json.gz", gzip.compress(b'[{"n": 1}]')[:-9])
     with pytest.raises(RawDataError, match=r"a\.json\.gz is a gzip file that cannot be unpacked"):
         own.read("a.json.gz")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "wrong"),
+    [
+        ("cp1252", b'{"t": "\xfc"}\n{"t": "\xfc\x81"}\n{"t": "b"}\n', b"\x81"),
+        ("gbk", '{"t": "圆"}\n'.encode("gbk") + b'{"t": "\xff"}\n{"t": "b"}\n', b"\xff"),
+        (
+            "utf-16",
+            b"\xff\xfe"
+            + '{"t": "ü"}\n{"t": "\ud83d"}\n{"t": "b"}\n'.encode("utf-16-le", "surrogatepass"),
+            b"\x3d\xd8",
+        ),
+    ],
+)
+def test_a_wrong_byte_of_a_declared_encoding_has_the_offset_in_the_file(
+    own: Any, encoding: str, data: bytes, wrong: bytes
+) -> None:
+    own.put("a.jsonl", data)
+    values = own.read("a.jsonl", format={"encoding": encoding})
+    assert [values[1], values[2]] == ["invalid_encoding", {"t": "b"}]
+    message = own.rows[1].value.message
+    assert f"byte {wrong[0]:#04x} at offset {data.index(wrong)}; " in message
