@@ -208,6 +208,10 @@ class MediaRoots:
             message = f"{path} is not there"
             if "://" not in root and not os.path.isdir(root):
                 message = f"{path}: there is no folder for {collection!r}"
+                if collection in self.packs:
+                    message = (
+                        f"{path}: there is no folder {root}; images.root or videos.root names it"
+                    )
             elif collection in self.packs and (other := self._other_suffix(path)) is not None:
                 message += f"; {other} is, but another suffix may mean another image"
             raise RowRejectedError(Reason.MEDIA_MISSING, message) from None

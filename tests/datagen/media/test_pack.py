@@ -152,3 +152,9 @@ def test_what_is_forgotten_needs_no_room_and_comes_back_where_it_was(tmp_path: P
         for path, data in ((first, red), (second, blue)):
             with roots.open(f"c/{path}") as opened:
                 assert opened.read() == data
+
+
+def test_a_root_of_own_images_that_is_not_there_is_named(tmp_path: Path) -> None:
+    own = MediaRoots({"c": f"{tmp_path}/fotos"}, LocalFiles(), packs={"c": ""})
+    with pytest.raises(RowRejectedError, match=r"there is no folder .*/fotos; images\.root or"):
+        own.open("c/a.png")
