@@ -122,3 +122,17 @@ def test_incomplete_predictions_are_refused_with_a_reason():
     assert "no num_positive" in METRIC.lacks(prediction(full, True, num_positive=None))
     assert "leaves a class empty" in METRIC.lacks(prediction(full, True, num_positive=4))
     assert "leaves a class empty" in METRIC.lacks(prediction(full, True, num_positive=0))
+
+
+def test_classes_of_equal_probability_are_answered_yes():
+    made = [prediction((0.25, 0.25, 0.25, 0.25), label) for label in (True, True, False)]
+    scored = METRIC.score(made)
+    assert scored.normalised == ["yes"] * 3
+    assert scored.measures["accuracy"].value() == pytest.approx(2 / 3)
+
+
+def test_the_first_of_several_invalid_values_is_named():
+    with pytest.raises(EvaluationError, match="score 1 is NaN"):
+        roc_auc([0, 1, 1], [0.5, math.nan, math.nan])
+    with pytest.raises(EvaluationError, match="label 1 is 3"):
+        roc_auc([0, 3, 2], [0.5, 0.1, 0.2])

@@ -1,6 +1,7 @@
 """BLEU of a set, from sums over its images."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -55,3 +56,27 @@ def test_empty_candidates_are_counted_with_the_length_that_they_lack():
     half = bleu(["a b c", ""], [["a b c"], ["d e"]], 1)
     assert whole == pytest.approx(1)
     assert half == pytest.approx(math.exp(1 - 5 / 3))
+
+
+def test_the_closest_reference_may_be_longer():
+    counts = bleu_counts(corpus(["a b c d e"], [["a b", "a b c d e f"]]))
+    assert counts.closest_lengths.tolist() == [6]
+
+
+def test_long_candidates_are_not_charged():
+    assert bleu(["a b c d"], [["a b"]], 1) == pytest.approx(1 / 2)
+    assert bleu(["a b c"], [["a b"]], 2) == pytest.approx(math.sqrt(2 / 3 * 1 / 2))
+
+
+def test_sums_of_nothing_are_replaced_by_small_constants():
+    assert bleu(["a"], [["a"]], 2) == pytest.approx(math.sqrt(1e-15 / 1e-9))
+    assert bleu([""], [["a b"]], 1) == 0
+    assert bleu(["a b"], [[""]], 1) == pytest.approx(1e-15 / 2)
+
+
+def test_counts_stay():
+    counts = bleu_counts(corpus(["a"], [["a"]]))
+    with pytest.raises(FrozenInstanceError):
+        counts.correct = np.zeros(1)
+    with pytest.raises(FrozenInstanceError):
+        Bleu(counts, 1).n = 2

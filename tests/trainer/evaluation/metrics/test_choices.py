@@ -180,3 +180,25 @@ def test_a_right_choice_that_is_there_twice_is_right_at_either_place():
     assert scored.notes == (
         "3 records have several candidates of the right one's text; each is right",
     )
+
+
+def test_the_notes_count_records_with_the_right_text_twice():
+    once = prediction([-1.0, -2.0], correct_choice=0)
+    twice = replace(prediction([-1.0, -2.0, -3.0], correct_choice=0), candidates=("a", "b", "a"))
+    assert ChoiceAccuracy().score([once]).notes == ()
+    [note] = ChoiceAccuracy().score([once, twice]).notes
+    assert note.startswith("1 record has several candidates of the right one's text")
+    [note] = ChoiceAccuracy().score([twice, twice]).notes
+    assert note.startswith("2 records have several candidates of the right one's text")
+
+
+def test_the_best_single_word_decides_the_accuracy_beside_it():
+    made = [
+        statement((0.3, 0.29, 0.4, 0.01), True),  # yes together, no by its best word
+        statement((0.4, 0.1, 0.3, 0.2), True),
+        statement((0.1, 0.1, 0.2, 0.6), False),
+        statement((0.1, 0.5, 0.2, 0.2), False),
+    ]
+    measures = YesNoAccuracy().score(made).measures
+    assert measures["accuracy"].value() == 3 / 4
+    assert measures["best_word_accuracy"].value() == 2 / 4

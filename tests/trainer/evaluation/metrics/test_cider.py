@@ -80,3 +80,7 @@ def test_a_blank_that_does_not_break_parts_words_as_in_the_official_scorer():
     parted = corpus(["1\u00a01/2 cups"], [["1 1/2 cups"]])
     assert parted.candidate_lengths.tolist() == [3]
     assert parted.num_words == 3
+
+
+def test_a_word_that_every_image_has_is_worth_nothing_even_if_there_is_no_other():
+    assert cider_d(corpus(["dog"] * 3, [["dog"]] * 3)).tolist() == [0, 0, 0]

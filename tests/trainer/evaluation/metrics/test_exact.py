@@ -1,10 +1,13 @@
 """Exact match, of texts as they are and of normalised ones."""
 
 import json
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
+from trainer.evaluation.metrics.answers import AnswerMetric
+from trainer.evaluation.metrics.exact import equal
 from trainer.evaluation.metrics.table import metric
 from trainer.evaluation.predictions.prediction import Prediction
 
@@ -80,3 +83,16 @@ def test_references_that_are_all_blank_are_lacking_and_one_among_others_is_not(n
     assert "all its references are blank" in (lacks(predicted("left", blank, "")) or "")
     assert "its only reference is blank" in (lacks(predicted("left", blank)) or "")
     assert lacks(predicted("left", blank, "left")) is None
+
+
+def test_one_reference_is_enough_and_the_first_of_blank_ones_is_shown():
+    assert metric("exact_match").lacks(predicted("red", "red")) is None
+    lacking = metric("exact_match").lacks(predicted("red", " ", "\t"))
+    assert lacking == "all its references are blank (' '), there is nothing to compare with"
+
+
+def test_a_metric_of_answers_is_named_and_stays():
+    with pytest.raises(TypeError):
+        AnswerMetric("mine", "none", equal)
+    with pytest.raises(FrozenInstanceError):
+        metric("exact_match").scale = 1.0
