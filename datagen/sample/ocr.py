@@ -54,6 +54,26 @@ def write_document(
     write_json(path, document)
 
 
+def image_fields(photo: Photo) -> dict[str, Any]:
+    """Return the columns about an image that rows of both sources have."""
+    url = f"https://example.com/{photo.image_id}"
+    return {
+        "image_id": photo.image_id,
+        "image_classes": sorted({thing.shape.capitalize() for thing in photo.scene.objects}),
+        "flickr_original_url": f"{url}_o.jpg",
+        "flickr_300k_url": f"{url}_z.jpg",
+        "image_width": SIDE,
+        "image_height": SIDE,
+    }
+
+
+def write_rosetta(folder: Path, split: str, version: float | str, photos: Iterable[Photo]) -> None:
+    """Write the file of words that were read in a split's images."""
+    rows = [rosetta_row(photo.image_id, photo.words_read) for photo in photos]
+    path = folder / f"TextVQA_Rosetta_OCR_v0.2_{split}.json"
+    write_document(path, "textvqa_ocr", split, version, rows)
+
+
 def rosetta_row(image_id: str, words: Sequence[Word]) -> dict[str, Any]:
     """The words that were read in one image; boxes are in shares of its sides."""
     return {

@@ -41,7 +41,13 @@ from datagen.schema.adapter import (
 )
 from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, required_text
-from datagen.sources.shared.rosetta import image_of, joined_tokens, rosetta_lookup
+from datagen.sources.shared.rosetta import (
+    DOWNLOADS,
+    ROSETTA_FILES,
+    image_of,
+    joined_tokens,
+    rosetta_lookup,
+)
 from datagen.text import clean_line
 
 
@@ -136,7 +142,6 @@ SPLITS = (
     ),
 )
 
-_DOWNLOADS = "https://dl.fbaipublicfiles.com/textvqa/"
 _LAVIS_CONFIG = "LAVIS lavis/configs/datasets"
 _HUB_CARD = "lmms-lab/TextCaps dataset card"
 
@@ -165,26 +170,18 @@ CARD = SourceCard(
                 name=f"TextCaps_0.1_{split}.json",
                 splits=(split,),
                 download=unverified(
-                    f"{_DOWNLOADS}data/textcaps/TextCaps_0.1_{split}.json", _LAVIS_CONFIG
+                    f"{DOWNLOADS}/data/textcaps/TextCaps_0.1_{split}.json", _LAVIS_CONFIG
                 ),
             )
             for split in ("train", "val", "test")
         ),
-        *(
-            FileCard(
-                name=f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-                splits=(split,),
-                download=unverified(f"{_DOWNLOADS}data/TextVQA_Rosetta_OCR_v0.2_{split}.json"),
-                required=False,
-            )
-            for split in ("train", "val", "test")
-        ),
+        *ROSETTA_FILES,
     ),
     media=(
         MediaCard(
             kind="images",
             collection="textvqa",
-            download=unverified(f"{_DOWNLOADS}images/{{train_val_images,test_images}}.zip"),
+            download=unverified(f"{DOWNLOADS}/images/{{train_val_images,test_images}}.zip"),
         ),
     ),
     home=unverified("https://textvqa.org/textcaps"),

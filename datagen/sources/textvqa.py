@@ -39,6 +39,8 @@ from datagen.schema.card import (
 )
 from datagen.schema.example import Example, present, required_text
 from datagen.sources.shared.rosetta import (
+    DOWNLOADS,
+    ROSETTA_FILES,
     image_of,
     joined_tokens,
     rosetta_lookup,
@@ -85,7 +87,6 @@ def _split(split: str) -> SplitFiles:
 
 SPLITS = tuple(_split(split) for split in ("train", "val", "test"))
 
-_DOWNLOADS = "https://dl.fbaipublicfiles.com/textvqa"
 _HUB_CARD = "the card of facebook/textvqa on the Hugging Face Hub"
 
 CARD = SourceCard(
@@ -107,25 +108,17 @@ CARD = SourceCard(
             FileCard(
                 name=f"TextVQA_0.5.1_{split}.json",
                 splits=(split,),
-                download=unverified(f"{_DOWNLOADS}/data/TextVQA_0.5.1_{split}.json"),
+                download=unverified(f"{DOWNLOADS}/data/TextVQA_0.5.1_{split}.json"),
             )
             for split in ("train", "val", "test")
         ),
-        *(
-            FileCard(
-                name=f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-                splits=(split,),
-                download=unverified(f"{_DOWNLOADS}/data/TextVQA_Rosetta_OCR_v0.2_{split}.json"),
-                required=False,
-            )
-            for split in ("train", "val", "test")
-        ),
+        *ROSETTA_FILES,
     ),
     media=(
         MediaCard(
             kind="images",
             collection="textvqa",
-            download=unverified(f"{_DOWNLOADS}/images/{{train_val_images,test_images}}.zip"),
+            download=unverified(f"{DOWNLOADS}/images/{{train_val_images,test_images}}.zip"),
         ),
     ),
     home=unverified("https://textvqa.org"),

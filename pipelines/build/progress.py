@@ -80,16 +80,8 @@ class Reporter:
     @contextmanager
     def _lines(self, line: Callable[[], str]) -> Iterator[None]:
         """Print a line every `LINE_SECONDS`, so that a log shows that the build is alive."""
-        ended = threading.Event()
-        thread = threading.Thread(
-            target=_print_lines, args=(self.console, line, ended), daemon=True
-        )
-        thread.start()
-        try:
+        with _beside(_print_lines, self.console, line):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     @contextmanager
     def _bars(self, steps: Mapping[str, Sequence[Part]]) -> Iterator[None]:
@@ -101,15 +93,24 @@ class Reporter:
             TimeRemainingColumn(),
             TextColumn("left"),
         )
-        ended = threading.Event()
-        with Progress(*columns, console=self.console, transient=True) as progress:
-            thread = threading.Thread(target=_poll, args=(progress, steps, ended), daemon=True)
-            thread.start()
-            try:
-                yield
-            finally:
-                ended.set()
-                thread.join()
+        with (
+            Progress(*columns, console=self.console, transient=True) as progress,
+            _beside(_poll, progress, steps),
+        ):
+            yield
+
+
+@contextmanager
+def _beside(function: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """Run a function in a thread; its last argument is an event, at which it returns."""
+    ended = threading.Event()
+    thread = threading.Thread(target=function, args=(*arguments, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _print_lines(console: Console, line: Callable[[], str], ended: threading.Event) -> None:

@@ -6,8 +6,14 @@ One row is one caption. The five rows of an image do not lie together.
 from pathlib import Path
 from typing import Any
 
-from datagen.sample.draw import SIDE
-from datagen.sample.ocr import Photo, photos, rosetta_row, write_document, write_photos
+from datagen.sample.ocr import (
+    Photo,
+    image_fields,
+    photos,
+    write_document,
+    write_photos,
+    write_rosetta,
+)
 from datagen.sample.words import captions
 from datagen.sample.world import SPLITS, World
 
@@ -27,25 +33,12 @@ def write(raw: Path, world: World) -> None:
         write_document(
             raw / "textcaps" / f"TextCaps_0.1_{split}.json", "textcaps", split, 0.1, rows
         )
-        ocr = [rosetta_row(photo.image_id, photo.words_read) for photo in mine]
-        write_document(
-            raw / "textcaps" / f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-            "textvqa_ocr",
-            split,
-            0.2,
-            ocr,
-        )
+        write_rosetta(raw / "textcaps", split, 0.2, mine)
 
 
 def _image(photo: Photo) -> dict[str, Any]:
-    url = f"https://example.com/{photo.image_id}"
     return {
-        "image_id": photo.image_id,
-        "image_classes": sorted({thing.shape.capitalize() for thing in photo.scene.objects}),
-        "flickr_original_url": f"{url}_o.jpg",
-        "flickr_300k_url": f"{url}_z.jpg",
-        "image_width": SIDE,
-        "image_height": SIDE,
+        **image_fields(photo),
         "set_name": photo.split,
         "image_name": photo.image_id,
         "image_path": f"{'test' if photo.split == 'test' else 'train'}/{photo.image_id}.jpg",

@@ -7,8 +7,14 @@ has no answers, and the OCR finds no word in some images.
 from pathlib import Path
 from typing import Any
 
-from datagen.sample.draw import SIDE
-from datagen.sample.ocr import Photo, photos, rosetta_row, write_document, write_photos
+from datagen.sample.ocr import (
+    Photo,
+    image_fields,
+    photos,
+    write_document,
+    write_photos,
+    write_rosetta,
+)
 from datagen.sample.questions import Question, ask
 from datagen.sample.world import SPLITS, World
 from datagen.sample.writers.vqav2 import NUM_ANSWERS, annotators_answers
@@ -25,14 +31,7 @@ def write(raw: Path, world: World) -> None:
         write_document(
             raw / "textvqa" / f"TextVQA_0.5.1_{split}.json", "textvqa", split, "0.5.1", rows
         )
-        tokens = [rosetta_row(photo.image_id, photo.words_read) for photo in mine]
-        write_document(
-            raw / "textvqa" / f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
-            "textvqa_ocr",
-            split,
-            "0.2",
-            tokens,
-        )
+        write_rosetta(raw / "textvqa", split, "0.2", mine)
 
 
 def _questions(world: World, photo: Photo) -> list[dict[str, Any]]:
@@ -45,16 +44,10 @@ def _questions(world: World, photo: Photo) -> list[dict[str, Any]]:
 
 
 def _row(world: World, photo: Photo, number: int, question: Question) -> dict[str, Any]:
-    url = f"https://example.com/{photo.image_id}"
     question_id = photo.number * _QUESTIONS_PER_IMAGE + number
     row = {
         "question": question.text.lower(),
-        "image_id": photo.image_id,
-        "image_classes": sorted({thing.shape.capitalize() for thing in photo.scene.objects}),
-        "flickr_original_url": f"{url}_o.jpg",
-        "flickr_300k_url": f"{url}_z.jpg",
-        "image_width": SIDE,
-        "image_height": SIDE,
+        **image_fields(photo),
         "question_tokens": question.text.lower().rstrip("?").split(),
         "question_id": question_id,
         "set_name": photo.split,

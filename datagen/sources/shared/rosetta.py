@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from datagen.schema.adapter import Lookup, RowContext
+from datagen.schema.card import FileCard, unverified
 from datagen.schema.example import required_text
 from datagen.text import clean_line
 
@@ -13,6 +14,19 @@ FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"
 
 class ImageTokens(Struct, gc=False):
     ocr_tokens: list[str]
+
+
+DOWNLOADS = "https://dl.fbaipublicfiles.com/textvqa"
+
+ROSETTA_FILES = tuple(
+    FileCard(
+        name=f"TextVQA_Rosetta_OCR_v0.2_{split}.json",
+        splits=(split,),
+        download=unverified(f"{DOWNLOADS}/data/TextVQA_Rosetta_OCR_v0.2_{split}.json"),
+        required=False,
+    )
+    for split in ("train", "val", "test")
+)
 
 
 def rosetta_lookup(split: str) -> Lookup:
