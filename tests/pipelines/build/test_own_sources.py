@@ -201,3 +201,31 @@ def test_weights_and_training_splits_of_a_source_file_are_those_of_the_mixture(
     assert manifest.sources["pumps"].use == {"study": "train", "exam": "evaluate"}
     shown = run("mixture", out, "--set", "factors.pumps=2", "--json")
     assert json.loads(shown.out)["pumps"]["factor"] == 2
+
+
+@pytest.mark.slow  # starts two workers
+def test_workers_need_no_source_file_and_give_the_same_bytes(pumps, tmp_path, run, digests):
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run("build", "--source", pumps, "--out", one, *LENIENT).status == 0
+    ended = run("build", "--source", pumps, "--out", two, "--workers", 2, *LENIENT)
+    assert ended.status == 0, ended.err
+    assert digests(one) == digests(two)
+
+
+def test_a_build_that_was_stopped_keeps_the_normal_rows_of_files_that_did_not_change(
+    pumps, tmp_path, run, monkeypatch
+):
+    from datagen.build import declared
+
+    stopped = tmp_path / "out"
+    monkeypatch.setattr("pipelines.build.run._run", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("build", "--source", pumps, "--out", stopped, *LENIENT)
+    monkeypatch.undo()
+    made = []
+    normalise = declared.normalise
+    monkeypatch.setattr(
+        declared, "normalise", lambda *arguments: made.append(1) or normalise(*arguments)
+    )
+    assert run("build", "--source", pumps, "--out", stopped, *LENIENT).status == 0
+    assert not made
