@@ -56,13 +56,39 @@ def _pattern(source: str, split: str) -> str:
     return f"data/{source}/{split}-*.parquet"
 
 
-_HUB_LICENCES = {
-    "Apache-2.0": "apache-2.0",
-    "CC BY 4.0": "cc-by-4.0",
-    "CC BY-NC 4.0": "cc-by-nc-4.0",
-    "CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0",
-}
-"""Ids of https://hf.co/docs/hub/repositories-licenses, by the licence that a source's card names."""
+_HUB_LICENCES = frozenset(
+    [
+        "apache-2.0",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "cc0-1.0",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-nc-2.0",
+        "cc-by-nc-3.0",
+        "cc-by-nc-4.0",
+        "cc-by-nc-nd-4.0",
+        "cc-by-nc-sa-2.0",
+        "cc-by-nc-sa-3.0",
+        "cc-by-nc-sa-4.0",
+        "cc-by-nd-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "gpl-3.0",
+        "lgpl-3.0",
+        "mit",
+        "odbl",
+        "odc-by",
+        "pddl",
+    ]
+)
+"""Ids of https://hf.co/docs/hub/repositories-licenses for licences that data have."""
+
+
+def hub_licence(licence: str) -> str | None:
+    """Return the Hub's id of a licence such as `CC BY 4.0` or `CC-BY-4.0`, None if it has none."""
+    name = licence.strip().lower().replace(" ", "-")
+    return name if name in _HUB_LICENCES else None
 
 
 def _licence(manifest: Manifest, cards: Sequence[SourceCard]) -> dict[str, object]:
@@ -80,7 +106,7 @@ def _licence(manifest: Manifest, cards: Sequence[SourceCard]) -> dict[str, objec
             by_licence.setdefault(licence or "unknown", []).append(card.id + part)
     if not by_licence:
         return {}
-    if len(by_licence) == 1 and (known := _HUB_LICENCES.get(next(iter(by_licence)))):
+    if len(by_licence) == 1 and (known := hub_licence(next(iter(by_licence)))):
         return {"license": known}
     return {
         "license": "other",

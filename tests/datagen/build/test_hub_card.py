@@ -5,7 +5,7 @@ import msgspec
 import pytest
 import yaml
 
-from datagen.build.hub_card import hub_card
+from datagen.build.hub_card import hub_card, hub_licence
 from datagen.sources import all_sources, load_source
 
 
@@ -160,3 +160,11 @@ def test_the_card_is_a_function_of_the_manifest(referenced: Any) -> None:
     card = hub_card(referenced.manifest, trained)
     assert card == (referenced.out / "README.md").read_text()
     assert not any(line != line.rstrip() for line in card.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("licence", "known"),
+    [("CC BY 4.0", "cc-by-4.0"), ("CC-BY-4.0", "cc-by-4.0"), ("MIT", "mit"), ("own terms", None)],
+)
+def test_licences_have_the_hubs_ids_however_they_are_spelled(licence, known):
+    assert hub_licence(licence) == known
