@@ -65,14 +65,18 @@ def normal_rows(
     staging: Staging,
     files: Files,
 ) -> dict[str, JsonIndex]:
-    """Make the normal rows of own sources, those that are there already excepted, and index them.
+    """Make the normal rows of the chosen own sources, those that are there already excepted, and index them.
 
     Raises:
         RawDataError: a file cannot be used at all.
     """
     indexes: dict[str, JsonIndex] = {}
+    chosen = list(chosen)
+    wanted = {source.id for source, _ in chosen}
     for definition in options.declared:
         name = definition.name
+        if name not in wanted:
+            continue
         made_of = {"definition": definition.model_dump_json(by_alias=True)} | {
             file: each.sha256 for file, each in inputs[name].items()
         }

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import pyarrow as pa
@@ -34,7 +35,7 @@ from datagen.schema.manifest import (
 from datagen.schema.rejects import decode_rejections
 from datagen.sources.declared.protocol import protocol_content
 from datagen.sources.shared.vocabulary import count_answers
-from templates.library import SHIPPED, TemplateSet, load_templates, template_folder
+from templates.library import SHIPPED, load_templates, template_folder
 
 MIXTURE_SCHEMA = pa.schema(
     [
@@ -98,8 +99,13 @@ def finish(
     inputs: Mapping[str, Mapping[str, InputFile]],
     fingerprint: str,
     versions: Mapping[str, str],
+    fingerprints: Mapping[tuple[str, str], Mapping[str, str]] = MappingProxyType({}),
+    candidates: Mapping[str, CandidatesEntry] = MappingProxyType({}),
 ) -> Manifest:
     """Complete the dataset in `staging.output`; the manifest is written last.
+
+    `fingerprint` is that of the build, `fingerprints` are those of its splits; `candidates` are the
+    vocabularies that are in the output already.
 
     Raises:
         RejectLimitError: too many rows of a source were rejected.
@@ -111,7 +117,8 @@ def finish(
     groups, leakage = _groups_and_leakage(plan, work, options, files, staging)
     splits: dict[str, dict[str, SplitEntry]] = {}
     for each in work:
-        entry = _entry(each, groups[each.name], options, staging)
+        key = (each.plan.source, each.plan.split)
+        entry = _entry(each, groups[each.name], fingerprints.get(key, {}), options, staging)
         splits.setdefault(each.plan.source, {})[each.plan.split] = entry
     records = {each.name: each.written for each in work}
     parts = mixture_of(plan, options, records)
@@ -119,7 +126,8 @@ def finish(
     missing: dict[str, dict[str, tuple[str, ...]]] = {}
     for absent in plan.missing:
         missing.setdefault(absent.source, {})[absent.split] = absent.lacks
-    sources, template_hash = _sources(splits, options, templates)
+    sources = _sources(splits, options)
+    template_hash = templates.hash_with(options.source(each).card.prompts for each in splits)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         content_hash=content_hash(splits, template_hash, mixture),
@@ -132,7 +140,7 @@ def finish(
         mixture=mixture,
         splits=splits,
         missing=missing,
-        candidates=_write_candidates(plan, options, files, staging),
+        candidates=_write_candidates(plan, candidates, options, files, staging),
         rejected_files=rejected_files,
         leakage=leakage,
         inputs=msgspec.to_builtins(inputs),
@@ -154,27 +162,30 @@ def finish(
     return manifest
 
 
-def _sources(
-    splits: Mapping[str, Iterable[str]], options: BuildOptions, templates: TemplateSet
-) -> tuple[dict[str, SourceEntry], str]:
-    """Return the entry of each source, and the hash of all that they are rendered with."""
+def _sources(splits: Mapping[str, Iterable[str]], options: BuildOptions) -> dict[str, SourceEntry]:
+    """Return what each source is rendered with."""
     cards = {source: options.source(source).card for source in splits}
-    entries = {
+    return {
         source: SourceEntry(
             title=card.title,
             tasks=card.prompts.tasks,
             templates=card.prompts.styles,
             own_templates=card.prompts.own,
-            template_hash=templates.of(card.prompts).hash,
+            template_hash=options.templates_of(source).hash,
             held_in=card.held_in,
             use={split: options.use_of(card, split) for split in splits[source]},
         )
         for source, card in cards.items()
     }
-    return entries, templates.hash_with(card.prompts for card in cards.values())
 
 
-def _entry(work: SplitWork, groups: int, options: BuildOptions, staging: Staging) -> SplitEntry:
+def _entry(
+    work: SplitWork,
+    groups: int,
+    fingerprints: Mapping[str, str],
+    options: BuildOptions,
+    staging: Staging,
+) -> SplitEntry:
     plan = work.plan
     counts = options.source(plan.source).card.splits[plan.split].counts
     return SplitEntry(
@@ -197,6 +208,7 @@ def _entry(work: SplitWork, groups: int, options: BuildOptions, staging: Staging
             )
             for s in work.shards
         ),
+        fingerprints=fingerprints,
     )
 
 
@@ -273,13 +285,17 @@ def _rejection_parts(work: SplitWork, staging: Staging) -> list[str]:
 
 
 def _write_candidates(
-    plan: BuildPlan, options: BuildOptions, files: Files, staging: Staging
+    plan: BuildPlan,
+    written: Mapping[str, CandidatesEntry],
+    options: BuildOptions,
+    files: Files,
+    staging: Staging,
 ) -> dict[str, CandidatesEntry]:
     """Write `candidates/<source>.parquet`: the answer vocabulary, most frequent first."""
-    entries = {}
+    entries = dict(written)
     for source_id in dict.fromkeys(each.source for each in plan.splits):
         source = options.source(source_id)
-        if source.vocabulary is None:
+        if source.vocabulary is None or source_id in written:
             continue
         file_name = source.vocabulary.rows.file
         path = raw_path(options, staging, source, file_name)

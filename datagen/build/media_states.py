@@ -108,18 +108,18 @@ def _saved_states(dataset: str, files: Files) -> Iterator[tuple[tuple[str, str],
 
 def changed_since(
     dataset: str, roots: MediaRoots, files: Files
-) -> dict[str, list[MediaChange]] | None:
-    """Return the media that changed since `dataset` was built, by source; None if it is unknown."""
+) -> dict[tuple[str, str], list[MediaChange]] | None:
+    """Return the media that changed since `dataset` was built, by source and split; None if it is unknown."""
     saved = saved_states(dataset, files)
     if saved is None:
         return None
-    found: dict[str, dict[str, MediaChange]] = {}
+    found: dict[tuple[str, str], dict[str, MediaChange]] = {}
     with ThreadPoolExecutor(THREADS) as pool:
-        pending = [(source, pool.submit(changes, states, roots)) for (source, _), states in saved]
-        for source, future in pending:
+        pending = [(key, pool.submit(changes, states, roots)) for key, states in saved]
+        for key, future in pending:
             for change in future.result():
-                found.setdefault(source, {}).setdefault(change.path, change)
-    return {source: list(each.values()) for source, each in found.items()}
+                found.setdefault(key, {}).setdefault(change.path, change)
+    return {key: list(each.values()) for key, each in found.items()}
 
 
 def stale_ranges(

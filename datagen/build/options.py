@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from datagen.sources import load_source, source_ids
 from datagen.sources.declared.compile import compile_source, trained_splits, use_of
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.protocol import read_protocol
+from templates.library import SourceTemplates, load_templates
 from templates.protocols import Protocol
 
 MIN_MEMORY_BYTES = 512 << 20
@@ -51,6 +53,12 @@ class BuildOptions(BaseModel):
     max_memory: int = Field(2 << 30, ge=MIN_MEMORY_BYTES)
     workers: int | None = Field(None, ge=1)
     mixture: MixtureOptions = MixtureOptions()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave out what is cached: compiled templates cannot travel to workers."""
+        state = super().__getstate__()
+        fields = type(self).model_fields
+        return state | {"__dict__": {k: v for k, v in state["__dict__"].items() if k in fields}}
 
     @field_validator("sources", "splits")
     @classmethod
@@ -97,6 +105,13 @@ class BuildOptions(BaseModel):
         """The protocols of the declared sources that have a split to evaluate, by source."""
         found = {each.name: read_protocol(each) for each in self.declared}
         return {name: protocol for name, protocol in found.items() if protocol is not None}
+
+    def templates_of(self, source_id: str) -> SourceTemplates:
+        """Return what a source is rendered with: templates of its tasks, and its protocol."""
+        prompts = self.source(source_id).card.prompts
+        found = load_templates(self.template_dir).of(prompts)
+        own = self.own_protocols.get(source_id)
+        return found if own is None else replace(found, protocol=own)
 
     def definition(self, source_id: str) -> Definition | None:
         """Return the definition of a declared source; None for one of the 26."""

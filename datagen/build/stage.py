@@ -34,7 +34,7 @@ from datagen.schema.adapter import Filtered, MediaFinder, Rejected, RowContext, 
 from datagen.schema.columns import example_columns, list_column
 from datagen.schema.example import Example
 from datagen.schema.rejects import Rejection, encode_rejections, rejection_at
-from templates.library import SourceTemplates, load_templates
+from templates.library import SourceTemplates
 
 PARTS_PER_ROW = 1 << 20
 """Examples of one row keep their order: position = row * PARTS_PER_ROW + part."""
@@ -67,8 +67,7 @@ class SplitStager:
     @cached_property
     def templates(self) -> SourceTemplates:
         """What the source is rendered with."""
-        prompts = self.options.source(self.plan.source).card.prompts
-        return load_templates(self.options.template_dir).of(prompts)
+        return self.options.templates_of(self.plan.source)
 
     @cached_property
     def tables(self) -> dict[str, Any]:
@@ -226,8 +225,7 @@ class RangeWork:
         self._keeps_missing = stager.options.missing_images == "keep"
         source, split = stager.plan.source, stager.plan.split
         if stager.options.evaluates_on(stager.options.source(source).card, split):
-            own = stager.options.own_protocols.get(source)
-            self.protocol = own or stager.templates.protocol
+            self.protocol = stager.templates.protocol
 
     @property
     def read(self) -> int:

@@ -37,6 +37,7 @@ class SplitEntry(Struct, frozen=True, kw_only=True):
     """One split. `read` = `written` + rejected + filtered, and `written` is the rows of the shards.
 
     `rows` counts rows of the publisher's file, of which one may give several records or none.
+    `fingerprints` name what the shards depend on, by kind: a later build reuses the split if they are equal.
     `groups` counts distinct images, videos or dialogs. `expected` says by release how many records
     the card expects, `expected_verified` whether that number was checked.
     """
@@ -52,6 +53,7 @@ class SplitEntry(Struct, frozen=True, kw_only=True):
     expected: Mapping[str, int]
     expected_verified: bool
     shards: tuple[ShardEntry, ...]
+    fingerprints: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class CandidatesEntry(Struct, frozen=True, kw_only=True):

@@ -3,17 +3,18 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import datagen
 import templates
 from datagen.build.options import BuildOptions
 from datagen.build.plan import InputFile
+from datagen.schema.adapter import Source, SplitFiles
 from datagen.schema.manifest import SCHEMA_VERSION
 from templates.library import load_templates
 from templates.prompt_spec import PromptSpec
@@ -77,6 +78,76 @@ class Identity:
         content = [SCHEMA_VERSION, options, self.template_hash, inputs, self.versions]
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+Key: TypeAlias = tuple[str, str]  # source, split
+Fingerprints: TypeAlias = Mapping[Key, Mapping[str, str]]
+
+
+def split_fingerprints(
+    options: BuildOptions,
+    chosen: Sequence[tuple[Source, SplitFiles]],
+    inputs: Mapping[str, Mapping[str, InputFile]],
+) -> Fingerprints:
+    """Return what the shards of each split depend on, beside what all splits share.
+
+    `files` are those that its rows and joins are read from, `definition` is that of a declared source,
+    `templates` what it is rendered with, and `weight` all that the weight of its records follows from.
+    """
+    found: dict[Key, dict[str, str]] = {}
+    for source, layout in chosen:
+        card, templates = source.card, options.templates_of(source.id)
+        is_evaluated = options.evaluates_on(card, layout.split)
+        definition = options.definition(source.id)
+        parts = {
+            "files": _digest(_files_of(source, layout, chosen, inputs.get(source.id, {}))),
+            "templates": templates.evaluation_hash if is_evaluated else templates.training_hash,
+        }
+        if definition is not None:
+            parts["definition"] = _digest(definition.model_dump(mode="json", by_alias=True))
+        found[source.id, layout.split] = parts
+    return found | {
+        key: parts
+        | {"weight": _digest([_mixture_of(options, key[0]), _trained(options, key, found)])}
+        for key, parts in found.items()
+        if options.trains_on(options.source(key[0]).card, key[1])
+    }
+
+
+def _files_of(
+    source: Source,
+    layout: SplitFiles,
+    chosen: Sequence[tuple[Source, SplitFiles]],
+    inputs: Mapping[str, InputFile],
+) -> object:
+    """Return the layout, digests of the files, and the splits among which the file's rows are divided."""
+    names = inputs if source.in_staging else (*layout.files(), *layout.optional_files())
+    sharing = [
+        other.split
+        for each, other in chosen
+        if each.id == source.id and other.rows.file == layout.rows.file
+    ]
+    digests = {name: inputs[name].sha256 for name in names if name in inputs}
+    return [layout.layout_name, digests, sharing]
+
+
+def _mixture_of(options: BuildOptions, source: str) -> object:
+    mixture = options.mixture
+    return [mixture.rule, mixture.temperature, mixture.cap, mixture.factors.get(source, 1.0)]
+
+
+def _trained(options: BuildOptions, key: Key, found: Fingerprints) -> object:
+    """Return the fingerprints of all splits that a source is trained on: their records share a weight."""
+    card = options.source(key[0]).card
+    return {
+        s: dict(parts)
+        for (source, s), parts in found.items()
+        if source == key[0] and options.trains_on(card, s)
+    }
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def identify(

@@ -45,6 +45,16 @@ def held_by(out: str, files: Files) -> Manifest | None:
     return None
 
 
+def raw_of(out: str, files: Files) -> str | None:
+    """Return the raw folder that the report of the dataset at `out` names, or None."""
+    try:
+        with files.open_binary(f"{out}/{REPORT_NAME}") as file:
+            raw = json.loads(file.read()).get("raw")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return raw if isinstance(raw, str) else None
+
+
 @contextmanager
 def locked(staging: Staging) -> Iterator[None]:
     """Hold the staging folder, so that two builds of the same output do not run at once.

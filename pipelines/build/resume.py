@@ -1,150 +1,126 @@
 """Resume: parts of an earlier run that are still valid are kept, the others are made again.
 
-A build resumes the staging folder of a stopped one (`forget_stale`), and reuses the sources of a finished
-dataset whose inputs did not change (`changes_since`, `reuse_sources`). Raw files are compared by digest,
-images and videos by size and time of last change.
+A build resumes the staging folder of a stopped one (`forget_stale`), and reuses the splits of a finished
+dataset that its update names (`reuse_splits`). Images and videos are compared by size and time of last
+change.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pyarrow.parquet as pq
 
 from datagen.build.digests import write_digests
-from datagen.build.media_states import MediaChange, changed_since, saved_states, stale_ranges
+from datagen.build.media_states import saved_states, stale_ranges
 from datagen.build.options import BuildOptions
-from datagen.build.plan import BuildPlan, SplitPlan
+from datagen.build.plan import BuildPlan, RangePlan, SplitPlan
 from datagen.build.staging import Place, RangeReport, ShardReport, Staging
-from datagen.errors import OutputError
 from datagen.media.media import MediaRoots
-from datagen.schema.manifest import Manifest, SplitEntry
+from datagen.raw.json_index import Window
+from datagen.schema.manifest import CandidatesEntry, Manifest, SplitEntry
 from pipelines.build.beam_files import BeamFiles
-from pipelines.build.fingerprint import Identity
-from pipelines.build.publish import REPORT_NAME
+from pipelines.build.fingerprint import Key
+from pipelines.build.update import Chosen, Update
 
 
-def changes_since(
-    manifest: Manifest,
-    options: BuildOptions,
-    identity: Identity,
-    roots: MediaRoots,
-    files: BeamFiles,
-) -> dict[str, str]:
-    """Return a description of the changes of each changed source since the dataset was built.
+def planned_splits(
+    update: Update, held: Manifest | None, chosen: Chosen, plan: BuildPlan
+) -> BuildPlan:
+    """Return the plan of the whole dataset: `plan` of the splits to build, and the reused ones between them.
 
-    Raises:
-        OutputError: the dataset at `options.out` was built with other options, templates, versions or
-            from another raw folder, or raw files that it was built from are missing.
+    A reused split is planned as one range that holds all of its rows and is staged already.
     """
-    differences = [*_other_differences(manifest, options, identity)]
-    files_changed, removed = _changed_files(manifest, identity)
-    if differences or removed or (files_changed and _raw_of(options.out, files) != options.raw):
-        every = [*differences, *removed, *(t for ts in files_changed.values() for t in ts)]
-        raise OutputError(
-            f"{options.out} holds another build ({'; '.join(every)}); pass another folder as --out, "
-            "or remove this one"
-        )
-    found = {source: ", ".join(texts) for source, texts in files_changed.items()}
-    for source, media in (changed_since(options.out, roots, files) or {}).items():
-        found[source] = ", ".join([*files_changed.get(source, ()), _media_text(media)])
-    return found
+    made = {(each.source, each.split): each for each in plan.splits}
+    for source, split in update.reused:
+        assert held is not None
+        made[source, split] = _reused_plan(source, split, held.split(source, split))
+    order = [(source.id, layout.split) for source, layout in chosen]
+    splits = tuple(made[key] for key in order if key in made)
+    return BuildPlan(splits, (*plan.missing, *update.empty))
 
 
-def _media_text(media: list[MediaChange]) -> str:
-    return f"{len(media):,} images or videos changed, first: {media[0]}"
+def _reused_plan(source: str, split: str, entry: SplitEntry) -> SplitPlan:
+    names = [shard.path.rpartition("-of-")[2] for shard in entry.shards]
+    return SplitPlan(
+        source=source,
+        split=split,
+        layout_name=entry.layout,
+        path="",
+        kind="array",
+        ranges=(RangePlan(0, Window(0, 0, entry.rows), 0, entry.rows),),
+        lookups={},
+        tables={},
+        num_shards=int(names[0].removesuffix(".parquet")) if names else 1,
+        rejected={},
+    )
 
 
-def _other_differences(
-    manifest: Manifest, options: BuildOptions, identity: Identity
-) -> Iterator[str]:
-    yield from _changed("", manifest.options, options.identity())
-    if manifest.template_hash != identity.template_hash:
-        yield "the template set differs"
-    yield from _changed("version of ", manifest.versions, identity.versions)
-
-
-def _changed(what: str, before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:
-    for name, value in now.items():
-        if before.get(name) != value:
-            yield f"{what}{name} was {before.get(name)!r}, is {value!r}"
-
-
-def _changed_files(
-    manifest: Manifest, identity: Identity
-) -> tuple[dict[str, list[str]], list[str]]:
-    """Return descriptions of the changed and new raw files, by source, and of the missing ones."""
-    changed: dict[str, list[str]] = {}
-    removed = []
-    for source in sorted(manifest.inputs.keys() | identity.inputs.keys()):
-        before = {n: file["sha256"] for n, file in manifest.inputs.get(source, {}).items()}
-        now = {n: file.sha256 for n, file in identity.inputs.get(source, {}).items()}
-        for name in sorted(before.keys() | now.keys()):
-            if name not in now:
-                removed.append(f"{source}/{name} is missing")
-            elif before.get(name) != now[name]:
-                text = "changed" if name in before else "is new"
-                changed.setdefault(source, []).append(f"{source}/{name} {text}")
-    return changed, removed
-
-
-def _raw_of(out: str, files: BeamFiles) -> str | None:
-    """Return the raw folder that the report of the dataset at `out` names, or None."""
-    try:
-        with files.open_binary(f"{out}/{REPORT_NAME}") as file:
-            raw = json.loads(file.read()).get("raw")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return raw if isinstance(raw, str) else None
-
-
-def reuse_sources(
-    manifest: Manifest | None,
-    changed: Collection[str],
+def reuse_splits(
+    update: Update,
+    held: Manifest | None,
     plan: BuildPlan,
     out: str,
     staging: Staging,
     files: BeamFiles,
 ) -> None:
-    """Copy the unchanged sources of the dataset at `out` to the staging folder, as if staged by this build.
+    """Link the reused splits of the dataset at `out` into the staging folder, as if this build had staged them.
 
-    A source that an earlier run reused and that changed since is removed from the staging folder.
+    A split that an earlier run reused and that is now built is removed from the staging folder.
     """
-    kept: list[str] = []
-    for source in dict.fromkeys(each.source for each in plan.splits):
-        splits = [each for each in plan.splits if each.source == source]
-        marker = f"{staging.root}/ranges/{source}/taken_over"
-        whole = manifest is not None and set(manifest.splits.get(source, ())) == {
-            each.split for each in splits
-        }
-        if whole and source not in changed:
-            if not files.exists(marker):
-                kept.append(source)
-        elif files.exists(marker):
-            for split in splits:
-                _forget_split(split, staging, files)
-            files.remove([marker])
-    if manifest is None or not kept:
-        return
-    saved = saved_states(out, files)
-    if saved is None:
-        return
-    states: dict[tuple[str, str], dict[str, str]] = {}
-    for key, found in saved:
-        if key[0] in kept:
-            states.setdefault(key, {}).update(found)
-    for source in kept:
-        lines = _rejected_lines(manifest, source, out, files)
-        for split in (each for each in plan.splits if each.source == source):
+    left = []
+    for split in plan.splits:
+        key = (split.source, split.split)
+        marker = _marker(split, staging)
+        is_marked = files.exists(marker)
+        if key in update.reused and not is_marked:
+            left.append(split)
+        elif key not in update.reused and is_marked:
             _forget_split(split, staging, files)
-            entry = manifest.splits[source][split.split]
-            media = states.get((source, split.split), {})
-            mine = [line for line in lines if json.loads(line)["split"] == split.split]
-            _reuse_split(split, entry, media, mine, out, staging, files)
-        with files.create(f"{staging.root}/ranges/{source}/taken_over") as file:
+            files.remove([marker])
+    if held is None or not left:
+        return
+    states: dict[Key, dict[str, str]] = {}
+    for key, found in saved_states(out, files) or ():
+        states.setdefault(key, {}).update(found)
+    lines = {source: _rejected_lines(held, source, out, files) for source in held.splits}
+    for split in left:
+        key = (split.source, split.split)
+        _forget_split(split, staging, files)
+        mine = [line for line in lines[split.source] if json.loads(line)["split"] == split.split]
+        _reuse_split(split, held.split(*key), states.get(key, {}), mine, out, staging, files)
+        with files.create(_marker(split, staging)) as file:
             file.write(b"")
+
+
+def reuse_candidates(
+    update: Update,
+    held: Manifest | None,
+    options: BuildOptions,
+    staging: Staging,
+    files: BeamFiles,
+) -> dict[str, CandidatesEntry]:
+    """Link the vocabularies of declared sources of which nothing is built, and return their entries.
+
+    Their rows are not made again, of which a vocabulary is counted.
+    """
+    kept: dict[str, CandidatesEntry] = {}
+    built = {source for source, _ in update.built}
+    for source in dict.fromkeys(source for source, _ in update.reused):
+        if held is None or source in built or not options.source(source).in_staging:
+            continue
+        entry = held.candidates.get(source)
+        if entry is not None:
+            kept[source] = entry
+            if entry.path is not None and not files.exists(f"{staging.output}/{entry.path}"):
+                _link(f"{options.out}/{entry.path}", f"{staging.output}/{entry.path}", files)
+    return kept
+
+
+def _marker(split: SplitPlan, staging: Staging) -> str:
+    return f"{staging.root}/ranges/{split.source}/{split.split}/reused"
 
 
 def _rejected_lines(manifest: Manifest, source: str, out: str, files: BeamFiles) -> list[bytes]:
@@ -163,13 +139,10 @@ def _reuse_split(
     staging: Staging,
     files: BeamFiles,
 ) -> None:
-    """Stage a finished split: its first range gets all rows, the others none."""
+    """Stage a finished split: its one range gets all rows and rejections."""
     key = (split.source, split.split)
-    planned = sum(split.rejected.values())  # the plan writes and counts these itself
-    staged = {
-        "rejected.jsonl": b"".join(rejected_lines[planned:]),
-        "media.json": msgspec.json.encode(media),
-    }
+    with files.create(staging.plan_rejections(*key)) as file:
+        file.write(b"")
     numbers = []
     for shard in entry.shards:
         number = int(shard.path.rpartition("-of-")[0].rpartition("-")[2])
@@ -191,27 +164,27 @@ def _reuse_split(
         )
         with files.create(staging.shard(*key, number, "report.json")) as file:
             file.write(msgspec.json.encode(report))
-    for number in (each.number for each in split.ranges):
-        first = number == split.ranges[0].number
-        data = staged if first else {"rejected.jsonl": b"", "media.json": b"{}"}
-        for what, content in data.items():
-            with files.create(staging.range(*key, number, what), durable=False) as file:
-                file.write(content)
-        rejected = {r: n - split.rejected.get(r, 0) for r, n in entry.rejected.items()}
-        range_report = RangeReport(
-            source=split.source,
-            split=split.split,
-            number=number,
-            read=entry.read - planned if first else 0,
-            staged=entry.written if first else 0,
-            rejected={r: n for r, n in rejected.items() if n} if first else {},
-            filtered=dict(entry.filtered) if first else {},
-            reencoded=entry.reencoded if first else 0,
-            files={what: len(content) for what, content in data.items()},
-            places=[Place(n, 0, 0, 0, shard.rows) for n, shard in numbers] if first else [],
-        )
-        with files.create(staging.range(*key, number, "report.json"), durable=False) as file:
-            file.write(msgspec.json.encode(range_report))
+    staged = {
+        "rejected.jsonl": b"".join(rejected_lines),
+        "media.json": msgspec.json.encode(media),
+    }
+    for what, content in staged.items():
+        with files.create(staging.range(*key, 0, what), durable=False) as file:
+            file.write(content)
+    range_report = RangeReport(
+        source=split.source,
+        split=split.split,
+        number=0,
+        read=entry.read,
+        staged=entry.written,
+        rejected=dict(entry.rejected),
+        filtered=dict(entry.filtered),
+        reencoded=entry.reencoded,
+        files={what: len(content) for what, content in staged.items()},
+        places=[Place(number, 0, 0, 0, shard.rows) for number, shard in numbers],
+    )
+    with files.create(staging.range(*key, 0, "report.json"), durable=False) as file:
+        file.write(msgspec.json.encode(range_report))
 
 
 def _link(path: str, new: str, files: BeamFiles) -> None:
@@ -227,15 +200,18 @@ def _link(path: str, new: str, files: BeamFiles) -> None:
         os.replace(f"{new}.copy", new)
 
 
-def forget_stale(plan: BuildPlan, staging: Staging, roots: MediaRoots, files: BeamFiles) -> int:
+def forget_stale(
+    splits_built: Sequence[SplitPlan], staging: Staging, roots: MediaRoots, files: BeamFiles
+) -> int:
     """Forget staged ranges whose media changed, and all shards of their sources.
 
+    Reused splits are not looked at: their media were compared when they were chosen.
     Returns the number of forgotten ranges. Shards go first: if the run is stopped in between, the next
     one finds the same ranges stale.
     """
     forgotten = 0
-    for source in dict.fromkeys(each.source for each in plan.splits):
-        splits = [each for each in plan.splits if each.source == source]
+    for source in dict.fromkeys(each.source for each in splits_built):
+        splits = [each for each in splits_built if each.source == source]
         stale: list[str] = []
         whole = True
         for split in splits:

@@ -31,11 +31,17 @@ from datagen.build.totals import SplitWork
 from datagen.errors import RawDataError, RowFailedError, UserError
 from datagen.files import Files
 from datagen.media.media import MISSING, MediaRoots
-from datagen.schema.manifest import Manifest
+from datagen.schema.manifest import CandidatesEntry, Manifest
 from datagen.sources import load_source
 from datagen.sources.declared.readers.data_file import paths_of
 from pipelines.build.beam_files import BeamFiles, check_reachable
-from pipelines.build.fingerprint import Identity, identify, versions
+from pipelines.build.fingerprint import (
+    Fingerprints,
+    Identity,
+    identify,
+    split_fingerprints,
+    versions,
+)
 from pipelines.build.mixture_options import check_mixture
 from pipelines.build.progress import Part, Reporter
 from pipelines.build.publish import (
@@ -47,7 +53,14 @@ from pipelines.build.publish import (
     recover,
     staging_of,
 )
-from pipelines.build.resume import changes_since, drop_leftovers, forget_stale, reuse_sources
+from pipelines.build.resume import (
+    drop_leftovers,
+    forget_stale,
+    planned_splits,
+    reuse_candidates,
+    reuse_splits,
+)
+from pipelines.build.update import compare, first_build, print_changes, print_update
 from pipelines.build.work import Work, build_graph
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
@@ -64,12 +77,35 @@ def build(
 ) -> Manifest:
     """Build the dataset that `options` describe; if it is there already, only read its manifest.
 
-    A build that was stopped, at whatever moment, resumes when it is started again. If images, videos
-    or raw files changed since the dataset was built, the sources that they belong to are built again.
+    A build that was stopped, at whatever moment, resumes when it is started again. Of a dataset that is
+    there, the splits that did not change are reused, and those that the options no longer name removed.
 
     Raises:
         UserError: raw files, options or output are not usable; nothing is published.
     """
+    manifest = _build(options, beam_options, console, dry_run=False)
+    assert manifest is not None
+    return manifest
+
+
+def dry_run(
+    options: BuildOptions, beam_options: PipelineOptions, console: Console | None = None
+) -> None:
+    """Print what `build` would do with each split, and why; raw files are read, nothing is written.
+
+    Raises:
+        UserError: as `build`, as far as it is found before the first row is rendered.
+    """
+    _build(options, beam_options, console, dry_run=True)
+
+
+def _build(
+    options: BuildOptions,
+    beam_options: PipelineOptions,
+    console: Console | None,
+    *,
+    dry_run: bool,
+) -> Manifest | None:
     console = console or messages()
     reporter = Reporter(console)
     files = BeamFiles()
@@ -103,31 +139,38 @@ def build(
         each.name: "" for each in definitions
     }  # their images never change: none is opened here
     media = MediaRoots(roots, files, options.follow_links, packs=packs)
-    changed: dict[str, str] = {}
+    fingerprints = split_fingerprints(options, chosen, identity.inputs)
+    update = first_build(chosen)
     if held is not None:
-        changed = changes_since(held, options, identity, media, files)
-        if not changed:
+        update = compare(held, options, chosen, missing, identity, fingerprints, media, files)
+    if dry_run:
+        print_update(update, options.out, console)
+        return held
+    if held is not None:
+        if update.is_same:
             drop_unfinished(options.out)
             console.print(f"{options.out} is built already, nothing to do", highlight=False)
             return held
-        for source, what in changed.items():
-            console.print(f"{source} is built again: {what}", highlight=False)
+        print_changes(update, held, console)
     basis = [identity.work, options.raw, sorted(roots.items()), options.max_memory]
     staging = staging_of(options.out, basis)
     with locked(staging), remembering_ctrl_c():
         with reporter.stage("plan", f"template set {templates.name}"):
-            own = normal_rows(options, own_files, own_inputs, chosen, staging, files)
-            plan = make_plan(options, files, staging, chosen, indexes | own)
+            to_build = [each for each in chosen if (each[0].id, each[1].split) in update.built]
+            own = normal_rows(options, own_files, own_inputs, to_build, staging, files)
+            built = make_plan(options, files, staging, to_build, indexes | own)
+            plan = planned_splits(update, held, chosen, built)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))
-            reuse_sources(held, changed, plan, options.out, staging, files)
-            if stale := forget_stale(plan, staging, media, files):
+            reuse_splits(update, held, plan, options.out, staging, files)
+            candidates = reuse_candidates(update, held, options, staging, files)
+            if stale := forget_stale(built.splits, staging, media, files):
                 console.print(
                     f"images or videos changed since the build was stopped: {stale} of its parts are "
                     "made again",
                     highlight=False,
                 )
         work = Work(plan, options, roots, staging, templates.hash, identity.versions)
-        rows = sum(split.rows for split in plan.splits)
+        rows = sum(split.rows for split in built.splits)
         number = set_workers(beam_options, options.workers, rows, options.max_memory)
         if number > 1:
             console.print(f"{number} processes", highlight=False)
@@ -136,7 +179,7 @@ def build(
         check_stopped()
         _check_unchanged(states, raw_paths, files)
         with reporter.stage("finish", "check, hash, describe"):
-            manifest = _finish(plan, options, identity, files, staging)
+            manifest = _finish(plan, options, identity, fingerprints, candidates, files, staging)
             write_states(plan, staging, files)
             drop_leftovers(manifest, staging, files)
             _write_report(options, beam_options, reporter, files, staging)
@@ -229,7 +272,13 @@ def user_error(error: BaseException) -> UserError | None:
 
 
 def _finish(
-    plan: BuildPlan, options: BuildOptions, identity: Identity, files: BeamFiles, staging: Staging
+    plan: BuildPlan,
+    options: BuildOptions,
+    identity: Identity,
+    fingerprints: Fingerprints,
+    candidates: Mapping[str, CandidatesEntry],
+    files: BeamFiles,
+    staging: Staging,
 ) -> Manifest:
     work = _read_reports(plan, staging, files)
     return finish(
@@ -240,6 +289,8 @@ def _finish(
         staging,
         inputs=identity.inputs,
         fingerprint=identity.fingerprint,
+        fingerprints=fingerprints,
+        candidates=candidates,
         versions=identity.versions,
     )
 

@@ -98,6 +98,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print for each split whether it is reused, built or removed, and why; write nothing",
+    )
     add("--brief", action="store_true", help="print totals instead of a line a split")
     add(
         "--workers",
@@ -121,7 +126,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from datagen.sources.declared.load import read_definitions
     from pipelines.build.beam_options import beam_options
     from pipelines.build.mixture_options import read_mixture_options
-    from pipelines.build.run import build
+    from pipelines.build.run import build, dry_run
     from pipelines.cli.views.tables import print_build
 
     for file in parsed.source:
@@ -148,9 +153,12 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         "image_roots": dict(_image_root(text) for text in parsed.image_root),
         "mixture": read_mixture_options(parsed.mixture, own=[each.name for each in declared]),
     }
-    del values["image_root"], values["brief"], values["source"]
+    del values["image_root"], values["brief"], values["source"], values["dry_run"]
     own = [option for action in parser._actions for option in action.option_strings]
     passed_on = beam_options(rest, own)
+    if parsed.dry_run:
+        dry_run(make_options(**values), passed_on)
+        return 0
     with children_find_ours():  # the worker processes of Beam
         manifest = build(make_options(**values), passed_on)
     print_build(manifest, parsed.out, brief=parsed.brief)

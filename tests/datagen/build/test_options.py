@@ -1,9 +1,12 @@
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.build.options import MIN_MEMORY_BYTES, BuildOptions, make_options, parse_size
 from datagen.errors import OptionError
+from datagen.sources.declared.definition import Definition
 
 
 def options(**values: object) -> BuildOptions:
@@ -113,3 +116,17 @@ def test_a_range_is_a_small_part_of_the_file_and_of_the_memory(size: int, memory
     num_bytes = options(max_memory=memory).range_bytes(size)
     assert 512 << 10 <= num_bytes <= 4 << 20
     assert num_bytes <= memory >> 8
+
+
+def test_options_travel_to_workers_after_their_templates_were_compiled():
+    definition = Definition(
+        name="pumps",
+        task="classification",
+        files="pumps.csv",
+        split_names=("train", "val"),
+    )
+    made = options(declared=[definition])
+    assert made.templates_of("pumps").protocol is not None
+    again = pickle.loads(pickle.dumps(made))
+    assert again == made
+    assert again.templates_of("pumps").hash == made.templates_of("pumps").hash

@@ -229,3 +229,82 @@ def test_a_build_that_was_stopped_keeps_the_normal_rows_of_files_that_did_not_ch
     )
     assert run("build", "--source", pumps, "--out", stopped, *LENIENT).status == 0
     assert not made
+
+
+def labelled(folder, name, labels):
+    """A source of a few classified images."""
+    (folder / f"photos_{name}").mkdir(parents=True)
+    rows = ["image,label"]
+    for number, label in enumerate(labels):
+        Image.new("RGB", (40, 30), (40 * number, 9, 20)).save(
+            folder / f"photos_{name}/{number}.png"
+        )
+        rows.append(f"{number}.png,{label}")
+    (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
+    (folder / f"{name}.yaml").write_text(
+        f"name: {name}\ntask: classification\nfiles: {name}.csv\nimages: {{root: photos_{name}}}\n"
+        "columns: {image: image, label: label}\n"
+    )
+    return folder / f"{name}.yaml"
+
+
+def test_an_own_source_more_makes_only_that_source(pumps, tmp_path, run, digests, monkeypatch):
+    from datagen.build import declared
+
+    rust = labelled(tmp_path / "rust", "rust", ["rust", "clean", "rust"])
+    cracks = labelled(tmp_path / "cracks", "cracks", ["crack", "none"])
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    assert run("build", "--source", pumps, "--source", rust, "--out", out, *LENIENT).status == 0
+    made = []
+    normalise = declared.normalise
+
+    def note(definition, *arguments):
+        made.append(definition.name)
+        return normalise(definition, *arguments)
+
+    monkeypatch.setattr(declared, "normalise", note)
+    after = ("--source", cracks, "--source", rust, *LENIENT)
+    ended = run("build", *after, "--out", out)
+    assert ended.status == 0, ended.err
+    assert made == ["cracks"]
+    assert "cracks/train is built: new" in ended.err
+    assert "pumps/train, val is removed: not among the sources" in ended.err
+    assert run("build", *after, "--out", fresh).status == 0
+    assert digests(out) == digests(fresh)
+    assert (out / "candidates/rust.parquet").is_file()
+    assert "is built already" in run("build", *after, "--out", out).err
+
+
+def test_a_definition_or_file_that_changed_makes_its_source_again(pumps, tmp_path, run, digests):
+    rust = labelled(tmp_path / "rust", "rust", ["rust", "clean", "rust"])
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    command = ("build", "--source", pumps, "--source", rust, *LENIENT, "--out")
+    assert run(*command, out).status == 0
+    pumps.write_text(
+        PUMPS.replace("title: Pump inspections", "templates: [vqa.short_answer, vqa.bare]")
+    )
+    ended = run(*command, out)
+    assert (
+        "pumps/train, val is built again: its definition changed, its templates changed"
+        in ended.err
+    )
+    assert "rust/" not in ended.err
+    with (tmp_path / "rust/rust.csv").open("a") as file:
+        file.write("0.png,dust\n")
+    assert "rust/train is built again: rust.csv changed" in run(*command, out).err
+    assert run(*command, fresh).status == 0
+    assert digests(out) == digests(fresh)
+
+
+def test_own_data_are_rendered_with_the_templates_that_their_file_names(
+    pumps, tmp_path, run, records_of
+):
+    pumps.write_text(PUMPS + "templates: vqa.short_answer\n")
+    out = tmp_path / "out"
+    assert run("build", "--source", pumps, "--out", out, *LENIENT).status == 0
+    styles = {r.template_id.rpartition(".")[0] for r in records_of(out, "pumps", "train")}
+    assert styles == {"vqa.short_answer"}
+    assert open_dataset(str(out)).manifest.sources["pumps"].templates == ("vqa.short_answer",)
+    pumps.write_text(PUMPS + "templates: vqa.short_anser\n")
+    message = run("build", "--source", pumps, "--out", tmp_path / "other", *LENIENT).message
+    assert "did you mean 'vqa.short_answer'" in message

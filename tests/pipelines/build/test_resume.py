@@ -178,10 +178,10 @@ def test_only_sources_whose_inputs_changed_are_built_again(
     monkeypatch.setattr(RangeWork, "run", note)
     outcome = build(raw_copy, out, *SOURCES)
     assert set(staged) == {"vqav2"}
-    assert "vqav2 is built again: " in outcome.err
+    assert "vqav2/train is built again: " in outcome.err
     assert " images or videos changed, first: coco/train2014/" in outcome.err
     assert ".jpg was missing" in outcome.err
-    assert "msvd_qa is built again" not in outcome.err
+    assert "msvd_qa/" not in outcome.err
 
 
 def test_a_file_that_is_only_copied_elsewhere_with_its_time_is_the_same(raw_copy, tmp_path, build):
@@ -214,7 +214,7 @@ def test_a_split_that_arrives_is_added(raw_copy, tmp_path, build, digests):
     assert build(raw_copy, out, *SOURCES).status == 0
     (tmp_path / "late.json").rename(late)
     outcome = build(raw_copy, out, *SOURCES)
-    assert "msvd_qa is built again: msvd_qa/val_qa.json is new" in outcome.err
+    assert "msvd_qa/val is built: val_qa.json is new" in outcome.err
     assert build(raw_copy, tmp_path / "fresh", *SOURCES).status == 0
     assert digests(out) == digests(tmp_path / "fresh")
 
@@ -247,7 +247,7 @@ def test_rejections_of_sources_that_are_kept_are_the_same(
     reasons = set(verify(out, raw_copy).split("vqav2", "train").rejected)
     assert reasons >= {"duplicate_id", "empty_text", "media_missing"}
     change_a_video(raw_copy, away)
-    assert "msvd_qa is built again" in build(raw_copy, out, *options).err
+    assert "is built again: 1 images or videos changed" in build(raw_copy, out, *options).err
     assert build(raw_copy, tmp_path / "fresh", *options).status == 0
     assert digests(out) == digests(tmp_path / "fresh")
     verify(out, raw_copy)
