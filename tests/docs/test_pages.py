@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
@@ -19,7 +20,9 @@ from pipelines.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = "docs/tutorials/first_run.md"
+OWN_DATA = "docs/tutorials/own_data.md"
 OWN_TEST = "docs/how_to/add_a_source.md"  # run by tests/test_add_a_source.py
+MAKE_PUMPS = ["python", "make_pumps.py"]
 NOT_RUN = "# not run here: "
 WITH_A_MODEL = {"train", "export", "evaluate", "compare"}
 """Commands that take half a minute, and those that need what they make."""
@@ -86,6 +89,8 @@ class Page:
         self.write_files(folder)
         monkeypatch.chdir(folder)
         for program, *arguments in self.commands:
+            if [program, *arguments] == MAKE_PUMPS:  # its Python, which has been run
+                continue
             if program == "visinstruct" and arguments[0] not in commands:
                 continue
             if program == "cp":  # of a checkout
@@ -94,7 +99,7 @@ class Page:
             assert program == "visinstruct", f"{self.name}: {program} is not run by this test"
             status, said = _run(arguments)
             assert status == 0, (self.name, arguments, said[-3_000:])
-        if self.python and commands == COMMANDS:
+        if self.python and commands == COMMANDS and self.name != OWN_DATA:
             self._run_python(folder)
 
     def _run_python(self, folder: Path) -> None:
@@ -169,7 +174,32 @@ def test_all_of_the_readme_runs_in_an_empty_folder(tmp_path, monkeypatch):
     assert (tmp_path / "scores/results.json").is_file()
 
 
-RUN_AFTER_FIRST = [name for name in PAGES if name not in ("README.md", FIRST, OWN_TEST)]
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the table and photos that the page on own data draws."""
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", Page(OWN_DATA).python], check=True)
+    return tmp_path
+
+
+def test_own_data_is_drafted_checked_and_built_in_an_empty_folder(own_data, monkeypatch):
+    page = Page(OWN_DATA)
+    page.run(own_data, monkeypatch, COMMANDS.keys() - WITH_A_MODEL)
+    assert (own_data / "data/pumps/manifest.json").is_file()
+    (draft,) = (block.text for block in page.blocks if block.language == "yaml")
+    assert (own_data / "pumps.yaml").read_text() == draft
+    assert (own_data / "pumps.csv").read_text().splitlines()[1] in page.text
+
+
+@pytest.mark.slow
+def test_a_model_is_tuned_on_own_data_in_an_empty_folder(own_data, monkeypatch):
+    Page(OWN_DATA).run(own_data, monkeypatch)
+    for name, low, high in (("before", 0, 30), ("after", 90, 100)):
+        task = json.loads((own_data / name / "results.json").read_text())["tasks"]["pumps"]
+        assert low <= task["values"]["accuracy"]["value"] <= high
+
+
+RUN_AFTER_FIRST = [name for name in PAGES if name not in ("README.md", FIRST, OWN_DATA, OWN_TEST)]
 
 
 @pytest.mark.slow
