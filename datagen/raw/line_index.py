@@ -1,4 +1,4 @@
-"""Finds the rows of JSON lines and CSV files in bounded memory, as `json_index` does in documents.
+"""Finds the rows of JSON lines, CSV and plain text files in bounded memory, as `json_index` does in documents.
 
 A CSV record may hold line breaks inside quotes; a quote that is never closed costs its own line only.
 """
@@ -24,7 +24,7 @@ _RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+(?:\n|\Z)")
 def index_lines(
     file: BinaryIO, name: str, kind: Kind, window_bytes: int = DEFAULT_WINDOW_BYTES
 ) -> JsonIndex:
-    """Index a file of `kind` lines or csv; its rows are the container at path `()`.
+    """Index a file of `kind` lines, csv or text; its rows are the container at path `()`.
 
     A JSON array in place of JSON lines is taken too.
 
@@ -38,6 +38,9 @@ def index_lines(
         return index_json(file, name, [()], window_bytes)
     if kind == "lines" and first != ord("{"):
         raise reader.error(f"has no JSON objects, one a line, but {chr(first)!r}")
+    if kind == "text":  # whose first line may begin with spaces, which `peek` steps over
+        file.seek(0)
+        reader = ForwardReader(file, name, window_bytes)
     start = reader.offset()
     if kind == "csv":
         reader.fill(MAX_HEADER_BYTES)
@@ -71,7 +74,7 @@ def _windows(reader: ForwardReader, kind: Kind) -> Iterator[Window]:
 
 def _whole_lines(text: bytes, kind: Kind) -> int:
     """Length of the whole rows that `text`, to be continued, begins with."""
-    if kind == "lines":
+    if kind in ("lines", "text"):
         return text.rfind(b"\n") + 1
     end = 0
     while (match := _RECORD.match(text, end)) is not None and match.end() < len(text):
@@ -88,7 +91,7 @@ def split_lines(data: bytes, kind: Kind, start: int = 0) -> list[Row]:
         match = _RECORD.match(data, begin) if kind == "csv" else None
         end = match.end() if match is not None else data.find(b"\n", begin) + 1 or len(data)
         text = data[begin:end]
-        line = text.strip(b"\r\n") if kind == "csv" else text.strip(SPACE)
+        line = text.strip(SPACE) if kind == "lines" else text.strip(b"\r\n")
         if line.strip(SPACE):
             rows.append(Row(start + begin + text.index(line), line))
     return rows
@@ -104,6 +107,14 @@ def read_header(file: BinaryIO) -> list[str]:
     file.seek(0)
     text = file.read(MAX_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip(SPACE)
     return [name.strip() for name in _cells(text[: _header_length(text, 0)])]
+
+
+def decode_text(line: bytes) -> Any:
+    """One line of text, or a `Rejected`."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        return Rejected(Reason.INVALID_ENCODING, f"not UTF-8: {error.reason}")
 
 
 def _header_length(text: bytes, position: int) -> int:

@@ -11,7 +11,7 @@ from datagen.errors import RawDataError, Reason
 from datagen.files import Files
 from datagen.raw.gather import open_raw
 from datagen.raw.json_index import BRACKETS, DECODING_ERRORS, Row, Window, split_rows
-from datagen.raw.line_index import decode_record, read_header, split_lines
+from datagen.raw.line_index import decode_record, decode_text, read_header, split_lines
 from datagen.schema.adapter import Kind, Rejected
 
 
@@ -41,6 +41,8 @@ class WindowRows:
     def _decode(self, row_type: Any) -> tuple[Sequence[Any], Sequence[str | None]]:
         if self.kind == "csv":
             return [decode_record(row.raw, self.header, row_type) for row in self.rows], ()
+        if self.kind == "text":
+            return [decode_text(row.raw) for row in self.rows], ()
         if self.kind == "lines":
             return self._decode_lines(row_type), ()
         opener, closer = BRACKETS[self.kind]
@@ -79,7 +81,7 @@ class WindowRows:
 
 def find_rows(data: bytes, kind: Kind, start: int) -> list[Row]:
     """The rows of a window's bytes; `start` is the file offset of `data`."""
-    find = split_lines if kind in ("lines", "csv") else split_rows
+    find = split_lines if kind in ("lines", "csv", "text") else split_rows
     return find(data, kind, start)
 
 

@@ -19,7 +19,7 @@ from datagen.schema.example import Example
 JsonPath: TypeAlias = tuple[str, ...]
 """Keys that lead from a document's root to a container of rows."""
 
-Kind: TypeAlias = Literal["array", "object", "lines", "csv"]
+Kind: TypeAlias = Literal["array", "object", "lines", "csv", "text"]
 """Layout of rows in a file; `datagen.raw.line_index` finds those that are lines."""
 
 
@@ -112,7 +112,8 @@ class Rows:
     """The file whose rows become examples, decoded as `row` (a msgspec Struct or plain type).
 
     They are a JSON array at `path`, or, by `kind`, an "object" where each row has a name, JSON "lines",
-    or the records of a "csv" file. A `*` in `file` gathers many files, each a row with its `path` and
+    the records of a "csv" file, or the lines of a "text" file, as they stand there (`str`, blank ones
+    left out), for an adapter that takes them apart itself. A `*` in `file` gathers many files, each a row with its `path` and
     its content as `row`. Where one file holds several splits, `split_of` tells a row's split, None if
     the row names none that is known. `origin` tells where a row came from that is not the publisher's.
     """
@@ -124,6 +125,10 @@ class Rows:
     split_of: Callable[[Any], str | None] | None = None
     origin: Callable[[Any], Origin] | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind == "text" and self.row is not str:
+            raise ValueError(f"{self.file}: rows of kind 'text' are str, not {self.row!r}")
+
 
 @dataclass(frozen=True)
 class Lookup:
@@ -132,7 +137,7 @@ class Lookup:
     `many` keeps all rows of a key; otherwise the first is used and the others are rejected as
     duplicates. `orphans` rejects rows that no driving row asks for. Without its file, a lookup that
     is not `required` finds nothing. In an "object", the names of the rows are
-    their keys; a "csv" file cannot be looked up.
+    their keys; "csv" and "text" files cannot be looked up, and rows of text look nothing up.
     """
 
     file: str
@@ -170,6 +175,10 @@ class SplitFiles:
     tables: Mapping[str, Table] = field(default_factory=dict)
     hidden_answers: bool = False
     layout_name: str = "official"
+
+    def __post_init__(self) -> None:
+        if self.rows.kind == "text" and self.lookups:
+            raise ValueError(f"{self.rows.file}: rows of kind 'text' have no field to look up by")
 
     def files(self) -> tuple[str, ...]:
         """Names of the files that the split cannot be read without, each once."""

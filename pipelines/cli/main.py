@@ -11,7 +11,7 @@ from pathlib import Path
 COMMANDS = {
     "sources": "list the sources, or one in full, with the files found on disk",
     "source": "draft and check source files of own data",
-    "new-source": "scaffold a new source: adapter, sample writer, test",
+    "new-source": "scaffold a package with a source in code",
     "templates": "list, check and preview templates",
     "sample": "write small synthetic raw data in the publishers' formats",
     "build": "build the dataset from the publishers' files, with Beam",

@@ -1,23 +1,24 @@
-"""`visinstruct new-source`: the first files of a source, which pass their own test."""
+"""`visinstruct new-source`: a package with a source in code, which passes its own test."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.cli.scaffold.new_source import (
-    TABLE,
+    check_folder,
     check_name,
-    missing_names,
-    paths_of,
-    write_source,
+    package_name,
+    texts_of,
+    write_package,
 )
 from templates.tasks import TASKS
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the source's id, such as street_signs")
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder of the package (default: visinstruct_NAME)"
+    )
     parser.add_argument(
         "--task",
         choices=tuple(TASKS),
@@ -29,20 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    name = parsed.name
-    check_name(ROOT, name)
-    missing = missing_names(name)
-    if missing:
-        print(
-            f"{name} is not among the known sources yet. Add these lines, then run the same command again:"
-        )
-        print(*(f"  {line}" for line in missing), sep="\n")
-        return 0 if parsed.dry_run else 2
+    name, held_in = parsed.name, not parsed.held_out
+    check_name(name)
+    folder = Path(parsed.out or package_name(name))
+    check_folder(folder)
     if parsed.dry_run:
-        print(*(f"would write {path}" for path in (*paths_of(name).values(), TABLE)), sep="\n")
+        for file in texts_of(name, parsed.task, held_in=held_in):
+            print(f"would write {folder / file}")
         return 0
-    for path in write_source(ROOT, name, parsed.task, held_in=not parsed.held_out):
+    for path in write_package(folder, name, parsed.task, held_in=held_in):
         print(f"wrote {path}")
-    print(f"Its test passes already: python -m pytest {paths_of(name)['test']}")
+    print(f"Its test passes already: cd {folder} && pip install -e . && python -m pytest")
     print("Next: docs/how_to/add_a_source.md")
     return 0

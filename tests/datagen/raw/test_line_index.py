@@ -119,6 +119,27 @@ def test_an_array_stands_for_json_lines(tmp_path: Path) -> None:
     assert values == [Caption(1), Caption(2)]
 
 
+@given(st.lists(texts.filter(lambda text: "\n" not in text), min_size=1, max_size=9), windows)
+def test_lines_of_text_keep_their_spaces_and_blank_ones_are_none(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], window_bytes: int
+) -> None:
+    path = tmp_path_factory.mktemp("text") / "rows.txt"
+    written = "\n \r\n".join(f"  {line}|" for line in lines)
+    path.write_bytes(b"\xef\xbb\xbf" + written.encode())
+    values, places = rows_of(path, "text", window_bytes, str)
+    assert values == [f"  {line}|" for line in lines]
+    data = path.read_bytes()
+    assert [data[p.start : p.start + len(p.raw)] for p in places] == [p.raw for p in places]
+
+
+def test_a_line_of_text_that_is_not_utf_8_is_rejected_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_bytes(b" a\n caf\xe9\n b")
+    first, broken, last = rows_of(path, "text", row_type=str)[0]
+    assert (first, last) == (" a", " b")
+    assert broken.reason == Reason.INVALID_ENCODING
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "message"),
     [
@@ -127,6 +148,8 @@ def test_an_array_stands_for_json_lines(tmp_path: Path) -> None:
         ("lines", b"<!DOCTYPE html>\n<p>Not Found</p>", "has no JSON objects, one a line"),
         ("lines", '{"id": 1}'.encode("utf-16"), "is UTF-16"),
         ("csv", b"", "is empty"),
+        ("text", b"", "is empty"),
+        ("text", b" \n", "is cut off"),
         ("csv", b"\n \n", "is cut off"),
     ],
 )

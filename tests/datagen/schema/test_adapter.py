@@ -56,3 +56,11 @@ def test_a_split_names_its_files_once() -> None:
     )
     assert files.files() == ("a.json", "b.json", "d.txt")
     assert files.optional_files() == ("c.json",)
+
+
+def test_rows_of_text_are_texts_and_look_nothing_up() -> None:
+    with pytest.raises(ValueError, match="rows of kind 'text' are str, not <class 'int'>"):
+        Rows("signs.txt", int, kind="text")
+    lookup = Lookup("names.json", dict, key="id", by="id")
+    with pytest.raises(ValueError, match=r"signs.txt: rows of kind 'text' have no field to look"):
+        SplitFiles("train", Rows("signs.txt", str, kind="text"), list, lookups={"names": lookup})

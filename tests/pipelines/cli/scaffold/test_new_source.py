@@ -1,94 +1,58 @@
-"""The texts of a new source, for every task, in a copy of the checkout."""
+"""The package of a new source, for every task: written, put on the path as pip does, and tested by its own test."""
 
 import os
-import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
+import tomllib
 
 import pytest
 
 from datagen.errors import OptionError
-from datagen.sources import SOURCE_IDS
-from pipelines.cli.scaffold import new_source
-from pipelines.cli.scaffold.new_source import (
-    check_name,
-    table_ids,
-    with_line,
-    write_source,
-)
+from pipelines.cli.scaffold.new_source import check_name, write_package
 from pipelines.cli.scaffold.source_forms import CATEGORIES, FORMS
-from templates.tasks import SOURCES, TASKS
-
-ROOT = Path(__file__).resolve().parents[4]
+from templates.tasks import TASKS
 
 
-def table(*ids):
-    lines = "".join(f'    "{each}",\n' for each in ids)
-    return f'"""Sources."""\n\nSOURCE_IDS = (\n{lines})\n\nOTHERS = ()\n'
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """The little that a checkout is known by, with a table of three sources."""
-    (tmp_path / "datagen/sources").mkdir(parents=True)
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / new_source.TABLE).write_text(table("coco_caption", "vqav2", "visdial"))
-    return tmp_path
-
-
-def test_the_three_files_are_written_and_the_line_has_the_place_of_its_name(checkout):
-    paths = write_source(checkout, "gqa", "vqa", held_in=False)
-    assert paths == [
-        "datagen/sources/gqa.py",
-        "datagen/sample/writers/gqa.py",
-        "tests/datagen/sources/test_gqa.py",
-        "datagen/sources/__init__.py",
+def test_the_files_of_a_package_are_written(tmp_path):
+    folder = tmp_path / "signs"
+    paths = write_package(folder, "street_signs", "vqa", held_in=False)
+    assert [path.relative_to(folder).as_posix() for path in paths] == [
+        "pyproject.toml",
+        "README.md",
+        "visinstruct_street_signs.py",
+        "tests/test_visinstruct_street_signs.py",
     ]
-    written = (checkout / new_source.TABLE).read_text()
-    assert written == table("coco_caption", "vqav2", "gqa", "visdial")
-    assert "held_in=False," in (checkout / "datagen/sources/gqa.py").read_text()
-    for path in paths:
-        compile((checkout / path).read_text(), path, "exec")
+    assert "held_in=False," in paths[2].read_text()
+    project = tomllib.loads(paths[0].read_text())["project"]
+    assert project["name"] == "visinstruct-street-signs"
+    assert project["entry-points"]["visinstruct.sources"] == {
+        "street_signs": "visinstruct_street_signs:SOURCE"
+    }
 
 
-def test_the_line_stands_where_the_sources_have_the_name():
-    assert with_line(table("vqav2"), "coco_caption") == table("coco_caption", "vqav2")
-    assert with_line(table("vqav2"), "ivqa") == table("vqav2", "ivqa")
-    assert with_line(table(), "ivqa") == table("ivqa")
+def test_an_empty_folder_is_used_and_a_full_one_is_refused(tmp_path):
+    write_package(tmp_path, "street_signs", "vqa", held_in=True)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(OptionError, match=r"is there already: nothing was written; choose another"):
+        write_package(tmp_path, "house_numbers", "vqa", held_in=True)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
-def test_the_table_is_read_as_python_reads_it():
-    assert table_ids((ROOT / new_source.TABLE).read_text()) == list(SOURCE_IDS)
-
-
-@pytest.mark.parametrize("path", new_source.paths_of("gqa").values())
-def test_nothing_is_overwritten(checkout, path):
-    (checkout / path).parent.mkdir(parents=True, exist_ok=True)
-    (checkout / path).write_text("mine")
-    before = sorted(checkout.rglob("*"))
-    with pytest.raises(OptionError, match=f"{path} is there already: nothing was written"):
-        write_source(checkout, "gqa", "vqa", held_in=True)
-    assert (checkout / path).read_text() == "mine"
-    assert sorted(checkout.rglob("*")) == before
-    assert "gqa" not in (checkout / new_source.TABLE).read_text()
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "signs").touch()
+    with pytest.raises(OptionError, match="signs is there already"):
+        write_package(tmp_path / "signs", "street_signs", "vqa", held_in=True)
 
 
 @pytest.mark.parametrize("name", ["GQA", "2d", "my-source", "../x", "class", "", "a.b"])
-def test_a_name_that_no_module_can_have_is_refused(checkout, name):
+def test_a_name_that_no_module_can_have_is_refused(name):
     with pytest.raises(OptionError, match="use lower case letters, digits and _"):
-        check_name(checkout, name)
+        check_name(name)
 
 
-def test_a_source_that_is_in_the_table_is_refused(checkout):
-    with pytest.raises(OptionError, match=r"vqav2 is a source already: see datagen/sources/vqav2"):
-        check_name(checkout, "vqav2")
-
-
-def test_outside_a_checkout_it_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="is no checkout of visinstruct"):
-        check_name(tmp_path, "gqa")
+def test_a_source_of_the_table_is_refused():
+    with pytest.raises(OptionError, match="vqav2 is a source already: see `visinstruct sources vq"):
+        check_name("vqav2")
 
 
 def test_every_task_has_a_form_and_a_category():
@@ -97,27 +61,42 @@ def test_every_task_has_a_form_and_a_category():
 
 @pytest.fixture(scope="module")
 def of_all_tasks(tmp_path_factory):
-    """A copy of the checkout with a new source of each task."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in ("templates", "datagen", "trainer", "configs", "pipelines", "visinstruct", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", copy)
-    tasks_file = copy / "templates/tasks.py"
-    lines = "".join(f'        "toy_{task}": "Toy",\n' for task in TASKS)
-    last = f'        "{list(SOURCES)[-1]}": "{SOURCES[list(SOURCES)[-1]]}",\n'
-    tasks_file.write_text(tasks_file.read_text().replace(last, last + lines))
+    """A folder with the module of a new source of each task, installed, and their tests."""
+    site = tmp_path_factory.mktemp("site")
     for task in TASKS:
-        told = python(copy, "-m", "pipelines.cli", "new-source", f"toy_{task}", "--task", task)
-        assert f"wrote tests/datagen/sources/test_toy_{task}.py" in told
-    return copy
+        write_package(site / f"of_{task}", f"toy_{task}", task, held_in=True)
+        install(site / f"of_{task}", site)
+    return site
 
 
-def python(root, *arguments):
+def install(package, site):
+    """Do what pip does with a package of one module: its text and its entry points go to `site`."""
+    document = tomllib.loads((package / "pyproject.toml").read_text())
+    project = document["project"]
+    for module in document["tool"]["setuptools"]["py-modules"]:
+        (site / f"{module}.py").write_text((package / f"{module}.py").read_text())
+    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    metadata = f"Name: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\n{metadata}")
+    groups = project["entry-points"].items()
+    lines = [
+        line
+        for group, entries in groups
+        for line in (f"[{group}]", *map(" = ".join, entries.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+
+
+def python(folder, *arguments):
     done = subprocess.run(
         [sys.executable, *arguments],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
     )
@@ -126,21 +105,17 @@ def python(root, *arguments):
 
 
 def test_a_new_source_of_any_task_passes_its_own_test(of_all_tasks):
-    tests = sorted(str(path) for path in of_all_tasks.glob("tests/datagen/sources/test_toy_*.py"))
+    tests = sorted(str(path) for path in of_all_tasks.glob("of_*/tests/test_*.py"))
     assert len(tests) == len(TASKS) == 13
-    assert "52 passed" in python(of_all_tasks, "-m", "pytest", "-q", *tests)
+    assert "52 passed" in python(
+        of_all_tasks, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests
+    )
 
 
 def test_what_is_written_is_formatted_and_linted(of_all_tasks):
-    paths = sorted(str(path) for path in of_all_tasks.rglob("*toy_*.py"))
-    assert len(paths) == 3 * len(TASKS)
-    python(of_all_tasks, "-m", "ruff", "format", "--check", *paths)
-    python(of_all_tasks, "-m", "ruff", "check", *paths)
-
-
-@pytest.mark.slow
-def test_a_new_source_of_any_task_passes_what_holds_of_every_source(of_all_tasks):
-    told = python(
-        of_all_tasks, "-m", "pytest", "-q", "tests/datagen/test_sources_contract.py", "-k", "toy_"
-    )
-    assert re.search(r"^\d{3} passed", told, re.MULTILINE)
+    paths = sorted(str(path) for path in of_all_tasks.glob("of_*/**/*.py"))
+    assert len(paths) == 2 * len(TASKS)
+    wide = ("--isolated", "--line-length", "100")
+    python(of_all_tasks, "-m", "ruff", "format", *wide, "--check", *paths)
+    rules = ("--select", "E,F,W,B,I,RUF,SIM,UP", "--ignore", "E501")
+    python(of_all_tasks, "-m", "ruff", "check", *wide, *rules, *paths)
