@@ -17,7 +17,7 @@ def _cider(captions: str | None) -> Metric:
     """CIDEr of the backend `captions`: `own` or `pycocoevalcap`."""
     from trainer.evaluation.metrics.captions import CiderMetric
 
-    return CiderMetric() if captions is None else CiderMetric(backend=captions)
+    return CiderMetric(backend=captions)
 
 
 _FACTORIES: Mapping[str, Callable[[str | None], Metric]] = {

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.mixture import MixtureOptions, mix
-from trainer.data.order.tree_search import Tree, best_tree, drift_bound
+from trainer.data.order.tree_search import Tree, _starts, best_tree, drift_bound
 
 PUBLISHED_SIZES = {
     "coco_caption": 566_747,
@@ -73,3 +73,13 @@ def test_the_search_ends_with_the_same_tree_in_every_release(
 ) -> None:
     """The order of a run, and so what it resumes, depends on it."""
     assert best_tree(weights) == tree
+
+
+def test_the_search_starts_from_12_sets_of_flatter_weights_and_16_of_changed_ones() -> None:
+    starts = list(_starts((3, 2, 1)))
+    assert len(starts) == 12 + 16
+    assert starts[0] == [3, 2, 1]
+    assert starts[6] == [2.5, 2, 1.5]
+    assert all(
+        0.6 <= found / w < 1.4 for s in starts[12:] for found, w in zip(s, (3, 2, 1), strict=True)
+    )

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -84,3 +85,11 @@ def test_a_blank_that_does_not_break_parts_words_as_in_the_official_scorer():
 
 def test_a_word_that_every_image_has_is_worth_nothing_even_if_there_is_no_other():
     assert cider_d(corpus(["dog"] * 3, [["dog"]] * 3)).tolist() == [0, 0, 0]
+
+
+def test_a_corpus_and_its_counts_stay():
+    captions = corpus(["a dog"], [["a cat"]])
+    [(candidates, _), *_] = captions.counts()
+    for changed, name in ((captions, "num_words"), (candidates, "num_grams")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(changed, name, 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from trainer.errors import EvaluationError
-from trainer.evaluation.metrics.table import METRICS, metric
+from trainer.evaluation.metrics.table import METRICS, metric, resolved_captions
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -20,3 +20,8 @@ def test_an_unknown_name_is_refused_with_the_nearest():
         EvaluationError, match=r"unknown metric 'vqa_lavvis', did you mean 'vqa_lavis'"
     ):
         metric("vqa_lavvis")
+
+
+def test_the_backend_of_captions_is_the_chosen_one():
+    assert resolved_captions("own") == "own"
+    assert metric("cider", "own").backend == "own"

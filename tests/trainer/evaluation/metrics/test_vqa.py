@@ -118,3 +118,14 @@ def test_a_prediction_without_enough_references_lacks_them(references, lacking):
     assert reason is not None
     assert re.search(lacking, reason)
     assert metric("vqa_evalai").lacks(predicted("", ["red", "red"])) is None
+
+
+def test_annotators_who_agree_keep_their_punctuation_in_the_mode_of_lavis():
+    assert [accuracy(mode, "yes.", ["yes."] * 10) for mode in MODES] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_leaving_one_out_takes_two_references(mode):
+    lacking = metric(mode).lacks(predicted("yes", ["yes"]))
+    assert lacking.startswith(f"1 reference, {mode} needs 2 or more")
+    assert metric(mode).lacks(predicted("yes", ["yes", "no"])) is None
