@@ -28,8 +28,8 @@ def index_file(
             check_columns(file, path, [each.row for each in rows.values()])
             file.seek(0)
             return index_lines(file, path, "csv", window_bytes)
-        case "lines" | "text" as kind:
-            return index_lines(file, path, kind, window_bytes)
+        case "lines" | "text" as by_line:
+            return index_lines(file, path, by_line, window_bytes)
     index = index_json(file, path, wanted, window_bytes)
     for part, kind in kinds.items():
         found = index.containers[part].kind
