@@ -1,17 +1,23 @@
 """Source files in the documentation: each is read, and parts of one are read within another."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from datagen.errors import Reason
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.load import parse_definitions
 from datagen.sources.declared.presets import PRESETS
+from datagen.sources.declared.yaml_text import parse_documents
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+REFERENCE = "reference/source_files.md"
 FORMATS = "how_to/from_other_formats.md"
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WHOLE = {
@@ -53,7 +59,7 @@ def test_the_page_of_formats_has_a_source_file_of_each() -> None:
     assert presets >= set(PRESETS)
 
 
-@pytest.mark.parametrize("page", ["reference/source_files.md", "reference/own_images.md"])
+@pytest.mark.parametrize("page", [REFERENCE, "reference/own_images.md"])
 def test_the_parts_of_source_files_on_a_page_are_read(page: str) -> None:
     parts = [value for text, value in blocks(page) if text not in source_files(page)]
     assert parts
@@ -61,9 +67,41 @@ def test_the_parts_of_source_files_on_a_page_are_read(page: str) -> None:
         assert parse_definitions(yaml.safe_dump(WHOLE | part), name=page)
 
 
-def test_the_reference_names_every_key() -> None:
-    text = (DOCS / "reference/source_files.md").read_text(encoding="utf-8")
-    fields = Definition.model_fields
-    keys = {field.alias or name for name, field in fields.items() if not field.exclude}
-    missing = [key for key in keys - {"own_templates"} if not re.search(rf"\b{key}\b", text)]
-    assert not missing
+def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key of a source file that holds a value, with its field."""
+    for name, field in model.model_fields.items():
+        if field.exclude or (name in ("own_templates", "format") and above):
+            continue
+        key = above + (field.alias or name)
+        kinds = get_args(field.annotation) or (field.annotation,)
+        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if inner and field.annotation not in inner and key != "join":  # optional: hub, hold_out
+            inner = inner[:1]
+        if not inner and name != "own_templates":
+            yield key, field
+        for each in inner:
+            yield from keys_of(each, f"{key}.")
+
+
+def test_the_reference_lists_every_key_with_its_default() -> None:
+    text = (DOCS / REFERENCE).read_text(encoding="utf-8").partition("## Every key")[2]
+    rows = re.findall(r"^\| `([\w.]+)` \|[^|]*\| ([^|]*?) ?\| [^|]+ \|$", text, re.MULTILINE)
+    listed = {key: default for key, default in rows if key not in ("join", "join.format")}
+    fields = dict(keys_of(Definition))
+    assert list(listed) == list(fields)
+    for key, field in fields.items():
+        shown = listed[key]
+        if field.is_required():
+            assert shown == "required", key
+        else:
+            (parsed,) = parse_documents("value: " + shown.strip("`"))
+            assert isinstance(parsed, dict)
+            value = parsed["value"]
+            default = field.get_default(call_default_factory=True)
+            assert value == default or (default is None and shown == ""), key
+
+
+def test_the_reference_lists_every_reason() -> None:
+    text = (DOCS / REFERENCE).read_text(encoding="utf-8").partition("## Problems")[2]
+    named = set(re.findall(r"`([a-z_]+)`", text))
+    assert named >= {reason.value for reason in Reason} - {"no_question"}  # of the built-in sources

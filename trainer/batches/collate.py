@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from trainer.data.order.sample import Sample
+from trainer.errors import DataError
 from trainer.model.batch import IGNORED, Batch
 from trainer.model.features import FeatureCache
 from trainer.model.tokens import Tokenizers
@@ -136,9 +137,20 @@ def encode(
 
 
 def _num_frames(samples: Sequence[Sample]) -> int:
-    counts = {1 if sample.images is None else len(sample.images) for sample in samples}
-    assert len(counts) == 1, f"a batch mixes samples of {sorted(counts)} frames"
-    return counts.pop()
+    """Return how many images, or frames of a video, each sample has.
+
+    Raises:
+        DataError: some have more than others.
+    """
+    found = {1 if sample.images is None else len(sample.images): sample for sample in samples}
+    if len(found) > 1:
+        most = found[max(found)]
+        raise DataError(
+            f"a batch holds records of {' and '.join(map(str, sorted(found)))} images or frames, such as "
+            f"{most.record_id} of {max(found)}, and all of a batch need as many; train on sources "
+            "of one kind, or, of own data, build with `images: {several: first}` in the source file"
+        )
+    return next(iter(found))
 
 
 def _pixels(samples: Sequence[Sample]) -> Tensor:

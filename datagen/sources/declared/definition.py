@@ -193,7 +193,6 @@ class Columns(_Strict):
     caption: str | None = None
     label: str | None = None
     statement: str | None = None
-    text: str | None = None
     ocr_tokens: str | None = None
     turns: str | None = None
     history: str | None = None

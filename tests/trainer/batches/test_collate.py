@@ -104,6 +104,15 @@ def test_frames_of_a_clip_are_one_sample(tiny_t5):
     assert (batch.input_ids == tokens.image_token).sum(1).tolist() == [24, 24]
 
 
+def test_samples_of_one_image_and_of_two_are_no_batch(tiny_t5):
+    collate = Collator(tokenizers(tiny_t5))
+    samples = [make_sample(0, "what?", "a cat"), make_sample(1, "what?", "a dog", frames=2)]
+    with pytest.raises(
+        DataError, match=r"records of 1 and 2 images .*train/1 of 2.*several: first"
+    ):
+        collate(samples)
+
+
 def test_a_sample_without_anything_to_learn_is_refused_by_name(tiny_t5):
     tokens = tokenizers(tiny_t5)
     batch = Collator(tokens)(SAMPLES)
