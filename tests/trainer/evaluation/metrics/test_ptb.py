@@ -113,3 +113,18 @@ def test_words_are_remembered_up_to_a_limit(monkeypatch):
 def test_tokenising_tokens_changes_nothing_in_plain_captions():
     text = "a man 's dog does n't run on the snow-covered street"
     assert tokenize(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("a ---- b", "a b"),
+        ("a ----- b", "a ----- b"),
+        ("a ------ b", "a ------ b"),
+        ("a \U00010000 b", "a b"),
+        ("a “” b", "a ``'' b"),
+        ("cap’n crunch", "cap’n crunch"),
+    ],
+)
+def test_dashes_quotes_and_rare_letters_are_those_of_the_official_tokenizer(text, tokens):
+    assert tokenize(text) == tokens
