@@ -11,13 +11,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from datagen.errors import Reason
-from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.definition import Definition, TaskName
 from datagen.sources.declared.load import parse_definitions
 from datagen.sources.declared.presets import PRESETS
+from datagen.sources.declared.protocol import protocol_content
 from datagen.sources.declared.yaml_text import parse_documents
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REFERENCE = "reference/source_files.md"
+TASK_NAMES = get_args(TaskName)
 FORMATS = "how_to/from_other_formats.md"
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WHOLE = {
@@ -105,3 +107,21 @@ def test_the_reference_lists_every_reason() -> None:
     text = (DOCS / REFERENCE).read_text(encoding="utf-8").partition("## Problems")[2]
     named = set(re.findall(r"`([a-z_]+)`", text))
     assert named >= {reason.value for reason in Reason} - {"no_question"}  # of the built-in sources
+
+
+def test_the_reference_has_the_defaults_of_evaluation() -> None:
+    text = (DOCS / REFERENCE).read_text(encoding="utf-8").partition("## Evaluation")[2]
+    rows = re.findall(r"^\| (`\w+`.*?) \| (.*?) \| (\w+).*? \| `(\w+)` \|$", text, re.MULTILINE)
+    (definition,) = parse_definitions(yaml.safe_dump(WHOLE))
+    listed = []
+    for tasks, prompt, method, metric in rows:
+        for task in re.findall(r"`(\w+)`", tasks):
+            listed.append(task)
+            found = {"task": task, "split_names": ("train", "val")}
+            content = protocol_content(definition.model_copy(update=found))
+            assert content is not None
+            rules = content["evaluation"]
+            assert (method, metric) == (rules["method"], rules["metric"]), task
+            for part in re.findall(r"`([^`]+)`", prompt):
+                assert part in content["prompt"] or part in TASK_NAMES, task
+    assert sorted(listed) == sorted(TASK_NAMES)
