@@ -10,7 +10,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]+")
 
 
 def _unless_blank(text: str) -> str:
-    return "" if is_blank(text) else text
+    return text if text.isascii() or not is_blank(text) else ""  # stripped: invisible is not ASCII
 
 
 def clean_line(text: str) -> str:

@@ -18,4 +18,6 @@ def is_blank(text: str) -> bool:
     >>> is_blank("\u200b "), is_blank("\u200b a")
     (True, False)
     """
+    if "!" <= text[:1] <= "~":  # most texts, without a look at their ends
+        return False
     return not text.strip(BLANK)

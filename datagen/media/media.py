@@ -113,7 +113,7 @@ class MediaRoots:
             not relative
             or relative[0] == "/"
             or "\\" in relative
-            or CONTROL_CHARACTERS.search(relative)
+            or (not relative.isprintable() and CONTROL_CHARACTERS.search(relative))
             or (".." in relative and ".." in relative.split("/"))
         ):
             raise RowRejectedError(Reason.UNSAFE_PATH, f"{path!r} leads out of its collection")
