@@ -169,7 +169,7 @@ class MediaRoots:
         Downloaders choose suffixes of their own: a GIF as `.jpg`, a JPEG as `.png`. The format is always
         read from the content. Of users' own data, there is none.
         """
-        if path.partition("/")[0] in self.packs:
+        if path.partition("/")[0] in self.packs or self._is_noted_missing(path):
             return None
         return self._other_suffix(path)
 
@@ -194,6 +194,8 @@ class MediaRoots:
         if packed is not None:
             return self._open_slice(place, packed, path)
         self._note(path)
+        if self._is_noted_missing(path):
+            raise self._missing(path)
         if "://" not in place and self._is_refused(place, path):
             raise RowRejectedError(
                 Reason.UNSAFE_PATH,
@@ -203,22 +205,27 @@ class MediaRoots:
         try:
             return self.files.open_binary(place)
         except (FileNotFoundError, NotADirectoryError):
-            collection = path.partition("/")[0]
-            root = self.roots[collection]
-            message = f"{path} is not there"
-            if "://" not in root and not os.path.isdir(root):
-                message = f"{path}: there is no folder for {collection!r}"
-                if collection in self.packs:
-                    message = (
-                        f"{path}: there is no folder {root}; images.root or videos.root names it"
-                    )
-            elif collection in self.packs and (other := self._other_suffix(path)) is not None:
-                message += f"; {other} is, but another suffix may mean another image"
-            raise RowRejectedError(Reason.MEDIA_MISSING, message) from None
+            raise self._missing(path) from None
         except OSError as error:
             if self.states is not None:
                 self.states[path] = UNREADABLE
             raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error.strerror}") from None
+
+    def _missing(self, path: str) -> RowRejectedError:
+        collection = path.partition("/")[0]
+        root = self.roots[collection]
+        message = f"{path} is not there"
+        if "://" not in root and not os.path.isdir(root):
+            message = f"{path}: there is no folder for {collection!r}"
+            if collection in self.packs:
+                message = f"{path}: there is no folder {root}; images.root or videos.root names it"
+        elif collection in self.packs and (other := self._other_suffix(path)) is not None:
+            message += f"; {other} is, but another suffix may mean another image"
+        return RowRejectedError(Reason.MEDIA_MISSING, message)
+
+    def _is_noted_missing(self, path: str) -> bool:
+        """Return True if `states` has a file as missing, which was then looked for under other suffixes too."""
+        return self.states is not None and self.states.get(path) == MISSING
 
     def _open_slice(self, pack: str, packed: Slice, path: str) -> BinaryIO:
         try:
