@@ -31,7 +31,7 @@ PUNCTUATION = frozenset(
 )
 """pycocoevalcap's list of tokens that it removes."""
 
-VERSION = 1
+VERSION = 2
 """Counts changes of the tokens."""
 
 _LINE_BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")

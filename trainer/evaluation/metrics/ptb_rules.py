@@ -61,10 +61,14 @@ SPLIT_WORDS = {
     "wanna": "wan na",
 }
 
-_WORDS_WITH_APOSTROPHES = (
-    "'n' dunkin' somethin' ol' 'em 'til 'till 'cause li'l e'er ne'er o'er ev'ry cap'n nat'l c'mon c'est "
-    "s'mores nor'easter o'clock ma'am"
-)
+_WORDS_WITH_APOSTROPHES = _list("'n' dunkin' somethin' ol' 'em 'till 'til 'cause cap'n c'est")
+"""Of any apostrophe, the longer of two before the shorter."""
+
+_WORDS_WITH_QUOTES = _list("ne'er o'er o'clock ma'am")
+"""Of any apostrophe or opening quote."""
+
+_WORDS_WITH_TYPED_APOSTROPHES = _list("li'l e'er ev'ry nat'l c'mon s'mores nor'easter")
+"""Of the apostrophe of the keyboard alone."""
 
 
 _FILE_ENDINGS = _list(
@@ -81,6 +85,10 @@ class Rule(NamedTuple):
 def _plainly(token: str) -> str:
     """In lower case, without hyphens that show at a line's end only."""
     return token.replace("\u00ad", "").replace("&apos;", "'").replace("&amp;", "&").lower()
+
+
+def _in_lower_case(token: str) -> str:
+    return token.lower()
 
 
 def _listed(token: str) -> str:
@@ -157,8 +165,16 @@ def _contractions() -> Iterator[tuple[str, Callable[[str], str]]]:
     yield rf"({suffix})[^A-Za-z]", _with_plain_apostrophe
     yield rf"({curly_suffix})", _with_plain_apostrophe
     yield rf"([{OPENING_AND_CLOSING}]{{2}}|'')", _by_character
-    yield f"({_any_case(_WORDS_WITH_APOSTROPHES.replace(chr(39), _AP).split())})", _plainly
-    yield rf"([nA-HJ-XZ](?:{_AP}|[`‘]){LETTER}{{2,}})", _plainly
+    for words, apostrophe in (
+        (_WORDS_WITH_APOSTROPHES, _AP),
+        (_WORDS_WITH_QUOTES, f"(?:{_AP}|[`‘])"),
+        (_WORDS_WITH_TYPED_APOSTROPHES, "'"),
+    ):
+        yield (
+            f"({_any_case([each.replace(chr(39), apostrophe) for each in words])})",
+            _in_lower_case,
+        )
+    yield rf"([nA-HJ-XZ](?:{_AP}|[`‘]){LETTER}{{2,}})", _in_lower_case
     yield rf"({LETTER}*[A-Za-z][aeiouyAEIOUY]{_AP}[aeiouA-Z]{LETTER}*)", _plainly
     yield r"(['’\x92][nN])", _plainly
     yield r"(')[A-Za-z][^ \n]", _listed

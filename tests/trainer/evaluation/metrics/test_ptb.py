@@ -128,3 +128,22 @@ def test_tokenising_tokens_changes_nothing_in_plain_captions():
 )
 def test_dashes_quotes_and_rare_letters_are_those_of_the_official_tokenizer(text, tokens):
     assert tokenize(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("c'mon", "c'mon"),
+        ("c’mon", "c 'm on"),
+        ("s’mores", "s 'm ores"),
+        ("li’l dog", "li l dog"),
+        ("five o`clock", "five o`clock"),
+        ("five o’clock", "five o’clock"),
+        ("o&apos;clock", "o&apos;clock"),
+        ("'till then", "'till then"),
+        ("'til then", "'til then"),
+    ],
+)
+def test_listed_words_with_apostrophes_of_each_kind(text, tokens):
+    """As the tokenizer of pycocoevalcap writes them."""
+    assert tokenize(text) == tokens
