@@ -60,8 +60,13 @@ ANSWERS = [
 ]
 
 
-def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None:
-    """Questions and annotations of VQAv2: 10 answers each, as long as the real ones."""
+def write_vqav2(
+    raw: Path, num_questions: int, split: str = "train2014", num_images: int | None = None
+) -> None:
+    """Questions and annotations of VQAv2: 10 answers each, as long as the real ones.
+
+    An image has five questions, or as many as it takes with `num_images`.
+    """
     rng = random.Random(0)
     folder = raw / "vqav2"
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +85,8 @@ def write_vqav2(raw: Path, num_questions: int, split: str = "train2014") -> None
         for number in range(num_questions):
             image_id = number // 5 + 1
             question_id = image_id * 1000 + number % 5
+            if num_images is not None:
+                image_id = (image_id - 1) % num_images + 1
             text = " ".join(rng.choices(WORDS, k=rng.randint(5, 12))).capitalize() + "?"
             likely = rng.choices(ANSWERS, k=3)
             answers = [

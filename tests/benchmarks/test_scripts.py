@@ -59,6 +59,9 @@ TOYS = {
         ("plain", "plain, own wording"),
         folder="--work",
     ),
+    "own_sources": Toy(
+        ("--rows", "50", *ONCE), ("source file, JSON lines", "source file, large JSON")
+    ),
     "read_json": Toy(("--rows", "500", *ONCE), ("long rows: our index", "short rows: msgspec")),
     "scaling": Toy(
         ("--rows", "8", "--processes", "1", "--trained-set", "small", *ONCE),

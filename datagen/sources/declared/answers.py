@@ -19,6 +19,9 @@ from datagen.sources.declared.values import (
 SUSPICIOUS = frozenset(("nan", "none", "null", "n/a", "#n/a", "na", "-", "--", "?", "undefined"))
 """Answers, in lower case, that are more often a lost value than an answer."""
 
+_MAX_KEPT, _MAX_KEPT_CHARS = 1 << 16, 64
+"""How many short answers, and how short, are kept with their cleaned text: at most 20 MB."""
+
 Warn = Callable[[str, str], None]
 """Reports a reason and a message about a row that is used all the same."""
 
@@ -33,6 +36,7 @@ class AnswerReader:
         self._words = {word.casefold(): True for word in rules.true_words}
         for word in rules.false_words:
             self._words[word.casefold()] = False
+        self._lines: dict[str, str] = {}  # answers repeat: most are cleaned once
         self._spells_truth = bool({"true_words", "false_words"} & rules.model_fields_set)
 
     def texts(self, value: Any, warn: Warn) -> tuple[Answer, ...]:
@@ -128,6 +132,16 @@ class AnswerReader:
         return [] if is_missing(value) else [value]
 
     def _text(self, value: Any) -> str:
+        if type(value) is not str or len(value) > _MAX_KEPT_CHARS:
+            return self._cleaned(value)
+        line = self._lines.get(value)
+        if line is None:
+            line = self._cleaned(value)
+            if len(self._lines) < _MAX_KEPT:
+                self._lines[value] = line
+        return line
+
+    def _cleaned(self, value: Any) -> str:
         if self._missing and self.is_blank(value):
             return ""
         if isinstance(value, bool) and self._spells_truth:

@@ -109,8 +109,10 @@ def key_of(value: Any, column: str) -> str | None:
     Raises:
         RowRejectedError: it is no text and no number.
     """
+    if type(value) is int:
+        return str(value)
     if type(value) is float and value.is_integer():
-        value = int(value)
+        return str(int(value))
     text = text_of(value, column)
     return (clean_line(text) or None) if text else None
 
