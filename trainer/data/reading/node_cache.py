@@ -45,6 +45,10 @@ class NodeCache:
     def open(self, name: str, write: Callable[[BinaryIO], None]) -> BinaryIO:
         """The file `name`, made by `write` if it is not there. Others that want it wait for that.
 
+        `write` may open files of another suffix, such as the digests of shards that it reads: files share
+        locks with those of their own suffix alone. It must not open files of the same suffix, and two
+        suffixes must not open each other, since each could then wait for the other.
+
         Raises:
             DataError: there is no space for it.
         """
@@ -71,8 +75,8 @@ class NodeCache:
 
     def _lock(self, name: str) -> AbstractContextManager[BinaryIO]:
         number = hashlib.blake2b(name.encode(), digest_size=4).digest()
-        path = self._locks / f"{int.from_bytes(number, 'little') % NUM_LOCKS:03}"
-        return locked_file(path)
+        bucket = f"{int.from_bytes(number, 'little') % NUM_LOCKS:03}{Path(name).suffix}"
+        return locked_file(self._locks / bucket)
 
     def _make(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary = path.with_suffix(TEMPORARY_SUFFIX)  # the lock allows one writer

@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO
 
 import pytest
@@ -175,3 +177,23 @@ def test_an_abandoned_half_file_goes_in_time_and_one_being_written_stays(tmp_pat
             os.utime(path, (mtime, mtime))
     _read(cache, "a", _write(b"1234567"))
     assert {path.name for path in (tmp_path / "files").iterdir()} == {"a", "writing.tmp"}
+
+
+def test_a_file_whose_making_needs_files_of_another_kind_waits_for_no_lock_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards that are verified are hashed while their layout is made; both may have the same lock's number."""
+    monkeypatch.setattr("trainer.data.reading.node_cache.NUM_LOCKS", 1)
+    cache = NodeCache(tmp_path, 1_000)
+
+    def layout(file: BinaryIO) -> None:
+        with ThreadPoolExecutor(2) as threads:
+            names = ["one.hash", "two.hash", "three.hash"]
+            opened = threads.map(lambda name: cache.open(name, lambda f: f.write(b"x")), names)
+            file.write(b"".join([each.read() for each in opened]))
+
+    found: list[bytes] = []
+    thread = Thread(target=lambda: found.append(cache.open("a.layout", layout).read()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found == [b"xxx"]
