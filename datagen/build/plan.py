@@ -16,7 +16,7 @@ from datagen.files import Files
 from datagen.raw.gather import raw_exists
 from datagen.raw.json_index import Window
 from datagen.schema.adapter import Kind, Source, SplitFiles
-from datagen.sources import load_source, source_ids
+from datagen.sources import SOURCE_IDS, load_source
 from datagen.sources.declared.compile import media_root
 
 
@@ -195,19 +195,34 @@ def _hides(source: Source, split: str) -> bool:
     return all(each.hidden_answers for each in source.splits if each.split == split)
 
 
+def _add_root(roots: dict[str, str], collection: str, folder: str, source: str) -> None:
+    if roots.setdefault(collection, folder) != folder:
+        raise OptionError(
+            f"source {source!r} calls its images {collection!r}, which is a collection in "
+            f"{roots[collection]} already; give it another name"
+        )
+
+
 def media_roots(options: BuildOptions) -> dict[str, str]:
-    """Return the folder of every collection that some source uses.
+    """Return the folder of every collection that one of the 26 uses, or a source of this build.
 
     Raises:
-        OptionError: `--image-root` names another collection.
+        OptionError: `--image-root` names another collection, or two sources mean different folders by
+            one name.
     """
-    roots = {each.name: media_root(each) for each in options.declared}
-    for source_id in () if options.raw is None else source_ids():
+    roots: dict[str, str] = {}
+    published = () if options.raw is None else SOURCE_IDS
+    packages = [
+        each for each in options.source_ids if each not in (*published, *options.own_sources)
+    ]
+    for source_id in (*published, *packages):
         card = load_source(source_id).card
         for media in card.media:
             parent = "" if media.kind == "own" else f"{media.kind}/"
             folder = card.folder if media.kind == "own" else media.collection
-            roots[media.collection] = f"{options.raw}/{parent}{folder}"
+            _add_root(roots, media.collection, f"{options.raw}/{parent}{folder}", source_id)
+    for each in options.declared:
+        _add_root(roots, each.name, media_root(each), each.name)
     for collection, folder in options.image_roots.items():
         if collection not in roots:
             raise OptionError(

@@ -308,3 +308,11 @@ def test_own_data_are_rendered_with_the_templates_that_their_file_names(
     pumps.write_text(PUMPS + "templates: vqa.short_anser\n")
     message = run("build", "--source", pumps, "--out", tmp_path / "other", *LENIENT).message
     assert "did you mean 'vqa.short_answer'" in message
+
+
+def test_a_source_that_is_called_like_a_collection_of_the_26_is_refused_beside_them(
+    pumps, raw, tmp_path, refused
+):
+    pumps.write_text(PUMPS.replace("name: pumps", "name: coco"))
+    message = refused("build", "--raw", raw, "--source", pumps, "--out", tmp_path / "out")
+    assert "source 'coco' calls its images 'coco', which is a collection in" in message
