@@ -14,6 +14,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 QUESTIONS = "v2_OpenEnded_mscoco_{}_questions.json"
@@ -100,7 +101,16 @@ def test_byte_order_marks_change_nothing(raw_copy, tmp_path, build, built, verif
         path = raw_copy / source / name
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert build(raw_copy, tmp_path / "out").status == 0
-    assert verify(tmp_path / "out", raw_copy).splits == manifest_of(built).splits
+    marked = verify(tmp_path / "out", raw_copy)
+    assert _but_for_the_files(marked) == _but_for_the_files(manifest_of(built))
+
+
+def _but_for_the_files(manifest):
+    """The entries of all splits without the fingerprints of what they were made of."""
+    return {
+        source: {name: structs.replace(each, fingerprints={}) for name, each in splits.items()}
+        for source, splits in manifest.splits.items()
+    }
 
 
 def test_all_unusable_files_are_reported_at_once(raw_copy, tmp_path, build):

@@ -101,7 +101,10 @@ def test_the_zero_shot_split_comes_before_the_random_one(raw: Any, build: Any) -
     layouts = {split: entry.layout for split, entry in building.manifest.splits["vsr"].items()}
     assert layouts == {"val": "random", "test": "zeroshot"}
     (missing,) = building.plan.missing
-    assert (missing.split, missing.lacks) == ("train", ("zeroshot/train.jsonl",))
+    assert (missing.split, missing.lacks) == (
+        "train",
+        ("zeroshot/train.jsonl (layout zeroshot)", "random/train.jsonl (layout random)"),
+    )
 
 
 def test_both_layouts_of_the_sample_hold_the_same_statements(

@@ -18,7 +18,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def test_every_shipped_configuration_loads_and_opens_with_its_command_hardware_time_and_result():
     configs = shipped_configs()
-    assert len(configs) == 14
+    assert len(configs) == 15
     for name, path in configs.items():
         config = load_config(path)
         assert config.name == path.stem or config.name == f"finetune_{path.stem}", name

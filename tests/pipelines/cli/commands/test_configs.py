@@ -6,7 +6,7 @@ def test_the_shipped_configurations_are_listed_with_their_purpose(capsys):
     assert main(["configs"]) == 0
     out = capsys.readouterr().out
     assert "ablations/uniform_mixture" in out and "no balancing" in out
-    assert len([line for line in out.splitlines() if line.split()[0].islower()]) == 14
+    assert len([line for line in out.splitlines() if line.split()[0].islower()]) == 15
 
 
 def test_copies_are_named_and_an_unknown_name_is_reported_with_the_nearest(tmp_path, capsys):
