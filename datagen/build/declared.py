@@ -1,6 +1,6 @@
 """Own sources in a build: their files' digests, and their rows in normal form, made once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from datagen.raw.row_index import index_file
 from datagen.schema.adapter import Source, SplitFiles
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.files_beside import files_beside
-from datagen.sources.declared.normalise import Normalised, normalise, resolve
+from datagen.sources.declared.normalise import normalise, resolve
 from datagen.sources.declared.readers.files import DataFile, digest
 
 
@@ -64,8 +64,11 @@ def normal_rows(
     chosen: Iterable[tuple[Source, SplitFiles]],
     staging: Staging,
     files: Files,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, JsonIndex]:
     """Make the normal rows of the chosen own sources, those that are there already excepted, and index them.
+
+    `say` receives a sentence for each source with rows that are used, but look odd.
 
     Raises:
         RawDataError: a file cannot be used at all.
@@ -82,7 +85,10 @@ def normal_rows(
         }
         report = f"{staging.root}/declared/{name}/report.json"
         if not _is_report(report, made_of, files):
-            normalise(definition, data_files[name], files, staging.root)
+            found = normalise(definition, data_files[name], files, staging.root)
+            if found.warnings:
+                counts = ", ".join(f"{n:,} {reason}" for reason, n in found.warnings.items())
+                say(f"{name}: rows to look at: {counts}; `visinstruct source check` lists them")
             with files.create(report) as file:
                 file.write(msgspec.json.encode(made_of))
     for source, layout in chosen:
@@ -103,6 +109,3 @@ def _is_report(path: str, made_of: Mapping[str, str], files: Files) -> bool:
             return bool(msgspec.json.decode(file.read()) == made_of)
     except (FileNotFoundError, msgspec.DecodeError):
         return False
-
-
-__all__ = ["Normalised", "digests", "files_read", "normal_rows", "resolve_all"]

@@ -11,6 +11,7 @@ import re
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import apache_beam as beam
@@ -157,7 +158,8 @@ def _build(
     with locked(staging), remembering_ctrl_c():
         with reporter.stage("plan", f"template set {templates.name}"):
             to_build = [each for each in chosen if (each[0].id, each[1].split) in update.built]
-            own = normal_rows(options, own_files, own_inputs, to_build, staging, files)
+            say = partial(console.print, highlight=False, markup=False)
+            own = normal_rows(options, own_files, own_inputs, to_build, staging, files, say)
             built = make_plan(options, files, staging, to_build, indexes | own)
             plan = planned_splits(update, held, chosen, built)
             plan = BuildPlan(plan.splits, (*missing, *plan.missing))

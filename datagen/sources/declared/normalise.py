@@ -44,7 +44,6 @@ class Normalised:
 
     rows: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    labels: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Normaliser:
@@ -215,8 +214,8 @@ def normalise(
         for split in definition.split_names:
             if use_of(definition, split) != "ignore":
                 path = f"{folder}/{normal_file(definition, split)}"
-                opened[split] = stack.enter_context(files.create(path, durable=False))
-        pack = stack.enter_context(files.create(pack_file(definition, folder), durable=False))
+                opened[split] = stack.enter_context(files.create(path))
+        pack = stack.enter_context(files.create(pack_file(definition, folder)))
         normaliser = Normaliser(definition, files, pack, count)
         stack.callback(normaliser.images.close)
         for data_file in data_files:

@@ -316,3 +316,10 @@ def test_a_source_that_is_called_like_a_collection_of_the_26_is_refused_beside_t
     pumps.write_text(PUMPS.replace("name: pumps", "name: coco"))
     message = refused("build", "--raw", raw, "--source", pumps, "--out", tmp_path / "out")
     assert "source 'coco' calls its images 'coco', which is a collection in" in message
+
+
+def test_a_build_says_how_many_rows_look_odd(pumps, tmp_path, run):
+    rows = (pumps.parent / "pumps.csv").read_text()
+    (pumps.parent / "pumps.csv").write_text(rows + "a.png;Is it?;N/A;7;train\n")
+    ended = run("build", "--source", pumps, "--out", tmp_path / "out", *LENIENT)
+    assert "pumps: rows to look at: 1 suspicious_answer; `visinstruct source check`" in ended.err
