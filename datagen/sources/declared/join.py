@@ -1,10 +1,8 @@
 """Joins: rows of other files, found by a key, in bounded memory.
 
-The rows of a joined file are put into a temporary SQLite database, keys as text, before the first row
-of the source is mapped. SQLite keeps what fits in its cache and the rest in a file that nobody sees.
+The rows of a joined file are stored by their keys, as text, before the first row of the source is mapped.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,11 +17,16 @@ from datagen.sources.declared.definition import Definition, Join
 from datagen.sources.declared.readers.files import find_files
 from datagen.sources.declared.readers.read import read_rows
 from datagen.sources.declared.row import Place, Problem, RawRow, Value
+from datagen.sources.declared.row_store import (
+    MEMORY_BYTES,
+    RowsInDatabase,
+    RowsInMemory,
+    RowStore,
+    StoredRow,
+)
 from datagen.sources.declared.task_columns import given_columns
 from datagen.sources.declared.values import key_of, shown
 
-CACHE_KIB = 64 * 1024
-_BATCH = 1000
 _ENCODE, _DECODE = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder()
 _PLACES = msgspec.msgpack.Decoder(Place)
 
@@ -83,31 +86,17 @@ class JoinedRows:
         self.left, self.right = Column(left), Column(right)
         self._orphans = _reason_of_orphans(self.name, definition)
         self._asked = bytearray()
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute(
-            "CREATE TABLE rows (number INTEGER PRIMARY KEY, file TEXT, key TEXT, place BLOB, row BLOB)"
-        )
+        self._store: RowStore = RowsInMemory()
 
     def fill(self, rows: Iterable[RawRow]) -> None:
         """Take the rows of the joined file."""
-        execute = self._database.execute
-        execute("BEGIN")
-        batch: list[tuple[str, str, bytes, bytes]] = []
-        insert = "INSERT INTO rows (file, key, place, row) VALUES (?, ?, ?, ?)"
         for row in rows:
             entry = self._entry(row)
             if entry is not None:
-                batch.append(entry)
-            if len(batch) == _BATCH:
-                self._database.executemany(insert, batch)
-                batch.clear()
-        self._database.executemany(insert, batch)
-        execute("CREATE INDEX keys ON rows (file, key)")
-        execute("COMMIT")
-        (number,) = execute("SELECT COUNT(*) FROM rows").fetchone()
+                self._store.add(entry)
+                if isinstance(self._store, RowsInMemory) and self._store.num_bytes > MEMORY_BYTES:
+                    self._store = _moved(self._store)
+        number = self._store.seal()
         self._asked = bytearray(number // 8 + 1)
         if not self.join.many:
             self._report_duplicates()
@@ -123,8 +112,7 @@ class JoinedRows:
             message = f"{self.left.expression}, by which {self.name} is joined, is empty"
             raise RowRejectedError(Reason.NO_ANNOTATION, message)
         file = place.file if self.join.file is None else ""
-        query = "SELECT number, row FROM rows WHERE file = ? AND key = ? ORDER BY number"
-        found = self._database.execute(query, (file, key)).fetchall()
+        found = self._store.find(file, key)
         for number, _ in found:
             self._asked[number >> 3] |= 1 << (number & 7)
         if not found:
@@ -138,17 +126,16 @@ class JoinedRows:
         """Report the rows that were not asked for, and close."""
         if self._orphans is not None:
             severity, reason = self._orphans
-            query = "SELECT number, key, place, row FROM rows"
-            for number, key, place, content in self._database.execute(query):
+            for number, (_, key, place, content) in self._store.rows():
                 if (
                     number >> 3 < len(self._asked)
                     and not self._asked[number >> 3] >> (number & 7) & 1
                 ):
                     message = f"no row asks for {self.right.expression} {key} of {self.name}: {shown(_DECODE.decode(content))}"
                     self.report(Problem(_PLACES.decode(place), severity, reason, message))
-        self._database.close()
+        self._store.close()
 
-    def _entry(self, row: RawRow) -> tuple[str, str, bytes, bytes] | None:
+    def _entry(self, row: RawRow) -> StoredRow | None:
         try:
             if isinstance(row.value, Rejected):
                 raise RowRejectedError(row.value.reason, row.value.message)
@@ -165,19 +152,24 @@ class JoinedRows:
             self.report(Problem(row.place, "reject", Reason.INVALID_ENCODING, message))
             return None
         file = row.place.file if self.join.file is None else ""
-        return file, key, _ENCODE.encode(row.place), content
+        return StoredRow(file, key, _ENCODE.encode(row.place), content)
 
     def _report_duplicates(self) -> None:
-        query = (
-            "SELECT key, place FROM rows AS r WHERE EXISTS (SELECT 1 FROM rows AS earlier WHERE "
-            "earlier.file = r.file AND earlier.key = r.key AND earlier.number < r.number)"
-        )
-        for key, place in self._database.execute(query):
+        for key, place in self._store.repeated():
             message = (
                 f"a second row of {self.name} with {self.right.expression} {key}; the first is used"
             )
             problem = Problem(_PLACES.decode(place), "reject", Reason.DUPLICATE_ID, message)
             self.report(problem)
+
+
+def _moved(store: RowsInMemory) -> RowsInDatabase:
+    """Return the rows in a database; `store` forgets them."""
+    moved = RowsInDatabase()
+    for _, row in store.rows():
+        moved.add(row)
+    store.close()
+    return moved
 
 
 def join_name(join: Join) -> str:

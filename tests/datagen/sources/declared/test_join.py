@@ -21,6 +21,13 @@ columns: {image: image, question: question, answers: 'annotations.answers[].text
 """
 
 
+@pytest.fixture(autouse=True, params=["in memory", "in a database", "moved on the way"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds of rows in memory, in a database, and moved to it after a few."""
+    bound = {"in memory": 1 << 30, "in a database": -1, "moved on the way": 700}[request.param]
+    monkeypatch.setattr("datagen.sources.declared.join.MEMORY_BYTES", bound)
+
+
 class Joined:
     """A source whose joined rows are given."""
 
@@ -157,7 +164,8 @@ def test_bytes_come_through_a_join() -> None:
     assert toy.map(**question(1)).images == [{"bytes": b"\x89PNG"}]
 
 
-def test_a_joined_file_is_closed_at_the_end() -> None:
+def test_a_joined_file_is_closed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datagen.sources.declared.join.MEMORY_BYTES", -1)
     toy = Joined(VQA, answer(1))
     toy.map(**question(1))
     toy.joins.finish()
