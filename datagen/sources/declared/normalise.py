@@ -4,9 +4,10 @@ What is done here is what needs the user's files: reading, joining, mapping, fin
 splits. What follows, on any engine, reads normal rows alone.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -190,6 +191,20 @@ def _origin_tags(place: Place) -> dict[str, str]:
     return tags
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the garbage collector look less often at the many short-lived objects that rows are.
+
+    It took a tenth of the time otherwise; cycles, such as those of errors, still go.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def normalise(
     definition: Definition,
     data_files: Sequence[DataFile],
@@ -209,7 +224,7 @@ def normalise(
             found.warnings[str(problem.reason)] += 1
         report(problem)
 
-    with ExitStack() as stack:
+    with _rare_collections(), ExitStack() as stack:
         opened: dict[str, BinaryIO] = {}
         for split in definition.split_names:
             if use_of(definition, split) != "ignore":
