@@ -85,9 +85,9 @@ def normal_rows(
         }
         report = f"{staging.root}/declared/{name}/report.json"
         if not _is_report(report, made_of, files):
-            found = normalise(definition, data_files[name], files, staging.root)
-            if found.warnings:
-                counts = ", ".join(f"{n:,} {reason}" for reason, n in found.warnings.items())
+            warnings = normalise(definition, data_files[name], files, staging.root)
+            if warnings:
+                counts = ", ".join(f"{n:,} {reason}" for reason, n in warnings.items())
                 say(f"{name}: rows to look at: {counts}; `visinstruct source check` lists them")
             with files.create(report) as file:
                 file.write(msgspec.json.encode(made_of))

@@ -136,9 +136,7 @@ def _build(
     raw_paths = [*indexes, *own_paths]
     states = _states(raw_paths, files)
     identity = identify(options, input_files(options, chosen, indexes) | own_inputs, specs)
-    packs = {
-        each.name: "" for each in definitions
-    }  # their images never change: none is opened here
+    packs = {each.name: "" for each in definitions}  # slices never change: none is opened here
     media = MediaRoots(roots, files, options.follow_links, packs=packs)
     fingerprints = split_fingerprints(options, chosen, identity.inputs)
     update = first_build(chosen)

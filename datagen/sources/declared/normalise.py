@@ -8,7 +8,6 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,14 +38,6 @@ from templates.library import read_own_templates
 Report = Callable[[Problem], None]
 
 
-@dataclass
-class Normalised:
-    """Counts of what a source's files hold, by split, and the warnings by reason."""
-
-    rows: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-
-
 class Normaliser:
     """Turns the rows of one source into normal rows, each with the split that it belongs to."""
 
@@ -61,9 +52,8 @@ class Normaliser:
         self.joins = Joins(definition, files, report)
         self.mapping = RowMapping(definition, self.joins, report, files)
         self.images = ImageFinder(definition, files, pack, report)
-        self.split_rule = SplitRule(
-            definition, files, lambda problem: None
-        )  # the mapping's own has reported
+        # Without a report: the mapping has a rule of its own, which tells of the lists.
+        self.split_rule = SplitRule(definition, files)
         self.task = TASK_OF[definition.task]
         self.default_split = definition.split_names[0]
 
@@ -211,17 +201,20 @@ def normalise(
     files: Files,
     folder: str,
     report: Report = lambda problem: None,
-) -> Normalised:
+) -> Counter[str]:
     """Write the normal rows of a source below `folder`, a file a split, and its packed images.
+
+    Returns:
+        The number of warnings by reason.
 
     Raises:
         RawDataError: a file cannot be read at all.
     """
-    found = Normalised()
+    warnings: Counter[str] = Counter()
 
     def count(problem: Problem) -> None:
         if problem.severity == "warn":
-            found.warnings[str(problem.reason)] += 1
+            warnings[str(problem.reason)] += 1
         report(problem)
 
     with _rare_collections(), ExitStack() as stack:
@@ -236,12 +229,10 @@ def normalise(
         for data_file in data_files:
             for split, row in normaliser.rows(data_file):
                 file = opened.get(split)
-                if file is None:  # a split that is ignored: its rows are counted, not written
-                    continue
-                file.write(ENCODER.encode(row) + b"\n")
-                found.rows[split] += 1
+                if file is not None:  # none for a split whose use is `ignore`
+                    file.write(ENCODER.encode(row) + b"\n")
         normaliser.joins.finish()
-    return found
+    return warnings
 
 
 def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[DataFile, ...]]:
@@ -270,9 +261,8 @@ def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[Dat
             f"source {definition.name}: `use` names the split {unknown[0]!r}, the data have "
             f"{', '.join(named)}"
         )
-    read_protocol(
-        definition.model_copy(update={"split_names": tuple(named)})
-    )  # refuses what is wrong
+    # Refuses an evaluation that cannot be used, before anything is read.
+    read_protocol(definition.model_copy(update={"split_names": tuple(named)}))
     ordered = sorted(named, key=lambda split: (split != "train", list(named).index(split)))
     own = [t for folder in template_folders(definition) for t in read_own_templates(Path(folder))]
     found = {"split_names": tuple(ordered), "own_templates": tuple(own)}
