@@ -14,11 +14,13 @@ from typing import Any
 
 import yaml
 
-from datagen.errors import OptionError, RawDataError, UserError
+from datagen.errors import OptionError, RawDataError, RowRejectedError, UserError
 from datagen.files import Files
 from datagen.media.media import IMAGE_SUFFIXES
 from datagen.schema.adapter import Rejected
 from datagen.sources.declared.definition import Definition, OneOrMore
+from datagen.sources.declared.encoded import decode_image_text
+from datagen.sources.declared.readers.data_file import METADATA
 from datagen.sources.declared.readers.files import DataFile, find_files
 from datagen.sources.declared.readers.read import read_rows
 from datagen.sources.declared.row import Problem
@@ -29,7 +31,7 @@ ENCODINGS = ("utf-8", "utf-16", "cp1252")
 """Tried in this order, for the draft only; the last accepts nearly everything, so it is marked."""
 _SPLITS = {
     "train": ("train", "training", "trn"),
-    "val": ("val", "valid", "validation", "dev", "eval"),
+    "val": ("val", "valid", "validate", "validation", "dev", "eval"),
     "test": ("test", "testing"),
 }
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -40,14 +42,16 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "caption": ("caption", "captions", "text", "sentence", "sentences", "description", "raw", "comment"),
     "choices": ("choices", "options", "candidates"),
     "turns": ("conversations", "conversation", "messages", "turns", "dialog", "texts"),
-    "id": ("id", "question_id", "qid", "uid", "sample_id", "ann_id"),
+    "id": ("id", "question_id", "qid", "uid", "sample_id", "ann_id", "index"),
     "split": ("split", "subset", "fold", "partition", "set"),
     "answer_index": ("answer_no", "answer_idx", "answer_index", "correct", "correct_choice"),
     "statement": ("statement", "hypothesis", "claim"),
     "ocr_tokens": ("ocr_tokens", "ocr", "words"),
+    "context": ("context", "hint"),
     "video": ("video", "video_path", "video_id"),
 }  # fmt: skip
 _IMAGE_NAME = re.compile(rf".+({'|'.join(map(re.escape, IMAGE_SUFFIXES))})(#\d+)?", re.IGNORECASE)
+_IN_TEXT = re.compile(r"<img>(.+?)</img>")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -85,8 +89,10 @@ class _Look:
         self.answer: dict[str, Any] = {}
         self.roles: dict[str, Any] = {}
         self.paths = [os.path.relpath(path, self.folder) for path in paths]
+        self.is_hub = len(paths) == 1 and _is_hub_copy(paths[0])
         self.format: dict[str, Any] = {}
         self.rows_at: str | None = None
+        self.coco_names: list[str] = []
         if len(paths) == 1 and not os.path.isdir(paths[0]):
             self._look_at_format(paths[0])
         definition, self.data_files = self._open()
@@ -107,6 +113,8 @@ class _Look:
 
     def _open(self) -> tuple[Definition, list[DataFile]]:
         kinds: dict[str, Any] = {"files": self.paths if len(self.paths) > 1 else self.paths[0]}
+        if self.is_hub:
+            kinds = {"hub": {"repo": self.paths[0]}}
         if self.format:
             kinds["format"] = self.format
         if self.rows_at:
@@ -168,6 +176,7 @@ class _Look:
                 raise RawDataError(f"{path} is not JSON: {error}") from None
         found: list[tuple[int, str]] = []
         _lists_of_objects(document, "", found)
+        self.coco_names = _names_of_coco(document)
         if found:
             self.rows_at = max(found)[1]
             others = sorted(where for _, where in found if where != self.rows_at)
@@ -189,7 +198,8 @@ class _Look:
         """Return the column whose name suggests a meaning, and whose values fit it."""
         simple: dict[str, str] = {}
         for column in self.columns:
-            last = column.strip().lower().rpartition(".")[2]
+            last = column.strip().rpartition(".")[2]
+            last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last).lower()  # questionId
             simple.setdefault(re.sub(r"[^a-z0-9]+", "_", last).strip("_"), column)
         for wanted in _NAMES[meaning]:
             found = simple.get(wanted)
@@ -216,6 +226,17 @@ def _value(row: Mapping[str, Any], column: str) -> Any:
     return value.get(inner) if isinstance(value, dict) else None
 
 
+def _is_hub_copy(path: str) -> bool:
+    """Return True for a folder with a card and data files, as a clone of a Hub dataset has them."""
+    if not os.path.isfile(os.path.join(path, "README.md")):
+        return False
+    places = (path, os.path.join(path, "data"))
+    names = [name for place in places if os.path.isdir(place) for name in os.listdir(place)]
+    return any(
+        name.endswith((".parquet", ".jsonl", ".csv")) and name not in METADATA for name in names
+    )
+
+
 def _ignore(problem: Problem) -> None:
     pass
 
@@ -230,7 +251,37 @@ def _lists_of_objects(value: Any, where: str, found: list[tuple[int, str]]) -> N
                 _lists_of_objects(item, f"{where}.{key}" if where else key, found)
 
 
+def _names_of_coco(document: Any) -> list[str]:
+    """Return the names of the images of a document of COCO's captions, none for any other."""
+    if not isinstance(document, dict):
+        return []
+    lists = [document.get(key) for key in ("images", "annotations")]
+    images, annotations = (
+        [e for e in v if isinstance(e, dict)] if isinstance(v, list) else [] for v in lists
+    )
+    if not any({"image_id", "caption"} <= each.keys() for each in annotations[:100]):
+        return []
+    return [name for each in images if isinstance(name := each.get("file_name"), str)]
+
+
+def _guess_coco(look: _Look) -> dict[str, Any]:
+    """Return the keys of a source file for COCO's captions."""
+    found: dict[str, Any] = {"preset": "coco_captions", "files": look.paths[0]}
+    root = _root(look, look.coco_names)
+    if root is None:
+        look.remarks["images"] = (
+            f"none of the first images, such as {look.coco_names[0]!r}, was found; where are they?"
+        )
+    elif root != ".":
+        found["images"] = {"root": root}
+    look.remarks.pop("rows", None)
+    look.remarks["licence"] = "whose data are they, and on what terms?"
+    return {**found, "licence": None}
+
+
 def _guess(look: _Look) -> dict[str, Any]:
+    if look.coco_names:
+        return _guess_coco(look)
     columns: dict[str, Any] = {}
     parts = _guess_parts(look)
     found: dict[str, Any] = {"task": _task(look if parts is None else parts[1], columns)}
@@ -301,10 +352,14 @@ def _task(look: _Look, columns: dict[str, Any]) -> str:
         lettered = [c for c in look.columns if c in ("A", "B", "C", "D", "E")]
         if choices is not None or len(lettered) >= 2:
             columns["choices"] = choices or lettered
+            context = look.named("context", _are_texts)
+            if context is not None:
+                columns["context"] = context
             _guess_choices(look, columns)
             return "multiple_choice"
-        if look.named("ocr_tokens") is not None:
-            columns["ocr_tokens"] = look.named("ocr_tokens")
+        words = look.named("ocr_tokens")
+        if words is not None:
+            columns["ocr_tokens"] = _inner(look, words, ("word", "text", "value", "token"))
             return "document_vqa"
         return "vqa"
     statement = look.named("statement", _are_texts)
@@ -358,7 +413,8 @@ def _guess_choices(look: _Look, columns: dict[str, Any]) -> None:
     if found.get("is") == "index" and choices:
         most = max(len(str(each).split(found.get("separator", "|"))) if isinstance(each, str) else len(each)
                    for each in choices)  # fmt: skip
-        found["first"] = int(max(float(each) for each in answers) >= most)
+        numbers = [float(each) for each in answers]
+        found["first"] = int(max(numbers) >= most and min(numbers) > 0)
     look.answer = found
     if found:
         look.remarks["answer"] = "is this what an answer is, and where counting begins?"
@@ -396,6 +452,8 @@ def _guess_parts(look: _Look) -> tuple[OneOrMore, _Look] | None:
 
 
 def _files(look: _Look) -> dict[str, Any]:
+    if look.is_hub:
+        return {"hub": {"repo": look.paths[0]}}
     if len(look.paths) == 1:
         return {"files": look.paths[0]}
     by_split: dict[str, list[str]] = {}
@@ -427,6 +485,8 @@ def _guess_image(look: _Look, columns: dict[str, Any], found: dict[str, Any]) ->
     if column is None:
         candidates = [c for c in look.columns if _are_images(look.values(c))]
         column = candidates[0] if candidates else None
+    if column is None and _guess_shown_in_text(look, columns, found):
+        return
     if column is None or column in columns.values():
         raise OptionError(
             f"no column of {', '.join(look.paths)} looks like an image; the columns are "
@@ -435,6 +495,19 @@ def _guess_image(look: _Look, columns: dict[str, Any], found: dict[str, Any]) ->
         )
     columns["image"] = column
     names = [name for value in look.values(column) for name in _names_in(value)]
+    embedded = len(names)
+    names = [name for name in names if not _is_embedded(name)]
+    if len(names) < embedded:  # images in base64, of which the rest are other rows' ids
+        ids = look.named("id")
+        known = set() if ids is None else {str(each) for each in look.values(ids)}
+        if names and 2 * sum(name in known for name in names) >= len(names):
+            found["images"] = {"same_as": ids}
+            look.remarks["images"] = (
+                f"does an image that is a value of {ids} mean that row's image?"
+            )
+        elif names:
+            look.remarks["images"] = f"most images are base64; what is {names[0]!r:.80}?"
+        return
     if names and all(re.search(r"#\d+$", name) for name in names):
         columns["image"] = f"split({column}, '#')[0]"
         names = [name.rpartition("#")[0] for name in names]
@@ -467,6 +540,36 @@ def _guess_image(look: _Look, columns: dict[str, Any], found: dict[str, Any]) ->
         found["images"] = images
 
 
+def _guess_shown_in_text(look: _Look, columns: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Guess images that stand as `<img>path</img>` in the first turn, as Qwen-VL has them."""
+    turns = columns.get("turns")
+    if turns is None:
+        return False
+    content = look.roles.get("content", "value")
+    firsts = [
+        each[0].get(content) for each in look.values(turns) if each and isinstance(each[0], dict)
+    ]
+    names = [n for text in firsts if isinstance(text, str) for n in _IN_TEXT.findall(text)]
+    if not names:
+        return False
+    columns["image"] = f"split(split({turns}[0].{content}, '<img>')[1], '</img>')[0]"
+    labelled = any("Picture " in str(text) for text in firsts)
+    root = _root(look, names)
+    found["images"] = {
+        **({} if root in (None, ".") else {"root": root}),
+        "marker": "Picture *: <img>*</img>" if labelled else "<img>*</img>",
+    }
+    look.remarks["images"] = "only the first image of a conversation is found; others are reported"
+    return True
+
+
+def _is_embedded(text: str) -> bool:
+    try:
+        return decode_image_text(text) is not None
+    except RowRejectedError:
+        return True
+
+
 def _names_in(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value.strip()]
@@ -478,23 +581,25 @@ def _names_in(value: Any) -> list[str]:
 
 
 def _folders(look: _Look) -> list[str]:
-    """Return the folders at most three levels below that of the source file, itself first."""
+    """Return the folders at most three levels below that of the source file, those of the data first."""
     found = ["."]
     for level in range(3):
         for folder in [f for f in found if (f.count("/") + 1 if f != "." else 0) == level]:
             with os.scandir(os.path.join(look.folder, folder)) as entries:
                 names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
             found += [name if folder == "." else f"{folder}/{name}" for name in names[:200]]
-    return found
+    beside = os.path.dirname(look.paths[0])  # the folder of the data comes first, and those in it
+    return sorted(found, key=lambda each: not f"{each}/".startswith(f"{beside}/") if beside else 0)
+
+
+def _hits(look: _Look, folder: str, names: Sequence[str]) -> int:
+    """Return how many of the first names are files below a folder."""
+    return sum(os.path.isfile(os.path.join(look.folder, folder, n)) for n in names[:100])
 
 
 def _root(look: _Look, names: Sequence[str]) -> str | None:
     """Return the folder below which most of the names are files."""
-
-    def hits(folder: str) -> int:
-        return sum(os.path.isfile(os.path.join(look.folder, folder, n)) for n in names[:100])
-
-    counted = [(hits(folder), folder) for folder in _folders(look)]
+    counted = [(_hits(look, folder, names), folder) for folder in _folders(look)]
     most = max(count for count, _ in counted)
     return next(folder for count, folder in counted if count == most) if most else None
 
@@ -502,14 +607,17 @@ def _root(look: _Look, names: Sequence[str]) -> str | None:
 def _replaced(look: _Look, names: Sequence[str]) -> dict[str, Any]:
     """Return the beginning of other machines' paths and the folder that takes its place."""
     commonest = Counter(os.path.dirname(name) for name in names).most_common(1)[0][0]
-    prefix = commonest
+    prefix, best = commonest, (0, "", "")
     while prefix and prefix != "/":
-        rest = [name.removeprefix(prefix).lstrip("/") for name in names if name.startswith(prefix)]
+        rest = [name[len(prefix) + 1 :] for name in names if name.startswith(f"{prefix}/")]
         root = _root(look, rest)
         if root is not None:
-            look.remarks["images"] = "paths of another machine: is this the same folder?"
-            return {"root": root, "replace_prefix": {f"{prefix}/": ""}}
-        prefix = os.path.dirname(prefix)
+            best = max(best, (_hits(look, root, rest), prefix, root), key=lambda each: each[0])
+        shorter = os.path.dirname(prefix)
+        prefix = "" if shorter == prefix else shorter
+    if best[0]:
+        look.remarks["images"] = "paths of another machine: is this the same folder?"
+        return {"root": best[2], "replace_prefix": {f"{best[1]}/": ""}}
     look.remarks["images"] = f"absolute paths such as {names[0]!r}: where are these images here?"
     return {"replace_prefix": {f"{commonest}/": ""}}
 
@@ -533,11 +641,13 @@ def _pattern(look: _Look, column: str, names: Sequence[str]) -> str | None:
     return None
 
 
-def _inner(look: _Look, column: str) -> str:
-    """Return the expression for answers that lie in objects inside a list."""
+def _inner(
+    look: _Look, column: str, names: Sequence[str] = ("answer", "text", "raw_answer", "value")
+) -> str:
+    """Return the expression for texts that lie in objects inside a list, under the first of `names`."""
     first = next((v[0] for v in look.values(column) if isinstance(v, list) and v), None)
     if isinstance(first, dict):
-        for name in ("answer", "text", "raw_answer", "value"):
+        for name in names:
             if name in first:
                 return f"{column}[].{name}"
     return column

@@ -1,5 +1,6 @@
 """A draft of a source file: guesses from the first rows, for the owner to confirm."""
 
+import base64
 import json
 
 import pytest
@@ -100,3 +101,96 @@ def test_what_cannot_be_guessed_is_said(folder):
         UserError, match="looks like an image; the columns are 'question', 'answer'"
     ):
         drafted(folder, lines(folder / "a.jsonl", {"question": "Q?", "answer": "a"}))
+
+
+def test_images_in_base64_are_no_paths_and_other_values_are_rows(folder):
+    data = base64.b64encode((folder / "photos/1.png").read_bytes()).decode()
+    head = "index\timage\tquestion\thint\tA\tB\tanswer\n"
+    (folder / "a.tsv").write_text(f"{head}7\t{data}\tQ?\th\tx\ty\tA\n1007\t7\tQ?\th\ty\tx\tB\n")
+    found = drafted(folder, "a.tsv")
+    assert found["images"] == {"same_as": "index"}
+    assert found["answer"] == {"is": "letter"}
+    assert (found["columns"]["choices"], found["columns"]["context"]) == (["A", "B"], "hint")
+
+
+def test_an_index_of_zero_counts_from_zero(folder):
+    row = {"image": "1.png", "question": "Q?", "choices": ["a", "b"]}
+    name = lines(folder / "a.jsonl", row | {"answer": 0}, row | {"answer": 2})
+    assert drafted(folder, name)["answer"] == {"is": "index", "first": 0}
+
+
+def test_words_of_ocr_in_objects(folder):
+    row = {
+        "image": "1.png",
+        "question": "Q?",
+        "answers": ["a"],
+        "ocr": [{"word": "STOP", "box": []}],
+    }
+    assert drafted(folder, lines(folder / "a.jsonl", row))["columns"]["ocr_tokens"] == "ocr[].word"
+
+
+def test_names_in_camel_case_and_a_split_called_validate(folder):
+    row = {"image": "1.png", "question": "Q?", "answer": "a"}
+    name = lines(folder / "train.jsonl", row | {"questionId": 1}, row | {"questionId": 2})
+    other = lines(folder / "validate.jsonl", row | {"questionId": 3})
+    found = drafted(folder, name, other)
+    assert found["files"] == {"train": "train.jsonl", "val": "validate.jsonl"}
+    assert found["columns"]["id"] == "questionId"
+
+
+def test_a_prefix_under_which_most_paths_are_found(folder):
+    (folder / "photos/b").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "photos/b/3.png")
+    rows = [
+        {"image": f"C:\\me\\x\\{name}", "caption": "c"} for name in ("1.png", "2.png", "b\\3.png")
+    ]
+    assert drafted(folder, lines(folder / "a.jsonl", *rows))["images"] == {
+        "separators": "windows",
+        "root": "photos",
+        "replace_prefix": {"C:/me/x/": ""},
+    }
+
+
+def test_a_clone_of_a_hub_dataset(folder):
+    (folder / "clone/data").mkdir(parents=True)
+    (folder / "clone/README.md").write_text("# A card\n")
+    Image.new("RGB", (8, 8)).save(folder / "clone/1.png")
+    lines(folder / "clone/data/train.jsonl", {"image": "../1.png", "caption": "c"})
+    found = drafted(folder, "clone")
+    assert found["hub"] == {"repo": "clone"}
+    assert "files" not in found
+
+
+def test_images_that_stand_in_the_first_turn(folder):
+    turns = [
+        {"from": "user", "value": "Picture 1: <img>1.png</img>\nWhat?"},
+        {"from": "assistant", "value": "A disc."},
+    ]
+    found = drafted(folder, lines(folder / "a.jsonl", {"id": "x", "conversations": turns}))
+    assert found["images"] == {"root": "photos", "marker": "Picture *: <img>*</img>"}
+    assert (
+        found["columns"]["image"] == "split(split(conversations[0].value, '<img>')[1], '</img>')[0]"
+    )
+
+
+def test_captions_of_coco_are_a_preset_with_the_folder_of_their_images(folder):
+    document = {
+        "images": [{"id": 1, "file_name": "1.png"}, {"id": 2, "file_name": "2.png"}],
+        "annotations": [{"id": 7, "image_id": 1, "caption": "a disc"}],
+    }
+    (folder / "a.json").write_text(json.dumps(document))
+    found = drafted(folder, "a.json")
+    assert found == {
+        "name": "a",
+        "preset": "coco_captions",
+        "files": "a.json",
+        "images": {"root": "photos"},
+    }
+
+
+def test_of_equal_folders_that_of_the_data_is_the_root(folder):
+    for name in ("a", "set"):
+        (folder / name).mkdir()
+        Image.new("RGB", (8, 8)).save(folder / name / "9.png")
+    name = lines(folder / "set/a.jsonl", {"image": "9.png", "caption": "c"})
+    assert drafted(folder, f"set/{name}")["images"] == {"root": "set"}
