@@ -267,9 +267,7 @@ def _write_rejections(
                     data = staged.read()
                 file.write(data)
                 for rejection in decode_rejections(data):
-                    row = rejection.row
-                    place = f"byte {rejection.byte}" if row is None else f"row {row}"
-                    place = f"{rejection.file}, {place}: {rejection.message}"
+                    place = f"{rejection.place}: {rejection.message}"
                     first.setdefault((source, rejection.reason.value), place)
         hashes[source] = hash_file(files, path)[1]
     return hashes, first

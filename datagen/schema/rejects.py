@@ -31,6 +31,18 @@ class Rejection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pointer: str | None = None
     key: str | None = None
 
+    @property
+    def place(self) -> str:
+        """The place in words. Rows of own data, which have no `byte`, count from 1 as in `source check`."""
+        if self.byte is not None:
+            where = [f"byte {self.byte}" if self.row is None else f"row {self.row}"]
+        else:
+            where = [] if self.row is None else [f"row {self.row + 1}"]
+            where += [
+                f"{n} {v}" for n, v in (("line", self.line), ("key", self.key)) if v is not None
+            ]
+        return ", ".join([self.file, *where])
+
 
 def rejection_at(
     origin: Origin, source: str, split: str, reason: Reason, message: str

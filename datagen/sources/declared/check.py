@@ -217,6 +217,8 @@ class Checker:
         """Report what shows only when everything was read."""
         for split, check in self.splits.items():
             place = Place(self.data_files[0].name, split=split)
+            if not check.records + check.rejected.total() + check.left_out.total():
+                self._report(Problem(place, "warn", "empty_split", "no row is in this split"))
             if check.records >= COMMON_ROWS and check.targets:
                 target, count = check.targets.most_common(1)[0]
                 if count > COMMON_SHARE * check.records:

@@ -16,6 +16,7 @@ from datagen.sources.declared.fields import FieldReader, joined_text, one, sever
 from datagen.sources.declared.join import join_name
 from datagen.sources.declared.markers import Markers
 from datagen.sources.declared.parts import Parts, parts_by
+from datagen.sources.declared.presets import read_preset
 from datagen.sources.declared.raw_images import RawImages
 from datagen.sources.declared.row import Mapped, Place, Problem, RawRow, Value
 from datagen.sources.declared.split import SplitRule
@@ -108,6 +109,8 @@ class RowMapping:
         errors = self.missing_columns(values, hidden=split in self._hidden)
         if errors:
             raise RawDataError(f"{first[0].place.file}: {'; '.join(errors)}")
+        for message in self._absent_columns(values) if values else ():
+            self._report(Problem(Place(first[0].place.file), "warn", "absent_column", message))
         yield from first
         yield from rows
 
@@ -129,7 +132,33 @@ class RowMapping:
             columns = [Column(each) for each in expressions]
             if not any(column.is_in(row) for column in columns for row in rows):
                 errors += [f"columns.{name}: {unknown_column(columns[0].expression, rows)}"]
+        by = self._split.hold_out_column
+        of_join = by is not None and any(
+            re.match(rf"{re.escape(j)}(\W|$)", by.expression) for j in joined
+        )
+        if rows and by is not None and not of_join and not any(by.is_in(row) for row in rows):
+            errors += [f"hold_out.by: {unknown_column(by.expression, rows)}"]
         return errors
+
+    def _absent_columns(self, rows: Iterable[Value]) -> Iterator[str]:
+        """Yield a message for each column that rows can do without, is asked for, and none of `rows` has."""
+        parts = [part for row in rows for part in self._parts_or_none(row)]
+        preset = self.definition.preset
+        usual = {} if preset is None else read_preset(preset).get("columns", {})
+        joins = self.definition.join
+        joined = tuple(map(join_name, [joins] if isinstance(joins, Join) else joins))
+        named = {
+            name: expressions[0]
+            for name, expressions in given_columns(self.definition).items()
+            if name in MAY_BE_ABSENT and usual.get(name) != expressions[0]
+        }
+        named |= {f"tags.{name}": each for name, each in self.definition.columns.tags.items()}
+        for name, expression in named.items():
+            if any(re.match(rf"{re.escape(j)}(\W|$)", expression) for j in joined):
+                continue
+            column = Column(expression)
+            if parts and not any(column.is_in(part) for part in parts):
+                yield f"columns.{name}: {unknown_column(expression, parts)}"
 
     def _parts_or_none(self, row: Value) -> list[Value]:
         try:
@@ -256,7 +285,7 @@ class RowMapping:
             if self._group is None
             else key_of(self._group.get(row), self._group.expression),
             split=split,
-            hold_out_key=self._split.hold_out_key(row),
+            hold_out_key=self._split.hold_out_key(row, split),
             tags=self._tags_of(row) if self._tags else None,
             row=row,
         )

@@ -23,7 +23,7 @@ from datagen.sources.declared.compile import (
     template_folders,
     use_of,
 )
-from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.definition import Definition, SplitList
 from datagen.sources.declared.images import ImageFinder
 from datagen.sources.declared.join import Joins
 from datagen.sources.declared.mapping import RowMapping
@@ -254,6 +254,12 @@ def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[Dat
         raise OptionError(
             f"source {definition.name}: columns.split needs splits, the values that mean each split, such "
             "as splits: {train: [train], val: [dev, valid]}"
+        )
+    values = [each for each, of in definition.splits.items() if not isinstance(of, SplitList)]
+    if values and definition.columns.split is None and not any(f.split for f in data_files):
+        raise OptionError(
+            f"source {definition.name}: splits has no effect: no file has a split of its own; say which "
+            "column names a row's split (columns.split), or give files by split (files: {train: ..., val: ...})"
         )
     unknown = [split for split in definition.use if split not in named]
     if unknown:

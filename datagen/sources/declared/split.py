@@ -47,7 +47,7 @@ class SplitRule:
         self._listed = [Column(_expression(each.column, definition)) for each in lists.values()][:1]
         hold_out = definition.hold_out
         by = IMAGE if hold_out is None else hold_out.by
-        self._hold_out_by = None if by == IMAGE else Column(_expression(by, definition))
+        self.hold_out_column = None if by == IMAGE else Column(_expression(by, definition))
 
     def named(self, row: Value, file_split: str | None) -> str:
         """Return the split that a row, or else its file, names.
@@ -72,10 +72,20 @@ class SplitRule:
                 return None
         return None if file_split is None else self._split_of_value.get(file_split, file_split)
 
-    def hold_out_key(self, row: Value) -> str | None:
-        """Return the value that a hold-out goes by, None where it goes by the image."""
-        column = self._hold_out_by
-        return None if column is None else key_of(column.get(row), column.expression) or ""
+    def hold_out_key(self, row: Value, split: str) -> str | None:
+        """Return the value that a hold-out goes by, None where it goes by the image or takes none of `split`.
+
+        Raises:
+            RowRejectedError: the row has no value, so that it might be on both sides.
+        """
+        column = self.hold_out_column
+        if column is None or split != TRAIN:
+            return None
+        value = key_of(column.get(row), column.expression)
+        if value is None:
+            message = f"{column.expression} has no value, by which hold_out chooses the row's split"
+            raise RowRejectedError(Reason.UNKNOWN_SPLIT, message)
+        return value
 
     def split_of(self, mapped: Mapped, image: str, file_split: str | None = None) -> str:
         """Return the split of a mapped row, of which a hold-out may take its share.

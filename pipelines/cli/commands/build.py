@@ -123,10 +123,10 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
         handler.addFilter(lambda record: "apache_beam" not in record.pathname)
-    from datagen.sources.declared.load import read_definitions
     from pipelines.build.beam_options import beam_options
     from pipelines.build.mixture_options import read_mixture_options
     from pipelines.build.run import build, dry_run
+    from pipelines.cli.own_sources import read_source_files
     from pipelines.cli.views.tables import print_build
 
     for file in parsed.source:
@@ -142,7 +142,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         raise OptionError(
             f"--raw {parsed.raw}: no such folder; `visinstruct sources` lists the files that are expected"
         )
-    declared = [each for file in parsed.source for each in read_definitions(file)]
+    declared = read_source_files(parsed.source)
     values = vars(parsed) | {
         "raw": None if parsed.raw is None else _absolute(parsed.raw),
         "declared": declared,

@@ -77,14 +77,14 @@ def _check(parsed: argparse.Namespace) -> int:
     from datagen.files import LocalFiles
     from datagen.schema.example import Example
     from datagen.sources.declared.check import Checker, problem_of, record_of
-    from datagen.sources.declared.load import read_definitions
     from datagen.sources.declared.normalise import resolve
+    from pipelines.cli.own_sources import read_source_files
     from pipelines.cli.views.source_check import print_check
 
     if not parsed.files:
         raise OptionError("check needs source files: visinstruct source check FILE.yaml...")
     files = LocalFiles()
-    definitions = [each for file in parsed.files for each in read_definitions(file)]
+    definitions = read_source_files(parsed.files)
     records, problems = [], []
     status = 0
     for definition in definitions:

@@ -1,13 +1,14 @@
 """The result of checking a declared source, on a terminal."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datagen.errors import RowRejectedError
+from datagen.build.options import BuildOptions
+from datagen.errors import Reason, RowRejectedError
 from datagen.render import chance, draw_by_chance, evaluation
 from datagen.schema.example import Example
 from datagen.sources.declared.check import Checker
@@ -35,6 +36,8 @@ def print_check(checker: Checker, examples: Sequence[Example], template_dir: str
     console.print(Text(f"{visible(title)} ({definition.name}, {definition.task})", "bold"))
     console.print(_counts(checker))
     _print_problems(checker.problems, console)
+    for line in limits_passed(checker):
+        console.print(Text(f"\n{line}", "red"))
     _print_records(definition, examples, template_dir, console)
 
 
@@ -61,6 +64,29 @@ def _print_records(
         console.print(Text(f"  prompt {visible(drawn.instruction)}  ({drawn.template_id})", "cyan"))
         target = "(hidden)" if drawn.target is None else drawn.target
         console.print(Text(f"  target {visible(target)}", "green"))
+
+
+def limits_passed(checker: Checker) -> Iterator[str]:
+    """Yield a sentence for each limit on rejected rows and missing images at which a build stops."""
+    checks = {s: c for s, c in checker.splits.items() if use_of(checker.definition, s) != "ignore"}
+    rejected = Counter[str]()
+    for check in checks.values():
+        rejected += check.rejected
+    left_out = sum(check.left_out.total() for check in checks.values())
+    read = sum(check.records for check in checks.values()) + rejected.total() + left_out
+    absent = rejected.pop(Reason.MEDIA_MISSING.value, 0)
+    allowed = checker.definition.max_missing_images
+    if absent > allowed * read:
+        yield (
+            f"a build stops here: {absent:,} of {read:,} lack their image, more than max_missing_images "
+            f"{allowed}; find the images, or raise it"
+        )
+    allowed = BuildOptions.model_fields["max_reject_fraction"].default
+    if rejected.total() > allowed * read:
+        yield (
+            f"a build stops here: {rejected.total():,} of {read:,} are rejected for other reasons, more than "
+            f"{allowed}; mend them, or build with --max-reject-fraction"
+        )
 
 
 def _counts(checker: Checker) -> Table:

@@ -1,5 +1,7 @@
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +74,27 @@ def test_reasons_are_counted(some: list[Rejection]) -> None:
     counts = count_reasons(some)
     assert sum(counts.values()) == len(some)
     assert list(counts) == sorted({each.reason.value for each in some})
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"row": 4, "byte": 99}, "a.json, row 4"),
+        ({"row": None, "byte": 99}, "a.json, byte 99"),
+        ({"row": 4, "byte": None, "line": 6}, "a.json, row 5, line 6"),
+        ({"row": 4, "byte": None, "pointer": "/4"}, "a.json, row 5"),
+        ({"row": 2, "byte": None, "key": "0003"}, "a.json, row 3, key 0003"),
+        ({"row": None, "byte": None}, "a.json"),
+    ],
+)
+def test_the_place_of_own_data_is_that_of_a_check(place: dict[str, Any], words: str) -> None:
+    found = Rejection(
+        source="s",
+        split="train",
+        file="a.json",
+        reason=Reason.EMPTY_TEXT,
+        message="m",
+        content="",
+        **place,
+    )
+    assert found.place == words

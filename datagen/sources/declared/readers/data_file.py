@@ -20,6 +20,26 @@ FORMATS: Mapping[str, FormatName] = {
     ".tar": "webdataset",
     ".tgz": "webdataset",
 }
+_EXCEL = (
+    'is an Excel workbook, which is not read; save its sheet as "CSV UTF-8", and name that file'
+)
+_ARCHIVE = "is an archive, which is not read as rows; unpack it, and name the files in it"
+_PICKLE = "is a Python pickle, which could run code and is not read; save its rows as JSON lines or Parquet"
+_UNREAD: Mapping[str, str] = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), _EXCEL),
+    **dict.fromkeys((".zip", ".7z", ".rar", ".bz2", ".xz", ".zst"), _ARCHIVE),
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth"), _PICKLE),
+    ".npy": "is a NumPy array, which is not read; save its rows as JSON lines or Parquet",
+    ".npz": "is a NumPy archive, which is not read; save its rows as JSON lines or Parquet",
+    ".xml": "is XML, which is not read; write its records as JSON lines, an object a line",
+    ".yaml": "is YAML, which is not read as data; write its rows as JSON lines",
+    ".yml": "is YAML, which is not read as data; write its rows as JSON lines",
+    ".h5": "is HDF5, which is not read; save its rows as JSON lines or Parquet",
+    ".hdf5": "is HDF5, which is not read; save its rows as JSON lines or Parquet",
+    ".db": "is a database, which is not read; export its rows as CSV or Parquet",
+    ".sqlite": "is a database, which is not read; export its rows as CSV or Parquet",
+}
+"""What files that people have are, and what to do with them, by suffix."""
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".gitattributes")
 
@@ -37,6 +57,11 @@ class DataFile:
 def format_of(name: str) -> FormatName | None:
     """Return the format that follows from a file's name, compressed with gzip or not."""
     return FORMATS.get(os.path.splitext(name.lower().removesuffix(".gz"))[1])
+
+
+def unread_format(name: str) -> str | None:
+    """Return what a file of a known format is that cannot be read, and what to do; None for others."""
+    return _UNREAD.get(os.path.splitext(name.lower())[1])
 
 
 def is_image_name(name: str) -> bool:

@@ -8,7 +8,13 @@ from glob import glob, has_magic
 from datagen.errors import OptionError, RawDataError, nearest
 from datagen.files import Files, hash_file
 from datagen.sources.declared.definition import Definition, OneOrMore
-from datagen.sources.declared.readers.data_file import FORMATS, METADATA, format_of, walk
+from datagen.sources.declared.readers.data_file import (
+    FORMATS,
+    METADATA,
+    format_of,
+    unread_format,
+    walk,
+)
 from datagen.sources.declared.readers.data_file import DataFile as DataFile
 from datagen.sources.declared.readers.folder_parts import folder_parts
 from datagen.sources.declared.readers.hub import hub_files
@@ -66,8 +72,8 @@ def _match(definition: Definition, pattern: str, files: Files) -> list[str]:
     folder, name = os.path.split(place)
     if is_url:
         why = ""
-    elif os.path.isdir(folder):
-        why = nearest(name, os.listdir(folder))
+    elif os.path.isdir(folder or "."):
+        why = nearest(name, os.listdir(folder or "."))
     else:
         why = f": the folder {folder} does not exist"
     raise RawDataError(
@@ -86,6 +92,9 @@ def _open(definition: Definition, path: str, split: str | None) -> Iterator[Data
         return
     kind = definition.format.type or format_of(name)
     if kind is None:
+        why = unread_format(name)
+        if why is not None:
+            raise RawDataError(f"source {definition.name}: {name} {why}")
         raise RawDataError(
             f"source {definition.name}: the format of {name} does not follow from its name; give "
             f"format: {{type: ...}}, one of {', '.join(sorted(set(FORMATS.values())))}"

@@ -203,7 +203,7 @@ def _header(
     if isinstance(cells, Rejected):
         raise RawDataError(f"{name}: its header cannot be read: {cells.message}")
     names = [cell.strip() for cell in cells]
-    if len(names) == 1 and declared.delimiter is None:
+    if len(names) == 1:
         other = next((each for each in _DELIMITERS if each in names[0]), None)
         if other is not None and other != records.delimiter:
             raise RawDataError(

@@ -282,3 +282,27 @@ def test_columns_of_parts_and_of_joined_rows_are_no_unknown_columns(source: Any)
     ]
     joined = source("preset: coco_captions")
     assert joined.mapping.missing_columns([{"id": 1, "image_id": 2, "caption": "a"}]) == []
+
+
+def test_a_column_that_rows_may_lack_and_none_has_is_reported(source: Any) -> None:
+    toy = source(
+        "task: vqa\ncolumns: {image: image, question: question, answers: answer, id: qidd, tags: {kind: knd}}"
+    )
+    rows = [
+        RawRow(
+            Place("toy.json", row=1),
+            {"image": "a", "question": "q", "answer": "a", "qid": 1, "kind": "k"},
+        )
+    ]
+    assert list(toy.mapping.checked(iter(rows), None)) == rows
+    assert [(each.reason, each.message) for each in toy.problems] == [
+        ("absent_column", "columns.id: no column 'qidd', did you mean 'qid'?"),
+        ("absent_column", "columns.tags.kind: no column 'knd', did you mean 'kind'?"),
+    ]
+
+
+def test_a_column_of_a_preset_that_no_row_has_is_not_reported(source: Any) -> None:
+    toy = source("preset: llava")
+    rows = [RawRow(Place("toy.json", row=1), {"image": "a", "conversations": []})]
+    assert list(toy.mapping.checked(iter(rows), None)) == rows
+    assert not toy.problems

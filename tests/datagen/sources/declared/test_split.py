@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from datagen.errors import RawDataError
+from datagen.errors import OptionError, RawDataError
 from datagen.files import LocalFiles
 from datagen.sources.declared.load import parse_definitions
 from datagen.sources.declared.mapping import RowMapping
+from datagen.sources.declared.normalise import resolve
 from datagen.sources.declared.row import Mapped, Problem
 from datagen.sources.declared.split import SplitRule
 
@@ -125,3 +126,26 @@ def test_a_hold_out_may_go_by_another_column(source: Any) -> None:
     rule = SplitRule(toy.definition)
     found = {(each.hold_out_key, rule.split_of(each, each.images[0])) for each in mapped}
     assert len(found) == 3
+
+
+def test_a_hold_out_by_a_column_needs_the_column_and_each_row_s_value(source: Any) -> None:
+    toy = source(
+        "task: caption\ncolumns: {image: image, caption: caption}\nhold_out: {share: 0.5, by: patient}"
+    )
+    assert toy.mapping.missing_columns([row(patint="p1")]) == [
+        "hold_out.by: no column 'patient', did you mean 'patint'?"
+    ]
+    assert toy.one(**row(patient="p1")).hold_out_key == "p1"
+    assert toy.rejected(**row(patient=None)) == (
+        "unknown_split",
+        "patient has no value, by which hold_out chooses the row's split",
+    )
+    assert toy.one("test", **row()).split == "test"  # of which the hold-out takes nothing
+
+
+def test_splits_without_a_column_or_files_of_splits_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,caption\na.png,A disc.\n")
+    text = "name: toy\ntask: caption\nfiles: a.csv\ncolumns: {image: image, caption: caption}\n"
+    (definition,) = parse_definitions(text + "splits: {train: [yes], val: [no]}", str(tmp_path))
+    with pytest.raises(OptionError, match=r"splits has no effect.*columns\.split.*files: \{train"):
+        resolve(definition, LocalFiles())

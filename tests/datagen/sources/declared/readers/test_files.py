@@ -177,3 +177,27 @@ def test_the_digest_of_a_folder_changes_with_its_files_and_not_with_its_images_b
     assert second != first
     own.put("photos/2.png", image)
     assert taken() not in (first, second)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("a.xlsx", r"is an Excel workbook.*CSV UTF-8"),
+        ("a.XML", r"is XML.*JSON lines"),
+        ("a.zip", r"is an archive.*unpack it"),
+        ("a.pkl", r"is a Python pickle.*could run code"),
+    ],
+)
+def test_a_known_format_that_is_not_read_says_what_to_do(own: Any, name: str, advice: str) -> None:
+    own.put(name, b"x")
+    with pytest.raises(RawDataError, match=advice):
+        own.found(name)
+
+
+def test_a_missing_file_beside_the_source_file_names_the_nearest_one(
+    own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.put("pumps.csv")
+    monkeypatch.chdir(own.folder)
+    with pytest.raises(RawDataError, match=r"did you mean 'pumps\.csv'\?"):
+        own.found("pump.csv", base=".")
