@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -270,3 +272,57 @@ def edit_json() -> Callable[[Path, Callable[[Any], Any]], None]:
         path.write_text(json.dumps(document if changed is None else changed), encoding="utf-8")
 
     return edit_json
+
+
+class Web(ThreadingHTTPServer):
+    """A server of this process. A page is a status, headers and a body, or a function that answers as it likes."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("", 0), _Pages)  # on every address of this machine
+        self.pages: dict[str, tuple[int, dict[str, str], bytes] | Callable[[Any], None]] = {}
+        self.asked: Counter[str] = Counter()
+        self.ended = threading.Event()
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.server_port}{path}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore clients that hang up."""
+
+
+class _Pages(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: Web
+
+    def do_GET(self) -> None:
+        self.server.asked[self.path] += 1
+        page = self.server.pages.get(self.path, (404, {}, b"nothing here"))
+        if callable(page):
+            page(self)
+            return
+        status, headers, body = page
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """An empty server, reached at 127.0.0.1 and every other loopback address."""
+    with Web() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.ended.set()
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,4 @@
+"""Requests over HTTP: the rules that every download obeys.
+
+Imports `datagen.errors`; knows no source and no Beam.
+"""
