@@ -102,7 +102,8 @@ def _check_pattern(pattern: str | None) -> str | None:
 
 
 Pattern: TypeAlias = Annotated[str | None, AfterValidator(_check_pattern)]
-"""A text with columns in it, `XR_{image_id:05d}.png`; `{image}` is what `columns.image` gives."""
+"""A text with columns in it, `XR_{image_id:05d}.png`; `{image}` is what `columns.image` gives, and
+`{split}` the row's split, unless the row has a column of that name."""
 
 
 class MediaPaths(_Strict):
@@ -123,8 +124,8 @@ class MediaPaths(_Strict):
 class Images(MediaPaths):
     """Where images lie and how rows name them; for paths see `MediaPaths`, and `docs/reference/own_images.md`.
 
-    `marker` is the text that stands for an image in a prompt, with `*` for any characters of a line; it is
-    taken out, and its number must be that of the images if `count_markers`. `missing_column` says what becomes of a row without an image,
+    `marker` is the text that stands for an image in a prompt, with `*` for any characters of a line and
+    `{image}` for those that are the image's path, where the text alone names it; it is taken out, and its number must be that of the images if `count_markers`. `missing_column` says what becomes of a row without an image,
     `several` of one with more. `member` is the tar or zip archive, below `root` and with columns in it
     like a pattern (`shards/{shard}.tar`), of which the images are members by name. `same_as` is the column
     that identifies rows: an image that is the id of an earlier row means that row's image.

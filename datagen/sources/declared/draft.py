@@ -540,26 +540,28 @@ def _guess_image(look: _Look, columns: dict[str, Any], found: dict[str, Any]) ->
         found["images"] = images
 
 
-def _guess_shown_in_text(look: _Look, columns: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Guess images that stand as `<img>path</img>` in the first turn, as Qwen-VL has them."""
+def _guess_shown_in_text(look: _Look, columns: Mapping[str, Any], found: dict[str, Any]) -> bool:
+    """Guess images that stand as `<img>path</img>` in the turns, as Qwen-VL has them."""
     turns = columns.get("turns")
     if turns is None:
         return False
     content = look.roles.get("content", "value")
-    firsts = [
-        each[0].get(content) for each in look.values(turns) if each and isinstance(each[0], dict)
+    texts = [
+        turn.get(content)
+        for each in look.values(turns)
+        if isinstance(each, list)
+        for turn in each
+        if isinstance(turn, dict)
     ]
-    names = [n for text in firsts if isinstance(text, str) for n in _IN_TEXT.findall(text)]
+    names = [n for text in texts if isinstance(text, str) for n in _IN_TEXT.findall(text)]
     if not names:
         return False
-    columns["image"] = f"split(split({turns}[0].{content}, '<img>')[1], '</img>')[0]"
-    labelled = any("Picture " in str(text) for text in firsts)
+    labelled = any("Picture " in str(text) for text in texts)
     root = _root(look, names)
     found["images"] = {
         **({} if root in (None, ".") else {"root": root}),
-        "marker": "Picture *: <img>*</img>" if labelled else "<img>*</img>",
+        "marker": "Picture *: <img>{image}</img>" if labelled else "<img>{image}</img>",
     }
-    look.remarks["images"] = "only the first image of a conversation is found; others are reported"
     return True
 
 

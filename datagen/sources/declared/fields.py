@@ -34,8 +34,8 @@ class FieldReader:
         columns = definition.columns
         self.warn = warn
         self.markers = Markers.of(definition.images)
-        self.num_markers = 0
-        """Image markers that were taken out of the last row's texts."""
+        self.marked: list[str] = []
+        """The images, or else the markers, that were taken out of the last row's texts."""
         self._constant = definition.question
         self._question = several(columns.question)
         self._caption = one(columns.caption)
@@ -158,9 +158,9 @@ class FieldReader:
         return self._without_markers(joined_text(self._question, row, clean))
 
     def _without_markers(self, text: str) -> str:
-        text, number = self.markers.take_out(text)
-        if number:
-            self.num_markers += number
+        text, marked = self.markers.take_out(text)
+        if marked:
+            self.marked += marked
             text = text.strip()
         return text
 

@@ -67,6 +67,7 @@ class RowMapping:
         self._parts: Parts | None = parts_by(definition.each) if definition.each else None
         self._images = RawImages(definition)
         self._markers = Markers.of(definition.images)
+        self._named_later = self._images.by_pattern or self._markers.hold_images
         self._video, self._start, self._end = map(one, (columns.video, columns.start, columns.end))
         self._id, self._group = one(columns.id), one(columns.group)
         self._tags = {name: Column(expression) for name, expression in columns.tags.items()}
@@ -195,7 +196,7 @@ class RowMapping:
         video = (
             None if self._video is None else key_of(self._video.get(row), self._video.expression)
         )
-        if not images and video is None and not self._images.by_pattern:
+        if not images and video is None and not self._named_later:
             yield self._without_image(row)
             return
         hidden = split in self._hidden
@@ -203,17 +204,28 @@ class RowMapping:
             yield from self._turn_examples(row, split, images, video, hidden)
             return
         reader = self._fields
-        reader.num_markers = 0
+        reader.marked = []
         fields = reader.read(row, hidden)
-        if reader.num_markers and not self._images.by_pattern:
-            self._markers.check(reader.num_markers, len(images) or 1)
+        if self._markers.hold_images:
+            images = list(reader.marked)
+            if not images:
+                yield self._without_image(row)
+                return
+        elif reader.marked and not self._images.by_pattern:
+            self._markers.check(len(reader.marked), len(images) or 1)
         yield self._mapped(row, split, fields, images, video, self._part)
 
     def _turn_examples(
         self, row: Value, split: str, images: list[Any], video: str | None, hidden: bool
     ) -> Iterator[Outcome]:
         known = None if video is not None or self._images.by_pattern else images
-        for each in self._turns.examples(self._messages_of(row, hidden), known, hidden, self._warn):
+        messages = self._messages_of(row, hidden)
+        if self._markers.hold_images:
+            known = [name for each in messages if isinstance(each, Message) for name in each.marked]
+            if not known:
+                yield self._without_image(row)
+                return
+        for each in self._turns.examples(messages, known, hidden, self._warn):
             if not isinstance(each, TurnExample):
                 number, outcome = each
                 if isinstance(outcome, Filtered):
@@ -316,7 +328,7 @@ class RowMapping:
         return {**row, **changed}
 
     def _row_images(self, row: Value) -> bool:
-        if self._images.by_pattern or self._images.of(row):
+        if self._named_later or self._images.of(row):
             return True
         return self._video is not None and not is_missing(self._video.get(row))
 
@@ -324,6 +336,8 @@ class RowMapping:
         """Return what becomes of a row without an image: an error if a text has a marker for one."""
         column = self._images.column or self._video
         name = "" if column is None else f" in {column.expression}"
+        if self._markers.hold_images:
+            name = f" named as {self._markers.text}"
         if self._markers.are_in(repr(row)):
             message = f"no image{name}, but the marker {self._markers.text} for one in its text"
             return self._rejected(row, RowRejectedError(Reason.NO_IMAGE, message))

@@ -28,6 +28,7 @@ from datagen.sources.declared.images import ImageFinder
 from datagen.sources.declared.join import Joins
 from datagen.sources.declared.mapping import RowMapping
 from datagen.sources.declared.normal import ENCODER, NormalOutcome, NormalRow
+from datagen.sources.declared.paths import columns_of_pattern
 from datagen.sources.declared.protocol import read_protocol
 from datagen.sources.declared.readers.files import DataFile, find_files
 from datagen.sources.declared.readers.read import read_rows
@@ -56,6 +57,8 @@ class Normaliser:
         self.split_rule = SplitRule(definition, files)
         self.task = TASK_OF[definition.task]
         self.default_split = definition.split_names[0]
+        patterns = (definition.images.pattern, definition.images.member, definition.videos.pattern)
+        self.split_is_in_path = any("split" in columns_of_pattern(each) for each in patterns)
 
     def rows(self, data_file: DataFile) -> Iterator[tuple[str, NormalRow]]:
         """Yield the normal rows of a file with their splits; those of one row are neighbours."""
@@ -116,17 +119,18 @@ class Normaliser:
             RowRejectedError: its image or video cannot be found, or it names no known split.
         """
         definition = self.definition
+        columns = {"split": mapped.split, **mapped.row} if self.split_is_in_path else mapped.row
         images = (
             []
             if mapped.video is not None
-            else self.images.find_all(mapped.images, mapped.row, raw.place)
+            else self.images.find_all(mapped.images, columns, raw.place)
         )
         if isinstance(images, Filtered):
             return mapped.split, NormalOutcome(filtered=images.reason)
         video = (
             None
             if mapped.video is None
-            else self.images.find_video(mapped.video, mapped.row, raw.place)
+            else self.images.find_video(mapped.video, columns, raw.place)
         )
         if not images and video is None:
             raise RowRejectedError(Reason.NO_IMAGE, "the row names no image")

@@ -59,6 +59,12 @@ def fill_pattern(pattern: str, columns: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
+def columns_of_pattern(pattern: str | None) -> list[str]:
+    """Return the columns that a pattern names, each once."""
+    fields = () if pattern is None else Formatter().parse(pattern)
+    return list(dict.fromkeys(name for _, name, _, _ in fields if name))
+
+
 def _formatted(name: str, spec: str, columns: Mapping[str, Any]) -> str:
     if name not in columns:
         raise RowRejectedError(

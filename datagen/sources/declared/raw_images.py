@@ -1,11 +1,11 @@
 """The images that a row names, still as the row names them."""
 
 from collections.abc import Sequence
-from string import Formatter
 from typing import Any
 
 from datagen.sources.declared.columns import Column
 from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.paths import columns_of_pattern
 from datagen.sources.declared.row import Value
 from datagen.sources.declared.values import is_missing
 
@@ -23,10 +23,9 @@ class RawImages:
         named, pattern = definition.columns.image, definition.images.pattern
         self.column = None if named is None else Column(named)
         self.by_pattern = pattern is not None and self.column is None
-        names = [] if pattern is None else [name for _, name, _, _ in Formatter().parse(pattern)]
         self.columns: Sequence[Column] = [
             *([] if self.column is None else [self.column]),
-            *(Column(name) for name in dict.fromkeys(names) if name and name != "image"),
+            *(Column(name) for name in columns_of_pattern(pattern) if name != "image"),
         ]
         """All that the image depends on."""
 

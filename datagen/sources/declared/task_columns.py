@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from datagen.errors import nearest
 from datagen.sources.declared.definition import Columns, Definition, TaskName
+from datagen.sources.declared.markers import IMAGE
 
 
 class TaskColumns(NamedTuple):
@@ -70,7 +71,16 @@ def column_errors(definition: Definition) -> Iterator[str]:
     for name in sorted(given - used):
         hint = nearest(name, used)
         yield f"columns.{name}: not used by task {definition.task}{hint}"
-    if not given & {"image", "video"} and definition.images.pattern is None:
-        yield "columns: columns.image, images.pattern or columns.video must say where the image is"
+    in_text = IMAGE in (definition.images.marker or "")
+    if not given & {"image", "video"} and definition.images.pattern is None and not in_text:
+        yield (
+            "columns: columns.image, images.pattern, columns.video or {image} in images.marker must say "
+            "where the image is"
+        )
+    if in_text and (given & {"image", "video"} or definition.images.pattern is not None):
+        yield "images.marker: {image} in it says where the image is, and so does another key"
+    texts = {"question", "prompt", "turns", "statement"} & set(given_columns(definition))
+    if in_text and not texts:
+        yield "images.marker: no column is a text that could hold {image}"
     if (definition.columns.start or definition.columns.end) and not definition.columns.video:
         yield "columns.start: start and end are those of a video, and columns.video is not given"

@@ -23,11 +23,11 @@ Speaker: TypeAlias = Literal["user", "assistant", "system"]
 
 
 class Message(NamedTuple):
-    """What one speaker says, less the markers of `num_markers` images."""
+    """What one speaker says, less the markers in it; `marked` holds the image that each named, or itself."""
 
     speaker: Speaker
     text: str
-    num_markers: int
+    marked: Sequence[str] = ()
 
 
 class TurnExample(NamedTuple):
@@ -77,12 +77,12 @@ class TurnReader:
         Raises:
             RowRejectedError: it is blank, no text, or holds what parts speakers in chat formats.
         """
-        text, number = paragraphs_of(value, column), 0
+        text, marked = paragraphs_of(value, column), list[str]()
         if speaker == "user":
-            text, number = self.markers.take_out(text)
+            text, marked = self.markers.take_out(text)
             text = text.strip()
         if speaker == "system" and not text:
-            return Message(speaker, "", 0)
+            return Message(speaker, "")
         required(text, value, column)
         if speaker == "assistant":
             self.markers.refuse_in(text, column)
@@ -90,7 +90,7 @@ class TurnReader:
         if part is not None:
             message = f"{column} holds the speaker marker {part!r}"
             raise RowRejectedError(Reason.INCONSISTENT_ROW, message)
-        return Message(speaker, text, number)
+        return Message(speaker, text, marked)
 
     def _message(self, value: Any, column: str) -> Iterator[Message]:
         if isinstance(value, list | tuple) and len(value) == 2:
@@ -146,7 +146,7 @@ class TurnReader:
             RowRejectedError: the number of markers is not that of the images.
         """
         messages = self._without_system(messages, warn)
-        num_markers = sum(each.num_markers for each in messages if isinstance(each, Message))
+        num_markers = sum(len(each.marked) for each in messages if isinstance(each, Message))
         if images is not None:
             self.markers.check(num_markers, len(images))
         shown_by_turn = self.markers.counted and images is not None and num_markers > 0
@@ -161,7 +161,7 @@ class TurnReader:
                 broken = broken or f"turn {number}, before it, cannot be used"
                 yield number, error
                 continue
-            seen += question.num_markers
+            seen += len(question.marked)
             given = (images or [])[:seen] if shown_by_turn else list(images or [])
             if images and not given:
                 yield number, Filtered("no image was shown up to this turn")

@@ -167,10 +167,8 @@ def test_images_that_stand_in_the_first_turn(folder):
         {"from": "assistant", "value": "A disc."},
     ]
     found = drafted(folder, lines(folder / "a.jsonl", {"id": "x", "conversations": turns}))
-    assert found["images"] == {"root": "photos", "marker": "Picture *: <img>*</img>"}
-    assert (
-        found["columns"]["image"] == "split(split(conversations[0].value, '<img>')[1], '</img>')[0]"
-    )
+    assert found["images"] == {"root": "photos", "marker": "Picture *: <img>{image}</img>"}
+    assert "image" not in found["columns"]
 
 
 def test_captions_of_coco_are_a_preset_with_the_folder_of_their_images(folder):

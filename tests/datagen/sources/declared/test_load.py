@@ -71,7 +71,7 @@ def test_all_errors_are_reported_at_once_with_their_keys() -> None:
         ("task: caption", "columns: task caption needs columns.caption"),
         ("task: caption", "columns.answers: not used by task caption"),
         ("columns: {image: a, question: 'b[', answers: c}", "columns.question: 'b[' is no JMESPath"),
-        ("columns: {question: b, answers: c}", "columns: columns.image, images.pattern or"),
+        ("columns: {question: b, answers: c}", "columns: columns.image, images.pattern, columns.video or"),
         ("name: vqav2", "name: 'vqav2' is one of the 26 sources; choose another, such as 'my_vqav2'"),
         ("name: default", "name: 'default' is reserved"),
         ("base: /etc", "base: unknown key"),

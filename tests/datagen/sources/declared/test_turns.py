@@ -68,8 +68,8 @@ def test_another_marker_may_be_declared(source: Any) -> None:
 @pytest.mark.parametrize(
     ("images", "question", "reason", "message"),
     [
-        ("a.jpg", "<image><image>Compare.", "inconsistent_row", "2 markers <image> for 1 images"),
-        (["a.jpg", "b.jpg"], "<image>What?", "inconsistent_row", "1 markers <image> for 2 images"),
+        ("a.jpg", "<image><image>Compare.", "inconsistent_row", "2 markers <image> for 1 image"),
+        (["a.jpg", "b.jpg"], "<image>What?", "inconsistent_row", "1 marker <image> for 2 images"),
         (None, "<image>What?", "no_image", "no image in image, but the marker <image>"),
         (None, "What?", "no_image", "no image in image; images: {missing_column: skip}"),
     ],
