@@ -56,7 +56,7 @@ class Markers:
         """
         if self.text is None or self._beginning not in text:
             return text, []
-        without, end, named = "", 0, []
+        without, end, named = "", 0, list[str]()
         for found in self._pattern.finditer(text):
             before = text[end : found.start()]
             without = _joined(without, before) if named else before

@@ -88,7 +88,7 @@ def test_an_image_is_named_in_one_place(source: Any) -> None:
             images: {marker: "<img>{image}</img>"}
             """
         )
-    with pytest.raises(UserError, match="no column is a text that could hold {image}"):
+    with pytest.raises(UserError, match=r"no column is a text that could hold \{image\}"):
         source(
             """
             task: caption
