@@ -16,6 +16,7 @@ from datagen.errors import UserError, nearest
 from datagen.sources.declared.columns import Column, ColumnError
 from datagen.sources.declared.definition import Columns, Definition, SplitList
 from datagen.sources.declared.mapping import RowMapping
+from datagen.sources.declared.no_effect import keys_without_effect
 from datagen.sources.declared.presets import PRESETS, read_preset
 from datagen.sources.declared.task_columns import column_errors
 from datagen.sources.declared.yaml_text import YamlError, parse_documents
@@ -111,8 +112,8 @@ def _definition(values: Any, base: str, errors: list[str]) -> Definition | None:
         return None
     for name in _INTERNAL & values.keys():
         errors.append(f"{name}: unknown key{nearest(name, _keys_of([Definition]))}")
-    values = {key: value for key, value in values.items() if key not in _INTERNAL}
-    values = _merged(_preset(values, errors), values)
+    given = {key: value for key, value in values.items() if key not in _INTERNAL}
+    values = _merged(_preset(given, errors), given)
     _rename_tags(values, errors)
     try:
         definition = Definition.model_validate(values).model_copy(update={"base": base or "."})
@@ -121,6 +122,7 @@ def _definition(values: Any, base: str, errors: list[str]) -> Definition | None:
         return None
     errors += _name_errors(definition.name)
     errors += column_errors(definition)
+    errors += keys_without_effect(definition, given)
     errors += _expression_errors(definition)
     return definition
 

@@ -27,6 +27,7 @@ from datagen.sources.declared.definition import Definition, SplitList
 from datagen.sources.declared.images import ImageFinder
 from datagen.sources.declared.join import Joins
 from datagen.sources.declared.mapping import RowMapping
+from datagen.sources.declared.no_effect import format_without_effect
 from datagen.sources.declared.normal import ENCODER, NormalOutcome, NormalRow
 from datagen.sources.declared.paths import columns_of_pattern
 from datagen.sources.declared.protocol import read_protocol
@@ -271,8 +272,12 @@ def resolve(definition: Definition, files: Files) -> tuple[Definition, tuple[Dat
             f"source {definition.name}: `use` names the split {unknown[0]!r}, the data have "
             f"{', '.join(named)}"
         )
-    # Refuses an evaluation that cannot be used, before anything is read.
-    read_protocol(definition.model_copy(update={"split_names": tuple(named)}))
+    unused = list(format_without_effect(definition, {each.format for each in data_files}))
+    if unused:
+        raise OptionError(f"source {definition.name}: {'; '.join(unused)}")
+    # Refuses an evaluation that cannot be used, before anything is read, and also where no split is
+    # evaluated yet.
+    read_protocol(definition.model_copy(update={"split_names": (*named, "val"), "use": {}}))
     ordered = sorted(named, key=lambda split: (split != "train", list(named).index(split)))
     own = [t for folder in template_folders(definition) for t in read_own_templates(Path(folder))]
     found = {"split_names": tuple(ordered), "own_templates": tuple(own)}
