@@ -72,7 +72,7 @@ def test_the_parts_of_source_files_on_a_page_are_read(page: str) -> None:
 def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every key of a source file that holds a value, with its field."""
     for name, field in model.model_fields.items():
-        if field.exclude or (name in ("own_templates", "format") and above):
+        if field.exclude or (name in ("own_templates", "format", "hub") and above):
             continue
         key = above + (field.alias or name)
         kinds = get_args(field.annotation) or (field.annotation,)
@@ -88,7 +88,9 @@ def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, Fiel
 def test_the_reference_lists_every_key_with_its_default() -> None:
     text = (DOCS / REFERENCE).read_text(encoding="utf-8").partition("## Every key")[2]
     rows = re.findall(r"^\| `([\w.]+)` \|[^|]*\| ([^|]*?) ?\| [^|]+ \|$", text, re.MULTILINE)
-    listed = {key: default for key, default in rows if key not in ("join", "join.format")}
+    listed = {
+        key: default for key, default in rows if key not in ("join", "join.format", "join.hub")
+    }
     fields = dict(keys_of(Definition))
     assert list(listed) == list(fields)
     for key, field in fields.items():

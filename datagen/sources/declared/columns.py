@@ -5,6 +5,7 @@ names of columns. Blanks at the ends of names do not count. Everything else is J
 (https://jmespath.org), compiled once; paths of plain names, the usual case, are followed without it.
 """
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,7 @@ from jmespath.exceptions import JMESPathError, ParseError, UnknownFunctionError
 from jmespath.functions import Functions, signature
 
 from datagen.errors import Reason, RowRejectedError, UserError, nearest
+from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.row import Value
 from datagen.sources.declared.values import is_missing, kind_of, shown
 
@@ -22,6 +24,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(rf"{_NAME.pattern}(?:\[\]|\.{_NAME.pattern})+")
 _PART = re.compile(rf"{_NAME.pattern}|\[\]")
 _ONLY_IN_EXPRESSIONS = re.compile(r"[\[\]{}|`]")
+
+MAX_PRINTED_CHARS = 100_000
+"""Of a list as Python prints it; parsing takes many times the memory of the text."""
 
 Find: TypeAlias = Callable[[Value], Any]
 
@@ -31,7 +36,7 @@ class ColumnError(UserError):
 
 
 class _Functions(Functions):
-    """JMESPath's functions and five for text, named as in JMESPath Community Edition."""
+    """JMESPath's functions, five for text and one for lists, named as in JMESPath Community Edition."""
 
     @signature({"types": ["string", "null"]}, {"types": ["string"]})
     def _func_split(self, text: str | None, separator: str) -> list[str] | None:
@@ -52,6 +57,12 @@ class _Functions(Functions):
     @signature({"types": ["string", "null"]})
     def _func_upper(self, text: str | None) -> str | None:
         return None if text is None else text.upper()
+
+    @signature({"types": ["array", "null"]}, {"types": ["array", "null"]})
+    def _func_zip(self, left: list[Any] | None, right: list[Any] | None) -> list[Any] | None:
+        if left is None or right is None:
+            return None
+        return [list(pair) for pair in zip(left, right, strict=False)]
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
@@ -220,6 +231,58 @@ def decode_json(value: Any, column: str) -> Any:
     except ValueError as error:
         message = f"{column} holds no JSON: {shown(value)} ({error})"
         raise RowRejectedError(Reason.MALFORMED_ROW, message) from None
+
+
+def decode_list(value: Any, column: str) -> Any:
+    """Return the list in a cell that holds one as Python prints it, `['a', "b's"]`; others as they are.
+
+    Raises:
+        RowRejectedError: the cell begins like a list and is none of texts, numbers and truth values.
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        found = ast.literal_eval(value.strip()) if len(value) <= MAX_PRINTED_CHARS else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = None
+    if isinstance(found, list) and _is_plain(found):
+        return found
+    message = f"{column} holds no list as Python prints one: {shown(value)}"
+    raise RowRejectedError(Reason.MALFORMED_ROW, message)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+class Decoders:
+    """Decodes the columns that a definition takes as `json` or as `python_lists`."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._decoders = [
+            (Column(expression), decode)
+            for named, decode in (
+                (definition.json_columns, decode_json), (definition.python_lists, decode_list),
+            )
+            for expression in ([named] if isinstance(named, str) else named)
+        ]  # fmt: skip
+
+    def decoded(self, row: Value) -> Value:
+        """Return a row with what stands in these columns.
+
+        Raises:
+            RowRejectedError: a cell cannot be decoded.
+        """
+        if not self._decoders:
+            return row
+        changed = {}
+        for column, decode in self._decoders:
+            value = column.get(row)
+            if isinstance(value, str | bytes):
+                changed[column.expression] = decode(value, column.expression)
+        return {**row, **changed}
 
 
 def unknown_column(expression: str, rows: Iterable[Value]) -> str:

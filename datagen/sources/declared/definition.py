@@ -65,20 +65,49 @@ class Format(_Strict):
     extra_cells: Literal["reject", "join"] = "reject"
 
 
+class Hub(_Strict):
+    """A data set of the Hugging Face Hub, or a local copy of one as `repo`.
+
+    `config` is its configuration, or, where each split is one of its own, the configurations by split.
+    `files` are paths in the repository, or these by split, instead of those that its README.md lists.
+    `splits` are those to read, and to download, of the splits that it has.
+    """
+
+    repo: str
+    config: str | Mapping[str, str] | None = None
+    revision: str | None = None
+    files: OneOrMore | Mapping[str, OneOrMore] | None = None
+    splits: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _names_files_once(self) -> "Hub":
+        if self.files is not None and self.config is not None:
+            raise ValueError("give either files or config: a configuration is a list of files")
+        return self
+
+
 class Join(_Strict):
     """Rows of another file, found by a key: `{file: captions.json, rows: images, by: image_id}`.
 
     `by` is a column of both, or `{left: image_id, right: id}`. The row found is the column `name` of the
     left row, by default the last part of `rows`, else the file's stem. Keys are compared as text, so that
     7 finds "7". Without `file`, the rows are those of the left row's own file, at another place in it.
+    `hub` instead of `file` takes the rows of a data set of the Hub.
     """
 
     file: OneOrMore | None = None
+    hub: Hub | None = None
     rows: str | None = None
     by: str | Mapping[Literal["left", "right"], str]
     name: str | None = None
     many: bool = False
     format: Format = Format()
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> "Join":
+        if self.file is not None and self.hub is not None:
+            raise ValueError("give either file or hub")
+        return self
 
 
 def _check_pattern(pattern: str | None) -> str | None:
@@ -180,7 +209,8 @@ class Columns(_Strict):
     """Which column holds what: the name of a column, or a JMESPath expression over the row.
 
     A name that is a column of the row wins over its meaning as an expression. Beside the functions of
-    JMESPath there are `split(text, separator)`, `replace(text, old, new)`, `trim`, `lower` and `upper`.
+    JMESPath there are `split(text, separator)`, `replace(text, old, new)`, `trim`, `lower`, `upper`, and
+    `zip(list, list)`, whose entries are pairs.
     """
 
     image: str | None = None
@@ -222,14 +252,6 @@ class SplitList(_Strict):
     column: str = "image"
 
 
-class Hub(_Strict):
-    """A data set of the Hugging Face Hub, or a local copy of one as `repo`."""
-
-    repo: str
-    config: str | None = None
-    revision: str | None = None
-
-
 class Evaluation(_Strict):
     """How the evaluation splits are evaluated; defaults follow from the task.
 
@@ -249,9 +271,9 @@ Text: TypeAlias = Annotated[str, Field(min_length=1)]
 class Definition(_Strict):
     """One source, as its file says.
 
-    `base`, the folder of that file, and `split_names`, which are found in the data, are no part of what
-    users write, nor of the source's identity. `own_templates` are those of the folders that `templates`
-    names.
+    `base`, the folder of that file, `split_names`, which are found in the data, and `folders`, where
+    repositories of the Hub lie on this machine, are no part of what users write, nor of the source's
+    identity. `own_templates` are those of the folders that `templates` names.
 
     See `docs/reference/source_files.md` for every key.
     """
@@ -266,6 +288,7 @@ class Definition(_Strict):
     rows: str | None = None
     join: Join | list[Join] = Field(default_factory=list)
     json_columns: OneOrMore = Field(default_factory=list, alias="json")
+    python_lists: OneOrMore = Field(default_factory=list)
     each: OneOrMore | None = None
     columns: Columns = Columns()
     images: Images = Images()
@@ -287,6 +310,7 @@ class Definition(_Strict):
     evaluation: Evaluation = Evaluation()
     base: str = Field(".", exclude=True)
     split_names: tuple[str, ...] = Field((), exclude=True)
+    folders: Mapping[str, str] = Field(default_factory=dict, exclude=True)
     own_templates: tuple[TemplateContent, ...] = ()
 
     @field_validator("name")
@@ -303,6 +327,19 @@ class Definition(_Strict):
         if (self.files is None) == (self.hub is None):
             raise ValueError("give either files or hub")
         return self
+
+
+def joins_of(definition: Definition) -> list[Join]:
+    """Return the joins of a definition, be it one or a list."""
+    return [definition.join] if isinstance(definition.join, Join) else definition.join
+
+
+def joined_definition(definition: Definition, join: Join) -> Definition:
+    """Return a definition whose data files are those that `definition` is joined with."""
+    changes: dict[str, Any] = {"rows": join.rows}
+    if join.file is not None or join.hub is not None:
+        changes |= {"files": join.file, "hub": join.hub, "format": join.format}
+    return definition.model_copy(update=changes)
 
 
 def media_folder(definition: Definition, paths: MediaPaths) -> str:

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from string import Formatter
 
 from datagen.files import Files
-from datagen.sources.declared.definition import Definition, Join, SplitList, media_folder
+from datagen.sources.declared.definition import (
+    Definition,
+    SplitList,
+    joined_definition,
+    joins_of,
+    media_folder,
+)
 from datagen.sources.declared.readers.files import DataFile, find_files
 
 
@@ -23,11 +29,9 @@ def files_beside(definition: Definition, files: Files) -> list[DataFile]:
 
 
 def _joined(definition: Definition, files: Files) -> Iterator[DataFile]:
-    joins = [definition.join] if isinstance(definition.join, Join) else definition.join
-    for join in joins:
-        if join.file is not None:
-            changes = {"files": join.file, "format": join.format, "rows": join.rows, "hub": None}
-            yield from find_files(definition.model_copy(update=changes), files)
+    for join in joins_of(definition):
+        if join.file is not None or join.hub is not None:
+            yield from find_files(joined_definition(definition, join), files)
 
 
 def _lists(definition: Definition) -> Iterator[DataFile]:

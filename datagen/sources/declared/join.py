@@ -13,7 +13,7 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.files import Files
 from datagen.schema.adapter import Rejected
 from datagen.sources.declared.columns import Column
-from datagen.sources.declared.definition import Definition, Join
+from datagen.sources.declared.definition import Definition, Join, joined_definition, joins_of
 from datagen.sources.declared.readers.files import find_files
 from datagen.sources.declared.readers.read import read_rows
 from datagen.sources.declared.row import Place, Problem, RawRow, Value
@@ -48,9 +48,8 @@ class Joins:
         report: Report = lambda problem: None,
         read: ReadJoined | None = None,
     ) -> None:
-        joins = [definition.join] if isinstance(definition.join, Join) else definition.join
         self._read = read or (lambda join: read_joined(definition, join, files, report))
-        self._joins = [JoinedRows(join, definition, report) for join in joins]
+        self._joins = [JoinedRows(join, definition, report) for join in joins_of(definition)]
         self._filled = False
 
     def joined(self, row: Value, place: Place) -> Value:
@@ -84,6 +83,7 @@ class JoinedRows:
             join.by["left"], join.by["right"],
         )  # fmt: skip
         self.left, self.right = Column(left), Column(right)
+        self._in_own_file = join.file is None and join.hub is None
         self._orphans = _reason_of_orphans(self.name, definition)
         self._asked = bytearray()
         self._store: RowStore = RowsInMemory()
@@ -111,7 +111,7 @@ class JoinedRows:
         if key is None:
             message = f"{self.left.expression}, by which {self.name} is joined, is empty"
             raise RowRejectedError(Reason.NO_ANNOTATION, message)
-        file = place.file if self.join.file is None else ""
+        file = place.file if self._in_own_file else ""
         found = self._store.find(file, key)
         for number, _ in found:
             self._asked[number >> 3] |= 1 << (number & 7)
@@ -151,7 +151,7 @@ class JoinedRows:
             message = "a text holds half a surrogate pair"
             self.report(Problem(row.place, "reject", Reason.INVALID_ENCODING, message))
             return None
-        file = row.place.file if self.join.file is None else ""
+        file = row.place.file if self._in_own_file else ""
         return StoredRow(file, key, _ENCODE.encode(row.place), content)
 
     def _report_duplicates(self) -> None:
@@ -178,6 +178,8 @@ def join_name(join: Join) -> str:
         return join.name
     if join.rows:
         return join.rows.rsplit(".", 1)[-1].removesuffix("[]")
+    if join.hub is not None:
+        return PurePosixPath(join.hub.repo).name
     file = join.file if isinstance(join.file, str) else (join.file or ["joined"])[0]
     return PurePosixPath(file).name.split(".")[0]
 
@@ -185,11 +187,8 @@ def join_name(join: Join) -> str:
 def read_joined(
     definition: Definition, join: Join, files: Files, report: Report
 ) -> Iterator[RawRow]:
-    """Yield the rows of a joined file, or, where none is named, of the source's own files."""
-    changes: dict[str, Any] = {"rows": join.rows, "hub": None}
-    if join.file is not None:
-        changes |= {"files": join.file, "format": join.format}
-    other = definition.model_copy(update=changes)
+    """Yield the joined rows: of a file, of a data set of the Hub, or else of the source's own files."""
+    other = joined_definition(definition, join)
     for data_file in find_files(other, files):
         yield from read_rows(files, other, data_file, report)
 

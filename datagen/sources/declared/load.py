@@ -25,7 +25,7 @@ from templates.tasks import SOURCES
 MAX_FILE_BYTES = 1_000_000
 RESERVED = frozenset(["all", "default"])
 """Names that are no ids of sources: `default` is the Hub's name for the training sources together."""
-_INTERNAL = frozenset(["base", "split_names", "own_templates"])
+_INTERNAL = frozenset(["base", "split_names", "folders", "own_templates"])
 _TAGS = {
     "role_tag": "role",
     "content_tag": "content",
@@ -187,7 +187,8 @@ def _expression_errors(definition: Definition) -> Iterator[str]:
     named: list[tuple[str, Any]] = [
         (f"columns.{name}", getattr(definition.columns, name)) for name in Columns.model_fields
     ]
-    named += [("json", definition.json_columns), ("each", definition.each)]
+    named += [("json", definition.json_columns), ("python_lists", definition.python_lists)]
+    named += [("each", definition.each)]
     if definition.hold_out is not None and definition.hold_out.by != "image":
         named.append(("hold_out.by", definition.hold_out.by))
     wrong = False

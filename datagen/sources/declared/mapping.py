@@ -10,7 +10,7 @@ from datagen.files import Files
 from datagen.schema.adapter import Filtered, Rejected
 from datagen.sources.declared.answers import texts_of
 from datagen.sources.declared.clips import clip_of
-from datagen.sources.declared.columns import Column, decode_json, unknown_column
+from datagen.sources.declared.columns import Column, Decoders, unknown_column
 from datagen.sources.declared.definition import Definition, Join
 from datagen.sources.declared.fields import FieldReader, joined_text, one, several
 from datagen.sources.declared.join import join_name
@@ -63,7 +63,7 @@ class RowMapping:
         self._joins = joins if definition.join else None
         self._split = SplitRule(definition, files, report)
         self._hidden = {split for split, use in definition.use.items() if use == "hidden"}
-        self._json = several(definition.json_columns or None)
+        self._decoders = Decoders(definition)
         self._parts: Parts | None = parts_by(definition.each) if definition.each else None
         self._images = RawImages(definition)
         self._markers = Markers.of(definition.images)
@@ -163,14 +163,13 @@ class RowMapping:
 
     def _parts_or_none(self, row: Value) -> list[Value]:
         try:
-            row = self._decoded(row)
+            row = self._decoders.decoded(row)
             return [row] if self._parts is None else [part for _, part in self._parts(row)]
         except RowRejectedError:
             return []
 
     def _examples(self, value: Value, file_split: str | None) -> Iterator[Outcome]:
-        if self._json:
-            value = self._decoded(value)
+        value = self._decoders.decoded(value)
         if self._joins is not None:
             left, value = value, self._joins.joined(value, self._place)
             self._compare_images(left, value)
@@ -316,16 +315,6 @@ class RowMapping:
     def _clip(self, row: Value) -> tuple[float, float] | None:
         start = None if self._start is None else self._start.get(row)
         return clip_of(start, None if self._end is None else self._end.get(row))
-
-    def _decoded(self, row: Value) -> Value:
-        if not self._json:
-            return row
-        changed = {}
-        for column in self._json:
-            value = column.get(row)
-            if isinstance(value, str | bytes):
-                changed[column.expression] = decode_json(value, column.expression)
-        return {**row, **changed}
 
     def _row_images(self, row: Value) -> bool:
         if self._named_later or self._images.of(row):

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from glob import glob
 from typing import Any
 
@@ -11,8 +11,9 @@ import yaml
 
 from datagen.errors import RawDataError, nearest
 from datagen.files import Files
-from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.definition import Definition, Hub, OneOrMore
 from datagen.sources.declared.readers.data_file import DataFile, format_of
+from datagen.sources.declared.readers.hub_cache import UnreachableError, Wanted, snapshot
 
 _SPLITS = {"validation": "val", "valid": "val", "dev": "val", "training": "train"}
 _KEYWORDS = re.compile(
@@ -31,7 +32,7 @@ class _Repository:
     folder: str
     name: str
 
-    def data_file(self, path: str, split: str) -> DataFile:
+    def data_file(self, path: str, split: str | None) -> DataFile:
         """Return a file of it.
 
         Raises:
@@ -42,7 +43,7 @@ class _Repository:
         if kind is None:
             raise self.error(f"lists {below}, whose format is not known")
         name = os.path.normpath(f"{self.name}/{below}")
-        return DataFile(path, name, _SPLITS.get(split, split), kind)
+        return DataFile(path, name, None if split is None else _own(split), kind)
 
     def error(self, what: str) -> RawDataError:
         return RawDataError(f"source {self.definition.name}: {self.name} {what}")
@@ -51,20 +52,117 @@ class _Repository:
 def hub_files(definition: Definition, files: Files) -> list[DataFile]:
     """Return the data files of `hub`, by split.
 
-    Those are what the header of README.md lists for the configuration, else files named after splits.
+    Those are what `hub.files` names or the header of README.md lists for the configuration, else files
+    named after splits.
 
     Raises:
-        RawDataError: the repository is neither here nor reachable, or lacks the configuration.
+        RawDataError: the repository is neither here nor reachable, or lacks a file, a split or the configuration.
     """
     hub = definition.hub
     assert hub is not None
-    folder = os.path.normpath(os.path.join(definition.base, hub.repo))
+    folder = folder_of(definition, hub)
     if not os.path.isdir(folder):
-        folder = _download(definition)
+        try:
+            folder = snapshot(hub.repo, hub.revision, wanted_files(definition, hub)).folder
+        except UnreachableError as error:
+            revision = f" at revision {hub.revision}" if hub.revision else ""
+            raise RawDataError(
+                f"source {definition.name}: {hub.repo!r}{revision} is no folder in {definition.base}, "
+                f"is not in the Hub's cache, and cannot be downloaded: {error}"
+            ) from None
     repository = _Repository(definition, folder, hub.repo)
-    found = list(_listed(repository, hub.config)) or list(_by_name(repository, hub.config))
-    if found:
+    return list(_found(repository, hub))
+
+
+def folder_of(definition: Definition, hub: Hub) -> str:
+    """Return the folder of a local copy of a repository, which need not be there."""
+    known = definition.folders.get(f"{hub.repo}@{hub.revision or ''}")
+    return known or os.path.normpath(os.path.join(definition.base, hub.repo))
+
+
+def wanted_files(definition: Definition, hub: Hub) -> Wanted:
+    """Return what tells, from the README.md of a repository, the patterns of the files that are needed."""
+
+    def wanted(folder: str) -> list[str]:
+        if hub.files is not None:
+            return [pattern for _, patterns in _by_split(hub.files) for pattern in patterns]
+        repository = _Repository(definition, folder, hub.repo)
+        found = []
+        for split, config in _configs_of(hub):
+            entries = list(_entries(_config(repository, config)))
+            found += [
+                pattern
+                for own, patterns in entries
+                if _is_wanted(hub, split or own)
+                for pattern in patterns
+            ]
+            if not entries:
+                found += [f"{config}/*" if config else "*", "data/*"]
         return found
+
+    return wanted
+
+
+def _found(repository: _Repository, hub: Hub) -> Iterator[DataFile]:
+    if hub.files is not None:
+        named = _by_split(hub.files)
+        _check_splits(repository, hub, [split for split, _ in named])
+        for name, patterns in named:
+            for pattern in patterns if _is_wanted(hub, name) else ():
+                for path in _matched(repository, pattern, name):
+                    yield repository.data_file(path, name)
+        return
+    if isinstance(hub.config, Mapping):
+        _check_splits(repository, hub, hub.config)
+    for name, config in _configs_of(hub):
+        found = list(_listed(repository, config, hub, name))
+        if not found:
+            found = list(_by_name(repository, config))
+            if name is None:
+                _check_splits(repository, hub, [each.split for each in found])
+        if not found:
+            raise _without_files(repository, config)
+        named_alike = (each if name is None else replace(each, split=name) for each in found)
+        yield from (each for each in named_alike if _is_wanted(hub, each.split))
+
+
+def _configs_of(hub: Hub) -> list[tuple[str | None, str | None]]:
+    """Return the configurations to read, each with the split that it is, None if it holds several."""
+    if not isinstance(hub.config, Mapping):
+        return [(None, hub.config)]
+    return [(split, config) for split, config in hub.config.items() if _is_wanted(hub, split)]
+
+
+def _by_split(files: OneOrMore | Mapping[str, OneOrMore]) -> list[tuple[str | None, list[str]]]:
+    """Return names of files with the split that they are given for, None where there is none."""
+    named = list(files.items()) if isinstance(files, Mapping) else [(None, files)]
+    return [(split, [each] if isinstance(each, str) else list(each)) for split, each in named]
+
+
+def _is_wanted(hub: Hub, split: str | None) -> bool:
+    return hub.splits is None or split is None or _own(split) in map(_own, hub.splits)
+
+
+def _own(split: str) -> str:
+    return _SPLITS.get(split, split)
+
+
+def _check_splits(repository: _Repository, hub: Hub, known: Iterable[str | None]) -> None:
+    """Refuse `hub.splits` that the repository, with the splits `known`, does not have.
+
+    Raises:
+        RawDataError: names one.
+    """
+    there = list(dict.fromkeys(_own(each) for each in known if each is not None))
+    for split in hub.splits or () if there else ():
+        if _own(split) not in there:
+            raise repository.error(
+                f"has no split {split!r}{nearest(split, there)}; it has {', '.join(there)}"
+            )
+
+
+def _without_files(repository: _Repository, config: str | None) -> RawDataError:
+    folder = repository.folder
     scripts = [os.path.basename(each) for each in glob(os.path.join(folder, "*.py"))]
     why = (
         f"; it is made by a program ({scripts[0]}), which is not run: its Parquet files may be at "
@@ -73,62 +171,41 @@ def hub_files(definition: Definition, files: Files) -> list[DataFile]:
         else ""
     )
     held = ", ".join(sorted(os.listdir(folder))[:8]) or "nothing"
-    raise repository.error(
-        f"holds no data files of a configuration {hub.config or 'default'!r} but {held}{why}"
+    return repository.error(
+        f"holds no data files of a configuration {config or 'default'!r} but {held}{why}"
     )
 
 
-def _download(definition: Definition) -> str:
-    """Return the folder of a repository in the Hub's cache, after downloading what it lacks.
-
-    Raises:
-        RawDataError: it is not there and cannot be downloaded.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    hub = definition.hub
-    assert hub is not None
-
-    def download(patterns: Sequence[str]) -> str:
-        return snapshot_download(
-            hub.repo, repo_type="dataset", revision=hub.revision, allow_patterns=list(patterns)
-        )
-
-    try:
-        folder = download(["README.md"])
-        config = _config(_Repository(definition, folder, hub.repo), hub.config)
-        wanted = [pattern for _, patterns in _entries(config) for pattern in patterns]
-        return download(wanted or [f"{hub.config}/*" if hub.config else "*", "data/*"])
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        revision = f" at revision {hub.revision}" if hub.revision else ""
-        raise RawDataError(
-            f"source {definition.name}: {hub.repo!r}{revision} is no folder in {definition.base}, is "
-            f"not in the Hub's cache, and cannot be downloaded: {_first_line(error)}"
-        ) from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _listed(repository: _Repository, wanted: str | None) -> Iterator[DataFile]:
-    """Yield the files that the header of README.md lists for the configuration.
+def _listed(
+    repository: _Repository, wanted: str | None, hub: Hub, name: str | None
+) -> Iterator[DataFile]:
+    """Yield the files that the header of README.md lists for the configuration, which is the split `name`.
 
     Raises:
         RawDataError: one of its patterns matches nothing.
     """
     config = _config(repository, wanted)
-    for split, patterns in _entries(config):
-        for pattern in patterns:
-            place = os.path.join(repository.folder, pattern)
-            found = sorted(each for each in glob(place, recursive=True) if os.path.isfile(each))
-            if not found:
-                raise repository.error(
-                    f"lacks the files {pattern!r} of its split {split!r}; is the copy whole?"
-                )
-            for path in found:
+    entries = list(_entries(config))
+    if name is None:
+        _check_splits(repository, hub, [split for split, _ in entries])
+    for split, patterns in entries:
+        for pattern in patterns if _is_wanted(hub, name or split) else ():
+            for path in _matched(repository, pattern, split):
                 yield repository.data_file(path, split)
+
+
+def _matched(repository: _Repository, pattern: str, split: str | None) -> list[str]:
+    """Return the files that a pattern matches, sorted.
+
+    Raises:
+        RawDataError: there are none.
+    """
+    place = os.path.join(repository.folder, pattern)
+    found = sorted(each for each in glob(place, recursive=True) if os.path.isfile(each))
+    if not found:
+        of = f" of its split {split!r}" if split else ""
+        raise repository.error(f"lacks the files {pattern!r}{of}; is the copy whole?")
+    return found
 
 
 def _config(repository: _Repository, wanted: str | None) -> Mapping[str, Any]:

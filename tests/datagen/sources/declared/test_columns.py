@@ -4,7 +4,13 @@ import jmespath
 import pytest
 
 from datagen.errors import RowRejectedError
-from datagen.sources.declared.columns import Column, ColumnError, decode_json, unknown_column
+from datagen.sources.declared.columns import (
+    Column,
+    ColumnError,
+    decode_json,
+    decode_list,
+    unknown_column,
+)
 
 ROW: dict[str, Any] = {
     "Image File ": "a.png",
@@ -37,6 +43,11 @@ ROW: dict[str, Any] = {
         ("absent", None),
         ("absent.deeper", None),
         ("split(absent, '#')[0]", None),
+        (
+            "zip(split('a b', ' '), `[1, 2, 3]`)[*].{t: [0], n: [1]}",
+            [{"t": "a", "n": 1}, {"t": "b", "n": 2}],
+        ),
+        ("zip(absent, absent)", None),
         ("jpg || token", "1.jpg#0"),
     ],
 )
@@ -102,3 +113,11 @@ def test_a_cell_that_begins_like_json_must_be_json() -> None:
     for cell in ('["yellow"', "['blue', 'navy']"):
         with pytest.raises(RowRejectedError, match="c holds no JSON"):
             decode_json(cell, "c")
+
+
+def test_a_list_as_python_prints_it_is_read_where_it_is_declared() -> None:
+    assert decode_list("""['blue', "cat's", 3]""", "c") == ["blue", "cat's", 3]
+    assert decode_list("blue", "c") == "blue"
+    for cell in ("['blue'", "[open('x')]", "[{'a': 1}]", "[" * 5000):
+        with pytest.raises(RowRejectedError, match="c holds no list as Python prints one"):
+            decode_list(cell, "c")

@@ -147,14 +147,14 @@ def test_a_join_without_a_file_is_of_the_rows_own_file() -> None:
 def test_the_name_of_a_join_follows_from_its_rows_or_its_file() -> None:
     names = []
     for join in ("{file: a/b.jsonl.gz, by: x}", "{file: a.json, rows: data.items, by: x}",
-                 "{file: a.json, by: x, name: other}"):  # fmt: skip
+                 "{file: a.json, by: x, name: other}", "{hub: {repo: org/captions}, by: x}"):  # fmt: skip
         text = VQA.replace(
             "join: {file: answers.json, rows: annotations, by: qid}", f"join: [{join}]"
         )
         (definition,) = parse_definitions(text)
         assert isinstance(definition.join, list)
         names.append(join_name(definition.join[0]))
-    assert names == ["b", "items", "other"]
+    assert names == ["b", "items", "other", "captions"]
 
 
 def test_bytes_come_through_a_join() -> None:

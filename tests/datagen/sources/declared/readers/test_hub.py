@@ -5,6 +5,10 @@ import pytest
 from huggingface_hub import constants
 
 from datagen.errors import RawDataError
+from datagen.files import LocalFiles
+from datagen.sources.declared.files_beside import files_beside
+from datagen.sources.declared.join import Joins
+from datagen.sources.declared.row import Place
 
 REPO = "org/charts"
 
@@ -150,6 +154,62 @@ def test_rows_of_a_local_copy_are_read(own: Any) -> None:
     own.put(f"{REPO}/train.jsonl", '{"n": 1}\n')
     assert own.read(hub={"repo": REPO}) == [{"n": 1}]
     assert own.rows[0].place.file == f"{REPO}/train.jsonl"
+
+
+def test_files_of_the_repository_may_be_named(own: Any) -> None:
+    two(own)
+    assert found(own, files="machine/*.gz") == [("machine/a.jsonl.gz", None)]
+    assert found(own, files={"val": ["human/v-1.parquet"], "train": "data/other.csv"}) == [
+        ("human/v-1.parquet", "val"),
+        ("data/other.csv", "train"),
+    ]
+    with pytest.raises(RawDataError, match=r"lacks the files 'x\.json' of its split 'val'"):
+        found(own, files={"val": "x.json"})
+
+
+def test_only_some_splits_of_the_repository_may_be_read(own: Any) -> None:
+    two(own)
+    for name in ("val", "validation"):
+        assert found(own, config="human", splits=[name]) == [
+            ("human/v-0.parquet", "val"),
+            ("human/v-1.parquet", "val"),
+        ]
+    with pytest.raises(RawDataError, match=r"has no split 'test'; it has train, val"):
+        found(own, config="human", splits=["test"])
+    with pytest.raises(RawDataError, match=r"has no split 'tset'; it has train, val"):
+        found(own, config="human", splits=["tset", "train"])
+
+
+def test_a_configuration_may_be_a_split(own: Any) -> None:
+    two(own)
+    assert found(own, config={"val": "machine"}) == [("machine/a.jsonl.gz", "val")]
+    both = {"test": "machine", "train": "human"}
+    assert {split for _, split in found(own, config=both)} == {"test", "train"}
+    assert {split for _, split in found(own, config=both, splits=["test"])} == {"test"}
+    with pytest.raises(RawDataError, match="has no configuration 'machin', did you mean 'machine'"):
+        found(own, config={"val": "machin"})
+
+
+def test_rows_of_a_repository_are_joined(own: Any) -> None:
+    own.put("a.jsonl", '{"image_id": 7, "question": "Which?"}\n')
+    own.put(f"{REPO}/images.jsonl", '{"id": "7", "file": "7.png"}\n')
+    join = {"hub": {"repo": REPO}, "by": {"left": "image_id", "right": "id"}, "name": "images"}
+    definition = own.definition("a.jsonl", join=join)
+    row = {"image_id": 7, "question": "Which?"}
+    joined = Joins(definition, LocalFiles()).joined(row, Place("a.jsonl", 1))
+    assert joined == {**row, "images": {"id": "7", "file": "7.png"}}
+    assert [each.name for each in files_beside(definition, LocalFiles())] == [
+        f"{REPO}/images.jsonl"
+    ]
+
+
+def test_rows_at_another_place_of_a_repositorys_file_are_joined(own: Any) -> None:
+    own.put(f"{REPO}/a.json", '{"rows": [{"id": 1}], "images": [{"id": 1, "file": "1.png"}]}')
+    definition = own.definition(
+        hub={"repo": REPO, "files": "a.json"}, rows="rows", join={"rows": "images", "by": "id"}
+    )
+    joined = Joins(definition, LocalFiles()).joined({"id": 1}, Place(f"{REPO}/a.json", 1))
+    assert joined["images"]["file"] == "1.png"
 
 
 # --- the cache of the Hub
