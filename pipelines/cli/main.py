@@ -5,7 +5,7 @@ import importlib
 import os
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 COMMANDS = {
@@ -112,14 +112,25 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
     else:
         parsed, rest = parser.parse_known_args(arguments)
     if rest and not getattr(command, "PASSES_OPTIONS_ON", False):
-        known = [option for a in parser._actions for option in a.option_strings]
+        known = [option for each in _actions(parser, parsed) for option in each.option_strings]
         raise OptionError(f"unknown argument {rest[0]}{nearest(rest[0].split('=')[0], known)}")
-    for action in parser._actions:
+    for action in _actions(parser, parsed):
         if getattr(parsed, action.dest, None) in ("", [""]):
             argument = "/".join(action.option_strings) or action.metavar or action.dest
             raise OptionError(f"{argument} is empty; give a value, or leave it out")
     status: int = command.run(parsed, rest, parser)
     return status
+
+
+def _actions(
+    parser: argparse.ArgumentParser, parsed: argparse.Namespace
+) -> Iterator[argparse.Action]:
+    """Yield the options and arguments of a command, and of the one of its actions that was chosen."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            chosen = action.choices.get(getattr(parsed, action.dest, ""))
+            yield from () if chosen is None else _actions(chosen, parsed)
 
 
 def _leave_pipe() -> None:

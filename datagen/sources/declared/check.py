@@ -190,7 +190,8 @@ class Checker:
         elif split != example.split:
             uses = {use_of(self.definition, each) for each in (split, example.split)}
             if "train" in uses and len(uses) > 1:
-                message = f"the image {path} is in {split} ({other_place}) and in {example.split}"
+                other = "" if other_path == path else f", as {clean_path(other_path)},"
+                message = f"the image {clean_path(path)} of {example.split} is in {split} too{other} at {other_place}"
                 self._report(Problem(place, "warn", "leakage", message))
 
     def _look_at(self, example: Example, place: Place, check: SplitCheck) -> None:
@@ -225,6 +226,13 @@ class Checker:
                     message = f"{count} of {check.records} records have the answer {target!r}"
                     self._report(Problem(place, "warn", "one_answer", message))
         trained = [s for s in self.splits if use_of(self.definition, s) == "train"]
+        if not trained and not self.definition.use:
+            first = next(iter(self.splits))
+            message = (
+                f"no split is trained on: there are {', '.join(self.splits)}; if one of them is for training, say "
+                f"so: use: {{{first}: train}}"
+            )
+            self._report(Problem(Place(self.data_files[0].name), "warn", "no_train_split", message))
         known = {label for split in trained for label in self._labels[split]}
         if known:
             for split in self.splits.keys() - trained:

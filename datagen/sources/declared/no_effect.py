@@ -9,11 +9,11 @@ from typing import Any
 
 from datagen.sources.declared.definition import Definition, FormatName, TaskName
 
-_CHOICE: Collection[TaskName] = ("multiple_choice",)
-_OPEN: Collection[TaskName] = ("vqa", "document_vqa")
-_VERDICT: Collection[TaskName] = ("yes_no", "statement")
-_LABEL: Collection[TaskName] = ("classification",)
-_TURNS: Collection[TaskName] = ("conversation", "prompt")
+_CHOICE: tuple[TaskName, ...] = ("multiple_choice",)
+_OPEN: tuple[TaskName, ...] = ("vqa", "document_vqa")
+_VERDICT: tuple[TaskName, ...] = ("yes_no", "statement")
+_LABEL: tuple[TaskName, ...] = ("classification",)
+_TURNS: tuple[TaskName, ...] = ("conversation", "prompt")
 
 _TASKS_OF_ANSWER: Mapping[str, Collection[TaskName]] = {
     "first": _CHOICE,
@@ -27,8 +27,8 @@ _TASKS_OF_ANSWER: Mapping[str, Collection[TaskName]] = {
 }
 """The tasks that read each key of `answer`; `is: text` is true of all."""
 
-_TABLES: Collection[FormatName] = ("csv", "tsv", "imagefolder")
-_TEXTS: Collection[FormatName] = (*_TABLES, "json", "jsonl")
+_TABLES: tuple[FormatName, ...] = ("csv", "tsv", "imagefolder")
+_TEXTS: tuple[FormatName, ...] = (*_TABLES, "json", "jsonl")
 _FORMATS_OF: Mapping[str, Collection[FormatName]] = {
     "delimiter": _TABLES,
     "quote": _TABLES,

@@ -164,7 +164,7 @@ class Normaliser:
             each = outcome.rejected
             self.report(Problem(place, "reject", each.reason, each.message))
         elif outcome.filtered is not None:
-            self.report(Problem(place, "count", "left_out", outcome.filtered))
+            self.report(Problem(place, "count", outcome.filtered, outcome.filtered))
 
 
 def _made_id(place: Place) -> str:

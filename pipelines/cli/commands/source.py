@@ -10,35 +10,43 @@ from pathlib import Path
 from datagen.errors import OptionError
 from datagen.files import write_atomically
 
-ACTIONS = ("draft", "check", "schema")
+ACTIONS = {
+    "draft": "look at data files and print a source file, with guesses as comments to confirm",
+    "check": "read all that source files name, and report what fits and what does not; status 1 if rows are rejected",
+    "schema": "print the JSON schema of source files, for editors",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "draft looks at data files and prints a source file with its guesses as comments; check reads "
-        "everything that a source file names, and says what fits and what does not; schema prints the "
-        "JSON schema of source files, for editors. check ends with status 1 if rows were rejected."
+    parsers = parser.add_subparsers(
+        dest="action", metavar="|".join(ACTIONS), required=True, help="what to do"
     )
-    add = parser.add_argument
-    add("action", choices=ACTIONS, help="what to do")
-    add(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="draft: data files or a folder; check: source files",
-    )
-    add("--out", metavar="FILE.yaml", help="draft: write to this file (default: print)")
-    add("--name", metavar="ID", help="draft: id of the source (default: from the file's name)")
-    add("--rows", type=int, default=1000, metavar="N", help="draft: rows to look at in each file")
-    add("--records", metavar="FILE.jsonl", help="check: write every record (default: none)")
-    add("--problems", metavar="FILE.json", help="check: write every problem (default: none)")
+    made = {
+        name: parsers.add_parser(
+            name,
+            help=purpose,
+            description=purpose,
+            allow_abbrev=False,
+            formatter_class=parser.formatter_class,
+        )
+        for name, purpose in ACTIONS.items()
+    }
+    add = made["draft"].add_argument
+    add("files", nargs="*", metavar="FILE", help="data files of one shape, or a folder")
+    add("--out", metavar="FILE.yaml", help="write to this file (default: print)")
+    add("--name", metavar="ID", help="id of the source (default: from the file's name)")
+    add("--rows", type=int, default=1000, metavar="N", help="rows to look at in each file")
+    add = made["check"].add_argument
+    add("files", nargs="*", metavar="FILE.yaml", help="source files")
+    add("--records", metavar="FILE.jsonl", help="write every record (default: none)")
+    add("--problems", metavar="FILE.json", help="write every problem (default: none)")
     add(
         "--template-dir",
         default="instruct",
         metavar="DIR",
-        help="check: templates of the records that are shown",
+        help="templates of the records that are shown",
     )
-    add("--show", type=int, default=3, metavar="N", help="check: records to show of each source")
+    add("--show", type=int, default=3, metavar="N", help="records to show of each source")
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
@@ -77,18 +85,23 @@ def _check(parsed: argparse.Namespace) -> int:
     from datagen.files import LocalFiles
     from datagen.schema.example import Example
     from datagen.sources.declared.check import Checker, problem_of, record_of
+    from datagen.sources.declared.compile import compile_source
     from datagen.sources.declared.normalise import resolve
     from pipelines.cli.own_sources import read_source_files
     from pipelines.cli.views.source_check import print_check
+    from templates.library import load_templates
+    from templates.lint import check_sources
 
     if not parsed.files:
         raise OptionError("check needs source files: visinstruct source check FILE.yaml...")
     files = LocalFiles()
     definitions = read_source_files(parsed.files)
+    templates = load_templates(parsed.template_dir)
     records, problems = [], []
     status = 0
     for definition in definitions:
         resolved, data_files = resolve(definition, files)
+        check_sources(templates, [compile_source(resolved).card.prompts])
         with closing(Checker(resolved, data_files, files)) as checker:
             shown: list[Example] = []
             made = []
@@ -103,7 +116,7 @@ def _check(parsed: argparse.Namespace) -> int:
                     each["inputs"]["candidates"] = candidates
             records += made
             problems += [problem_of(each) for each in checker.problems]
-            print_check(checker, shown, parsed.template_dir)
+            print_check(checker, shown, templates)
             status = max(status, int(any(each.severity == "reject" for each in checker.problems)))
     if parsed.records:
         with write_atomically(parsed.records) as file:

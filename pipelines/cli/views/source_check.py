@@ -17,7 +17,7 @@ from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.protocol import read_protocol
 from datagen.sources.declared.row import Problem
 from pipelines.console import output, visible
-from templates.library import load_templates
+from templates.library import TemplateSet
 
 FIRST = 5
 """Problems shown of each kind."""
@@ -28,7 +28,7 @@ MARKS = {
 }
 
 
-def print_check(checker: Checker, examples: Sequence[Example], template_dir: str) -> None:
+def print_check(checker: Checker, examples: Sequence[Example], template_set: TemplateSet) -> None:
     """Print counts by split, the first problems of each reason, and some records as they are rendered."""
     console = output()
     definition = checker.definition
@@ -38,14 +38,17 @@ def print_check(checker: Checker, examples: Sequence[Example], template_dir: str
     _print_problems(checker.problems, console)
     for line in limits_passed(checker):
         console.print(Text(f"\n{line}", "red"))
-    _print_records(definition, examples, template_dir, console)
+    _print_records(definition, examples, template_set, console)
 
 
 def _print_records(
-    definition: Definition, examples: Sequence[Example], template_dir: str, console: Console
+    definition: Definition,
+    examples: Sequence[Example],
+    template_set: TemplateSet,
+    console: Console,
 ) -> None:
     """Print examples as a build renders them: with a template, or with the protocol."""
-    templates = load_templates(template_dir).of(compile_source(definition).card.prompts)
+    templates = template_set.of(compile_source(definition).card.prompts)
     protocol = read_protocol(definition)
     for example in examples:
         chances = chance(0, 0, example.example_id)

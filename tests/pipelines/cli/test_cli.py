@@ -49,7 +49,11 @@ def test_help_explains_every_argument_and_shows_its_default(name):
     parser = argparse.ArgumentParser(formatter_class=ShowDefaults)
     module = name if "." in name else f"pipelines.cli.commands.{name.replace('-', '_')}"
     importlib.import_module(module).add_arguments(parser)
-    shown = [a for a in parser._actions if a.help != argparse.SUPPRESS]
+    parsers = [parser]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            parsers += action.choices.values()
+    shown = [a for each in parsers for a in each._actions if a.help != argparse.SUPPRESS]
     assert len(shown) >= 2  # --help, and one of its own at least
     formatter = parser._get_formatter()
     for action in shown:
@@ -74,7 +78,7 @@ def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path)
     needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
     needed |= {"configs": ["copy"], "score": [tmp_path], "compare": [tmp_path, tmp_path]}
     needed |= {"evaluate": ["--model", "nano", "--data", tmp_path, "--output", "x"]}
-    needed |= {"metric": ["vqa", "--cases", "x"], "source": ["schema"]}
+    needed |= {"metric": ["vqa", "--cases", "x"], "source": ["draft"]}
     nearest = {"sources": "--json", "mixture": "--steps", "sample": "--scenes"}
     nearest |= {"new-source": "--held-out", "explain": "--texts", "train": "--dry-run"}
     nearest |= {"export": "--config", "nano": "--seed", "configs": "--out"}

@@ -42,6 +42,22 @@ _UNREAD: Mapping[str, str] = {
 """What files that people have are, and what to do with them, by suffix."""
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".gitattributes")
+_SPLIT_NAMES = {
+    "training": "train",
+    "validation": "val",
+    "validate": "val",
+    "valid": "val",
+    "dev": "val",
+    "testing": "test",
+}
+
+
+def split_name(name: str) -> str:
+    """Return the name that a split has here, of one that folders and files have: `validation` is `val`."""
+    lowered = name.lower()
+    if lowered in ("train", "val", "test"):
+        return lowered
+    return _SPLIT_NAMES.get(lowered, name)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from datagen.errors import OptionError, RawDataError
-from datagen.sources.declared.definition import Definition, FormatName
+from datagen.sources.declared.definition import Definition, FormatName, SplitList
 from datagen.sources.declared.readers.data_file import (
     METADATA,
     DataFile,
     format_of,
     is_image_name,
     metadata_files,
+    split_name,
     walk,
 )
 
@@ -48,9 +49,10 @@ def folder_parts(
     if not found:
         yield DataFile(path, name, split, kind)
         return
+    called = _names_of(definition, found)
     for each in _chosen(definition, name, split, found):
         part = os.path.normpath(os.path.join(name, each))
-        yield DataFile(os.path.join(path, each), part, split or each, kind)
+        yield DataFile(os.path.join(path, each), part, split or called[each], kind)
 
 
 def _saved(definition: Definition, path: str, name: str, split: str | None) -> Iterator[DataFile]:
@@ -63,8 +65,21 @@ def _saved(definition: Definition, path: str, name: str, split: str | None) -> I
             splits = [str(each) for each in json.load(file)["splits"]]
     except (ValueError, KeyError, TypeError) as error:
         raise RawDataError(f"source {definition.name}: {described} is broken: {error}") from None
+    called = _names_of(definition, splits)
     for each in _chosen(definition, name, split, splits):
-        yield DataFile(os.path.join(path, each), name, split or each, "saved")
+        yield DataFile(os.path.join(path, each), name, split or called[each], "saved")
+
+
+def _names_of(definition: Definition, found: Sequence[str]) -> Mapping[str, str]:
+    """Return what the splits of a folder are called: as the source file has them, else `train`, `val`, `test`."""
+    said = set(definition.use)
+    for values in definition.splits.values():
+        if not isinstance(values, SplitList):
+            said |= {values} if isinstance(values, str) else set(values)
+    called = {each: each if each in said else split_name(each) for each in found}
+    return (
+        called if len(set(called.values())) == len(found) else dict(zip(found, found, strict=True))
+    )
 
 
 def _chosen(definition: Definition, name: str, split: str | None, found: list[str]) -> list[str]:
@@ -75,8 +90,9 @@ def _chosen(definition: Definition, name: str, split: str | None, found: list[st
     """
     if split is None or len(found) == 1:
         return found
-    if split in found:
-        return [split]
+    same = [each for each in found if each == split] or [e for e in found if split_name(e) == split]
+    if len(same) == 1:
+        return same
     raise OptionError(
         f"source {definition.name}: {name} holds the splits {', '.join(found)}; say which is "
         f"{split}: files: {{{split}: {name}/{found[0]}}}"

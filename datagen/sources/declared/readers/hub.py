@@ -12,10 +12,9 @@ import yaml
 from datagen.errors import RawDataError, nearest
 from datagen.files import Files
 from datagen.sources.declared.definition import Definition, Hub, OneOrMore
-from datagen.sources.declared.readers.data_file import DataFile, format_of
+from datagen.sources.declared.readers.data_file import DataFile, format_of, split_name
 from datagen.sources.declared.readers.hub_cache import UnreachableError, Wanted, snapshot
 
-_SPLITS = {"validation": "val", "valid": "val", "dev": "val", "training": "train"}
 _KEYWORDS = re.compile(
     r"(?:^|[-._ \d/])(train|training|validation|valid|val|dev|test|testing|eval|evaluation)(?=[-._ \d/]|$)"
 )
@@ -43,7 +42,7 @@ class _Repository:
         if kind is None:
             raise self.error(f"lists {below}, whose format is not known")
         name = os.path.normpath(f"{self.name}/{below}")
-        return DataFile(path, name, None if split is None else _own(split), kind)
+        return DataFile(path, name, None if split is None else split_name(split), kind)
 
     def error(self, what: str) -> RawDataError:
         return RawDataError(f"source {self.definition.name}: {self.name} {what}")
@@ -140,11 +139,7 @@ def _by_split(files: OneOrMore | Mapping[str, OneOrMore]) -> list[tuple[str | No
 
 
 def _is_wanted(hub: Hub, split: str | None) -> bool:
-    return hub.splits is None or split is None or _own(split) in map(_own, hub.splits)
-
-
-def _own(split: str) -> str:
-    return _SPLITS.get(split, split)
+    return hub.splits is None or split is None or split_name(split) in map(split_name, hub.splits)
 
 
 def _check_splits(repository: _Repository, hub: Hub, known: Iterable[str | None]) -> None:
@@ -153,9 +148,9 @@ def _check_splits(repository: _Repository, hub: Hub, known: Iterable[str | None]
     Raises:
         RawDataError: names one.
     """
-    there = list(dict.fromkeys(_own(each) for each in known if each is not None))
+    there = list(dict.fromkeys(split_name(each) for each in known if each is not None))
     for split in hub.splits or () if there else ():
-        if _own(split) not in there:
+        if split_name(split) not in there:
             raise repository.error(
                 f"has no split {split!r}{nearest(split, there)}; it has {', '.join(there)}"
             )
