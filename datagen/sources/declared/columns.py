@@ -17,6 +17,7 @@ from jmespath.functions import Functions, signature
 
 from datagen.errors import Reason, RowRejectedError, UserError, nearest
 from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.json_keys import RepeatedKeyError, unique_object
 from datagen.sources.declared.row import Value
 from datagen.sources.declared.values import is_missing, kind_of, shown
 
@@ -227,7 +228,10 @@ def decode_json(value: Any, column: str) -> Any:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", '"'):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, object_pairs_hook=unique_object)
+    except RepeatedKeyError as error:
+        message = f"{column}: {error}"
+        raise RowRejectedError(Reason.MALFORMED_ROW, message) from None
     except ValueError as error:
         message = f"{column} holds no JSON: {shown(value)} ({error})"
         raise RowRejectedError(Reason.MALFORMED_ROW, message) from None

@@ -194,7 +194,7 @@ def _blank(column: Column, row: Value, value: Any) -> RowRejectedError:
         state = "is NaN"
     else:
         state = "is empty"
-    return RowRejectedError(Reason.EMPTY_TEXT, f"{column.expression} {state}")
+    return RowRejectedError(Reason.EMPTY_TEXT, f"the column {column.expression!r} {state}")
 
 
 def one(expression: str | None) -> Column | None:

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from datagen.errors import RawDataError, Reason
+from datagen.errors import RawDataError, Reason, RowRejectedError
 from datagen.files import Files
 from datagen.schema.adapter import Rejected
 from datagen.sources.declared.definition import Definition, media_folder
+from datagen.sources.declared.paths import PathRules
 from datagen.sources.declared.readers.columnar import parquet_rows
 from datagen.sources.declared.readers.data_file import (
     METADATA,
@@ -84,6 +86,19 @@ def image_folder_rows(
         )
     readers = {"csv": table_rows, "jsonl": line_rows, "parquet": parquet_rows}
     described: set[str] = set()
+    root = media_folder(definition, definition.images)
+    rules = PathRules("images", definition.images, root)
+
+    def place_of(image: Any, folder: str) -> Any:
+        """Return the path of an image from the root of images; what is no path comes as it is."""
+        if not isinstance(image, str) or not image:
+            return image
+        if not os.path.isabs(image) and "://" not in image:
+            image = _from_root(os.path.normpath(os.path.join(folder, image)), definition)
+        with suppress(RowRejectedError):  # the row says so later
+            described.add(os.path.abspath(os.path.join(root, rules.relative(image))))
+        return image
+
     for path in found:
         kind = format_of(path)
         assert kind is not None
@@ -100,25 +115,16 @@ def image_folder_rows(
                 continue
             found_names = row.value[column]
             image: Any = [
-                _place_of(each, folder, definition, described)
+                place_of(each, folder)
                 for each in (found_names if isinstance(found_names, list) else [found_names])
             ]
             image = image if isinstance(found_names, list) else image[0]
             yield RawRow(row.place, {**row.value, "image": image}, row.text)
     for path in walk(data_file.path):
-        if is_image_name(path) and path not in described:
+        if is_image_name(path) and os.path.abspath(path) not in described:
             name = printable(os.path.relpath(path, definition.base))
             message = f"no row of a metadata file names {name}"
             report(Problem(Place(name), "warn", "image_without_row", message))
-
-
-def _place_of(image: Any, folder: str, definition: Definition, described: set[str]) -> Any:
-    """Return the path of an image from the root of images; what is no path comes as it is."""
-    if not isinstance(image, str) or not image or "://" in image:
-        return image
-    path = os.path.normpath(os.path.join(folder, image))
-    described.add(path)
-    return image if os.path.isabs(image) else _from_root(path, definition)
 
 
 def _without_name(name: str, kind: str, value: Mapping[str, Any]) -> Rejected:

@@ -14,6 +14,7 @@ from datagen.raw.json_index import Container, index_json
 from datagen.raw.rows import WindowRows, decode_row
 from datagen.schema.adapter import JsonPath, Rejected
 from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.json_keys import may_repeat_keys, repeated_key
 from datagen.sources.declared.readers.data_file import DataFile
 from datagen.sources.declared.readers.streams import (
     BROKEN_GZIP,
@@ -23,6 +24,7 @@ from datagen.sources.declared.readers.streams import (
     open_stream,
     shown,
     text_format,
+    zero_byte,
 )
 from datagen.sources.declared.row import MAX_TEXT, Place, Problem, RawRow
 
@@ -79,7 +81,7 @@ def _wrong_byte(line: bytes, lines: Lines) -> Rejected | None:
 def _object(text: bytes) -> Any:
     value = decode_row(text, Any)
     if isinstance(value, dict):
-        return value
+        return zero_byte(text) or repeated_key(text, value) or value
     if isinstance(value, Rejected):
         if text.endswith(b",") and isinstance(decode_row(text[:-1], Any), dict):
             message = "a comma behind the object; remove it: each line is a row of its own"
@@ -198,11 +200,16 @@ def _rows_at(files: Files, path: str, name: str, rows: str | None, keyed: bool) 
         found = WindowRows(files, path, container.kind, window, Any)
         if number == 0 and rows is None and not keyed:
             _check_members(found, container, name)
+        data = bytes(found.data)
+        is_doubtful = 0 in data or may_repeat_keys(data, found.values, found.keys)
         for index, value in enumerate(found.values):
             key = found.key(index)
             at = number if key is None else _escaped(key)
             number += 1
             text = ""
+            if is_doubtful and isinstance(value, dict):
+                raw = bytes(found.rows[index].raw)
+                value = zero_byte(raw) or repeated_key(raw, value) or value
             if keyed and key is not None and not isinstance(value, dict | Rejected):
                 value = {VALUE_COLUMN: value}
             if isinstance(value, dict):

@@ -109,7 +109,7 @@ def _checked(name: str, codec: str, head: bytes, marked: str | None) -> str:
             f"but looks like {family}; give format: {{encoding: {family}}}"
         )
     if not wide:
-        if b"\0" in head[:64]:
+        if head[:64].count(0) * 4 >= len(head[:64]) > 0:
             raise RawDataError(
                 f"{name} holds zero bytes: it is not in {codec} but looks like utf-16, or is no "
                 "text; give format: {encoding: utf-16-le} if it is UTF-16 of Windows"
@@ -213,6 +213,15 @@ class Lines:
             f"not {self.format.codec}: byte {byte:#04x} at offset {offset + before}; if the file is "
             "in another encoding, say which: format: {encoding: cp1252}",
         )
+
+
+def zero_byte(text: str | bytes) -> Rejected | None:
+    """Return the rejection of a row with a zero byte in it, as damaged disks leave them; None for others."""
+    at = text.find("\0") if isinstance(text, str) else text.find(0)
+    if at < 0:
+        return None
+    message = f"a zero byte at place {at + 1} of the row, which no text has: it is damaged"
+    return Rejected(Reason.INVALID_ENCODING, message)
 
 
 def shown(text: str) -> str:

@@ -18,6 +18,7 @@ from datagen.sources.declared.readers.streams import (
     open_stream,
     shown,
     text_format,
+    zero_byte,
 )
 from datagen.sources.declared.row import Place, Problem, RawRow
 
@@ -149,6 +150,8 @@ def table_rows(
                 value: dict[str, str] | Rejected
                 # isascii first: it is one flag, and isascii text needs no other check
                 wrong = None if text.isascii() else _wrong_byte(text, records)
+                if wrong is None and "\0" in text:
+                    wrong = zero_byte(text)
                 if wrong is not None:
                     value = wrong
                 elif isinstance(cells, Rejected):
@@ -160,7 +163,7 @@ def table_rows(
                     if len(cells) == num_columns:
                         value = dict(zip(header, cells, strict=True))
                     else:
-                        value = _miscounted(cells, num_columns)
+                        value = _miscounted(cells, header)
                 text = text.rstrip("\r\n")
                 place = Place(name, row, records.begin)
                 yield RawRow(
@@ -181,8 +184,11 @@ def _wrong_byte(text: str, records: _Records) -> Rejected | None:
     return None
 
 
-def _miscounted(cells: list[str], num_columns: int) -> Rejected:
+def _miscounted(cells: list[str], header: list[str]) -> Rejected:
+    num_columns = len(header)
     why = "a cell that holds the delimiter must be quoted" if len(cells) > num_columns else ""
+    if header[0].startswith("#"):
+        why = f"is the first line, which begins with {header[0][:80]!r}, a comment? then remove it"
     message = f"{len(cells)} cells for {num_columns} columns" + (f"; {why}" if why else "")
     return Rejected(Reason.MALFORMED_ROW, message)
 
@@ -203,6 +209,11 @@ def _header(
     if isinstance(cells, Rejected):
         raise RawDataError(f"{name}: its header cannot be read: {cells.message}")
     names = [cell.strip() for cell in cells]
+    if len(names) == 1 and names[0].startswith("#"):
+        raise RawDataError(
+            f"{name} begins with {names[0][:200]!r}, which looks like a comment and not like the names of "
+            "columns; remove that line"
+        )
     if len(names) == 1:
         other = next((each for each in _DELIMITERS if each in names[0]), None)
         if other is not None and other != records.delimiter:

@@ -10,6 +10,7 @@ from datagen.files import Files
 from datagen.raw.rows import decode_row
 from datagen.schema.adapter import Rejected
 from datagen.sources.declared.definition import Definition
+from datagen.sources.declared.json_keys import repeated_key
 from datagen.sources.declared.readers.data_file import (
     DataFile,
     is_image_name,
@@ -62,6 +63,8 @@ class _Sample:
             self._image = self._image or value
         elif last == "json":
             value = decode_row(data, Any)
+            if not isinstance(value, Rejected):
+                value = repeated_key(data, value) or value
             if isinstance(value, Rejected):
                 self._reject(value.reason, f"{member}: {value.message}")
             elif isinstance(value, dict):

@@ -121,3 +121,8 @@ def test_a_list_as_python_prints_it_is_read_where_it_is_declared() -> None:
     for cell in ("['blue'", "[open('x')]", "[{'a': 1}]", "[" * 5000):
         with pytest.raises(RowRejectedError, match="c holds no list as Python prints one"):
             decode_list(cell, "c")
+
+
+def test_a_cell_of_json_with_a_key_twice_is_refused() -> None:
+    with pytest.raises(RowRejectedError, match="options: the key 'A' is given twice"):
+        decode_json('{"A": "red", "A": "blue"}', "options")

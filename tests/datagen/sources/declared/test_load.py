@@ -95,9 +95,16 @@ def test_each_error_says_what_to_do(change: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        (
+            "name: !!python/object/apply:os.system [ls]",
+            "line 1, column 7: the tag !!python.* is refused, as it may run code; put",
+        ),
         ("name: &a x\ntitle: *a", "anchors .* are not used"),
-        ("name: x\nname: y", "key 'name' is given twice in .*line 2"),
+        ("name: x\nname: y", "line 2, column 1: key 'name' is given twice"),
+        ("name: x\n\ttask: vqa", "line 2, column 1: a tab; indent with blanks"),
+        ("name: @x", "line 1, column 7: a text that begins with @ must be in quotes"),
+        ("title: a: b", "line 1, column 9: a colon where no key can be; put a text with a colon"),
+        ("name: x\0", r"the character U\+0000, which no YAML has"),
         ("true: x", "the key 'true' is no text: put it in quotes"),
         ("[a]: x", "the key a list or mapping is no text"),
         ("name: [", "no usable YAML: .*line 1"),

@@ -100,14 +100,18 @@ def test_a_separator_parts_answers(source: Any) -> None:
 
 @pytest.mark.parametrize(
     ("question", "message"),
-    [("", "question is empty"), (None, "question is null"), (float("nan"), "question is NaN")],
+    [
+        ("", "the column 'question' is empty"),
+        (None, "the column 'question' is null"),
+        (float("nan"), "the column 'question' is NaN"),
+    ],
 )
 def test_a_question_without_text_says_what_it_was(source: Any, question: Any, message: str) -> None:
     assert vqa(source).rejected(**asked(question=question)) == ("empty_text", message)
 
 
 def test_an_absent_question_is_absent(source: Any) -> None:
-    assert vqa(source).rejected(image="a.png", answers="x")[1] == "question is absent"
+    assert vqa(source).rejected(image="a.png", answers="x")[1] == "the column 'question' is absent"
 
 
 def test_half_a_surrogate_pair_is_rejected(source: Any) -> None:
@@ -155,8 +159,13 @@ def test_captions_of_a_row_are_one_example(source: Any) -> None:
     row = {"image": "a.png", "image_id": 5}
     mapped = toy.one(**row, text={"caption": ["a\u2028b\x00 ", "c"]})
     assert (mapped.fields, mapped.group) == ({"captions": ("a b", "c")}, "5")
-    assert toy.rejected(**row, text={"caption": ""}) == ("empty_text", "text.caption is empty")
-    assert toy.rejected(**row, text={"caption": float("nan")})[1] == "text.caption is NaN"
+    assert toy.rejected(**row, text={"caption": ""}) == (
+        "empty_text",
+        "the column 'text.caption' is empty",
+    )
+    assert (
+        toy.rejected(**row, text={"caption": float("nan")})[1] == "the column 'text.caption' is NaN"
+    )
     assert toy.rejected(**row, text="a")[1].startswith("text is a text where an object is due")
     assert toy.rejected(**row, text={"caption": {}})[0] == "malformed_row"
 

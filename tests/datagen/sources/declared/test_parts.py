@@ -31,7 +31,7 @@ def test_a_list_of_objects_is_questions(source: Any) -> None:
     toy = source(PAIRS)
     texts = [{"user": "", "assistant": "Bars."}, {"user": "How many?", "assistant": "Four."}]
     assert asked(toy.map(images=["a.png"], texts=texts)) == [
-        ("-", "entry 1: user is empty"),
+        ("-", "entry 1: the column 'user' is empty"),
         ("2", "How many?"),
     ]
     assert toy.rejected(images=[], texts=texts)[0] == "no_image"

@@ -167,3 +167,12 @@ def test_a_file_whose_name_is_not_utf_8_costs_itself(own: Any) -> None:
     assert message == r"the name of the file photos/ok/gr\xfcn.png is not utf-8; rename it"
     assert own.reported() == [(r"photos/ok/n\xf6tes.txt", "count", "not_an_image")]
     assert len(own.rows) == 2
+
+
+def test_images_named_by_absolute_paths_have_rows(own: Any, monkeypatch: Any) -> None:
+    own.image("set/a.png", "set/b.png", "set/c.png", "set/d.png")
+    names = [str(own.folder / "set/a.png"), "/other/machine/b.png", "./c.png"]
+    own.put("set/metadata.csv", "file_name,text\n" + "".join(f"{n},x\n" for n in names))
+    monkeypatch.chdir(own.folder)  # paths relative to here are the same files
+    own.read("set", images={"replace_prefix": {"/other/machine/": "set"}})
+    assert own.reported() == [("set/d.png", "warn", "image_without_row")]

@@ -257,3 +257,38 @@ def test_a_wrong_byte_of_a_declared_encoding_has_the_offset_in_the_file(
     assert [values[1], values[2]] == ["invalid_encoding", {"t": "b"}]
     message = own.rows[1].value.message
     assert f"byte {wrong[0]:#04x} at offset {data.index(wrong)}; " in message
+
+
+TWICE = '{"a": 1, "b": {"c": ":", "c" : 2}}'
+GOOD = '{"a": 1, "b": "x: \\"y\\": z"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "keys"),
+    [
+        ("a.jsonl", f"{GOOD}\n{TWICE}", {}),
+        ("a.json", f"[{GOOD}, {TWICE}]", {}),
+        ("a.json", f'{{"rows": {{"k": {GOOD}, "l": {TWICE}}}}}', {"rows": "rows"}),
+    ],
+)
+def test_a_key_that_an_object_has_twice_costs_its_row(
+    own: Any, name: str, text: str, keys: dict[str, str]
+) -> None:
+    own.put(name, text)
+    good, twice = own.read(name, **keys)
+    assert (good["a"], good["b"], twice) == (1, 'x: "y": z', "malformed_row")
+    message = "the key 'c' is given twice; which value is meant?"
+    assert own.rejected(name, **keys) == (Reason.MALFORMED_ROW, message)
+
+
+def test_numbers_beyond_64_bits_and_escaped_colons_repeat_no_key(own: Any) -> None:
+    long = '{"a": 123456789012345678901234567890, "b": "\\u003a"}'
+    own.put("a.jsonl", f'{long}\n{{"a": NaN, "b": 2}}\n')
+    assert [row["b"] for row in own.read("a.jsonl")] == [":", 2]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_zero_byte_costs_its_row(own: Any, name: str) -> None:
+    rows = ['{"c": "a \0 pump"}', '{"c": "a valve"}']
+    own.put(name, "\n".join(rows) if name == "a.jsonl" else f"[{', '.join(rows)}]")
+    assert own.read(name) == ["invalid_encoding", {"c": "a valve"}]

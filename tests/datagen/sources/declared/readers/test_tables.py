@@ -273,3 +273,21 @@ def test_the_rows_before_a_cut_are_used_and_the_cut_is_told(own: Any) -> None:
     assert 0 < len(own.rows) - 1 < 2_000
     assert message.startswith(f"a.csv.gz is cut off or corrupt after row {len(own.rows) - 1}: ")
     assert own.rows[-1].place.row is None
+
+
+def test_a_line_of_comment_above_the_header_is_named(own: Any) -> None:
+    own.put("a.csv", "# exported by camera 7\nimage,caption\na.png,a pump\n")
+    with pytest.raises(RawDataError, match="'# exported by camera 7', which looks like a comment"):
+        own.read("a.csv")
+    own.put("b.csv", "# exported, 2026\nimage,caption,id\na.png,a pump,1\n")
+    assert own.read("b.csv") == ["malformed_row", "malformed_row"]
+    assert "begins with '# exported', a comment? then remove it" in own.rows[0].value.message
+
+
+def test_a_zero_byte_costs_its_row_and_is_not_taken_for_utf_16(own: Any) -> None:
+    own.put("a.csv", "image,caption\na.png,a \0 pump\nb.png,a valve\n")
+    assert own.read("a.csv") == ["invalid_encoding", {"image": "b.png", "caption": "a valve"}]
+    assert own.rejected("a.csv")[1].startswith("a zero byte at place 9 of the row")
+    own.put("b.csv", "image,caption\n".encode("utf-16-le"))
+    with pytest.raises(RawDataError, match="looks like utf-16"):
+        own.read("b.csv")
