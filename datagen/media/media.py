@@ -280,28 +280,37 @@ def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
             `MAX_IMAGE_PIXELS`.
     """
     with roots.open(path) as file:
-        head = file.read(HEAD_BYTES)
-        if not head:
-            raise RowRejectedError(Reason.MEDIA_EMPTY, f"{path} has no bytes")
-        try:
-            info = _read_header(head, file)
-            if info.width * info.height > MAX_IMAGE_PIXELS:
-                raise Image.DecompressionBombError(f", {info.width} x {info.height}")
-            if not _ends_well(info, head, file):
-                file.seek(0)
-                decode_image(file.read())
-        except Image.DecompressionBombError as error:
-            size = str(error) if str(error).startswith(",") else ""
-            raise RowRejectedError(
-                Reason.MEDIA_TOO_LARGE, f"{path} has more than {MAX_IMAGE_PIXELS} pixels{size}"
-            ) from None
-        except UndecodableError as error:
-            cut_off = "truncated" in str(error)
-            kind = foreign_kind(head) if str(error) == NO_IMAGE else None
-            raise RowRejectedError(
-                Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
-                f"{path}: {error}" if kind is None else f"{path}: {error} but {kind}",
-            ) from None
+        return inspect_file(file, path)
+
+
+def inspect_file(file: BinaryIO, name: str) -> ImageInfo:
+    """Check an image in an open, seekable file as `inspect_image` does; `name` is for messages.
+
+    Raises:
+        RowRejectedError: as `inspect_image`.
+    """
+    head = file.read(HEAD_BYTES)
+    if not head:
+        raise RowRejectedError(Reason.MEDIA_EMPTY, f"{name} has no bytes")
+    try:
+        info = _read_header(head, file)
+        if info.width * info.height > MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError(f", {info.width} x {info.height}")
+        if not _ends_well(info, head, file):
+            file.seek(0)
+            decode_image(file.read())
+    except Image.DecompressionBombError as error:
+        size = str(error) if str(error).startswith(",") else ""
+        raise RowRejectedError(
+            Reason.MEDIA_TOO_LARGE, f"{name} has more than {MAX_IMAGE_PIXELS} pixels{size}"
+        ) from None
+    except UndecodableError as error:
+        cut_off = "truncated" in str(error)
+        kind = foreign_kind(head) if str(error) == NO_IMAGE else None
+        raise RowRejectedError(
+            Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
+            f"{name}: {error}" if kind is None else f"{name}: {error} but {kind}",
+        ) from None
     return info
 
 
