@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from datagen.files import Files, LocalFiles
+from datagen.files import Files
 from datagen.schema.manifest import Manifest, read_manifest
 from datagen.schema.record import Record
 from datagen.shards import RowGroups, ShardReader
+from datagen.stores.any_files import AnyFiles
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,16 @@ class BuiltDataset:
             return to_records(reader.read(place.shard, group.number).slice(row, 1))[0]
 
     def _reader(self) -> ShardReader:
-        return ShardReader(self.directory, self.files.open_binary, num_open=1)
+        return ShardReader(self.directory, self.files.open_ranges, num_open=1)
 
 
 def open_dataset(directory: str, files: Files | None = None) -> BuiltDataset:
-    """Open a built dataset.
+    """Open a built dataset: a folder, or a URL of a store such as `s3://bucket/instruct`.
 
     Raises:
         OutputError: the folder holds none, or one of another version.
     """
-    files = files or LocalFiles()
+    files = files or AnyFiles()
     return BuiltDataset(directory, read_manifest(directory, files), files)
 
 

@@ -17,6 +17,10 @@ class OutputError(UserError):
     """An output folder that cannot be written, or holds something else."""
 
 
+class StoreError(UserError):
+    """A store that refuses, does not answer, or holds something else; never an object that is missing."""
+
+
 class OptionError(UserError):
     """An option that is unknown or contradicts another."""
 

@@ -1,7 +1,7 @@
-"""Files on local disks and object stores: reading, atomic writes, hashes, and the file lock.
+"""Files: what code needs of a file system, local disks, atomic writes, hashes, and the file lock.
 
-The functions of this package take a `Files`, so that they run on local disks and, handed Beam's file
-systems by `pipelines`, on object stores.
+The functions of this package take a `Files`, so that they run on local disks and, given `datagen.stores`,
+on buckets.
 """
 
 import errno
@@ -19,6 +19,11 @@ from typing import BinaryIO, Protocol
 from datagen.errors import OutputError
 
 TEMPORARY_SUFFIX = ".tmp"
+
+
+def is_url(path: str) -> bool:
+    """Return True for a path of a store, such as `s3://bucket/folder`."""
+    return "://" in path
 
 
 def temporary_name(path: str) -> str:
@@ -74,6 +79,12 @@ class Files(Protocol):
     def open_binary(self, path: str) -> BinaryIO:
         """Open a seekable reader; raise FileNotFoundError if there is no such file."""
 
+    def open_whole(self, path: str) -> BinaryIO:
+        """Open a file that is read to its end, as `open_binary`; an object comes in one request."""
+
+    def open_ranges(self, path: str) -> BinaryIO:
+        """Open a file of which some ranges are read, as `open_binary`; of an object, no more is fetched."""
+
     def create(self, path: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
         """Open a writer whose file appears whole when the `with` block ends well, else not at all.
 
@@ -85,8 +96,13 @@ class Files(Protocol):
     def match(self, pattern: str) -> list[str]:
         """Return the files that a path with `*` matches, sorted; `*` stands for no `/`."""
 
+    def beginning_with(self, start: str) -> list[str]:
+        """Return the files whose paths begin with `start`, a folder and the first part of a name, sorted."""
+
     def state(self, path: str) -> str:
-        """Return the file's size and time of last change as text: another one, another file.
+        """Return the file's size and time of last change, or an object's version, as text.
+
+        Another text, another file.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -98,6 +114,15 @@ class LocalFiles:
 
     def open_binary(self, path: str) -> BinaryIO:
         return open(path, "rb")
+
+    def open_whole(self, path: str) -> BinaryIO:
+        return self.open_binary(path)
+
+    def open_ranges(self, path: str) -> BinaryIO:
+        return self.open_binary(path)
+
+    def size(self, path: str) -> int:
+        return os.stat(path).st_size
 
     @contextmanager
     def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:
@@ -118,6 +143,9 @@ class LocalFiles:
     def match(self, pattern: str) -> list[str]:
         fixed, star, rest = pattern.partition("*")
         return sorted(glob(escape(fixed) + star + rest))
+
+    def beginning_with(self, start: str) -> list[str]:
+        return sorted(glob(f"{escape(start)}*"))
 
     def state(self, path: str) -> str:
         """Return the file's size in bytes and its time of last change in nanoseconds.

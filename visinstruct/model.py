@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from datagen.media.media import UndecodableError
+from datagen.stores.any_files import AnyFiles
 from templates.evaluation import Decoding
 from trainer.data.reading.images import Pixels, decode
-from trainer.data.reading.remote import AnyFiles
 from trainer.errors import DataError, EvaluationError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from datagen.schema.manifest import read_manifest
+from datagen.stores.any_files import AnyFiles
 from templates.evaluation import Decoding, LanguageModel
 from templates.library import load_templates
 from trainer.data.reading.record_images import RecordImages
-from trainer.data.reading.remote import AnyFiles
 from trainer.evaluation.inference.adapter import ModelInput
 from trainer.evaluation.inference.infer import Inference
 from trainer.evaluation.tasks.records import SplitRecords

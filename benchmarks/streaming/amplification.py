@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from benchmarks.streaming.inputs import IMAGES, data_options
+from datagen.stores.any_files import AnyFiles
 from trainer.data.order.assign import BatchShape, assign
-from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
 
 NUM_NODES, NUM_RANKS, NUM_WORKERS = 2, 16, 4

@@ -9,9 +9,9 @@ from datagen.build.planner import index_files, make_plan
 from datagen.build.stage import RangeWork, SplitStager
 from datagen.build.stage_media import StagedMedia
 from datagen.build.staging import Staging
-from datagen.files import LocalFiles
 from datagen.media.media import MediaRoots
 from datagen.schema.example import Example
+from datagen.stores.any_files import AnyFiles
 
 
 class _AnyMedia:
@@ -41,7 +41,7 @@ def examples_in(
         splits=(split,) if split else None,
         limit=max(rows, 1) * 10,
     )
-    files, staging = LocalFiles(), Staging(scratch)
+    files, staging = AnyFiles(), Staging(scratch)
     chosen, _ = choose_splits(options, files)
     first = {each.id: (each, layout) for each, layout in reversed(chosen)}
     wanted = [first[source_id] for source_id in dict.fromkeys(each.id for each, _ in chosen)]

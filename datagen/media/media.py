@@ -19,7 +19,7 @@ import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.files import Files
+from datagen.files import Files, is_url
 from datagen.media.foreign import foreign_kind
 from datagen.media.pack import Slice, clean_path, slice_of
 
@@ -29,7 +29,8 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 """Suffixes tried for an image that is missing under its own: in this order, then in upper case."""
 HEAD_BYTES = 1 << 16
-MAX_REMEMBERED_FOLDERS = 65_536
+MAX_REMEMBERED = 65_536
+"""Folders, and states of objects of a store, that are kept."""
 TAIL_BYTES = 1 << 12
 JPEG_QUALITY = 92
 
@@ -82,6 +83,7 @@ class MediaRoots:
     follow_links: bool = False
     states: dict[str, str] | None = field(default=None, compare=False, repr=False)
     _folders: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    _looks: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     packs: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def recording(self, states: dict[str, str]) -> "MediaRoots":
@@ -128,17 +130,40 @@ class MediaRoots:
         if self.packed(path) is not None:
             return PACKED
         place = self.locate(path)
-        local = "://" not in place
         try:
-            if local and self._is_refused(place, path):
+            if is_url(place):
+                state = self._look(place)
+                if state == MISSING:
+                    raise FileNotFoundError(place)
+                return state
+            if self._is_refused(place, path):
                 return REFUSED
             state = self.files.state(place)
-            return UNREADABLE if local and not os.access(place, os.R_OK) else state
+            return state if os.access(place, os.R_OK) else UNREADABLE
         except (FileNotFoundError, NotADirectoryError):
             other = self.under_another_suffix(path)
             return MISSING if other is None else self.state(other)
         except OSError:
             return UNREADABLE
+
+    def _look(self, place: str) -> str:
+        """Return the state of an object, which is asked for once."""
+        state = self._looks.get(place)
+        if state is None:
+            if len(self._looks) >= MAX_REMEMBERED:
+                self._looks.clear()
+            try:
+                state = self.files.state(place)
+            except FileNotFoundError:
+                state = MISSING
+            except IsADirectoryError:
+                state = UNREADABLE
+            self._looks[place] = state
+        return state
+
+    def _exists(self, path: str) -> bool:
+        place = self.locate(path)
+        return self._look(place) != MISSING if is_url(place) else self.files.exists(place)
 
     def _note(self, path: str) -> None:
         if self.states is not None and path not in self.states and self.packed(path) is None:
@@ -147,9 +172,8 @@ class MediaRoots:
     def first_existing(self, *paths: str) -> str:
         """Return the first of the media paths that exists, or the first if none does."""
         for path in paths:
-            place = self.locate(path)
             self._note(path)
-            if self.files.exists(place):
+            if self._exists(path):
                 return path
         return paths[0]
 
@@ -159,7 +183,7 @@ class MediaRoots:
         An image under another suffix counts, but a file of the very name goes before it.
         """
         found = self.first_existing(*paths)
-        if self.files.exists(self.locate(found)):
+        if self._exists(found):
             return found
         return next((path for path in paths if self.under_another_suffix(path)), None)
 
@@ -178,9 +202,12 @@ class MediaRoots:
         if not dot or f".{suffix.lower()}" not in IMAGE_SUFFIXES:
             return None
         place = self.locate(path)
-        if "://" not in place and not os.path.isdir(os.path.dirname(place)):
+        if not is_url(place) and not os.path.isdir(os.path.dirname(place)):
             return None
-        others = (stem + each for each in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)))
+        others = [stem + each for each in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))]
+        if is_url(place):
+            there = set(self.files.beginning_with(self.locate(f"{stem}.")))
+            return next((each for each in others if self.locate(each) in there), None)
         return next((each for each in others if self.files.exists(self.locate(each))), None)
 
     def open(self, path: str) -> BinaryIO:
@@ -196,14 +223,14 @@ class MediaRoots:
         self._note(path)
         if self._is_noted_missing(path):
             raise self._missing(path)
-        if "://" not in place and self._is_refused(place, path):
+        if not is_url(place) and self._is_refused(place, path):
             raise RowRejectedError(
                 Reason.UNSAFE_PATH,
                 f"{path!r} is a link out of its collection; pass --follow-links, or name the folder "
                 f"that it leads to with --image-root {path.partition('/')[0]}=DIR",
             )
         try:
-            return self.files.open_binary(place)
+            return self.files.open_whole(place)
         except (FileNotFoundError, NotADirectoryError):
             raise self._missing(path) from None
         except OSError as error:
@@ -215,7 +242,7 @@ class MediaRoots:
         collection = path.partition("/")[0]
         root = self.roots[collection]
         message = f"{path} is not there"
-        if "://" not in root and not os.path.isdir(root):
+        if not is_url(root) and not os.path.isdir(root):
             message = f"{path}: there is no folder for {collection!r}"
             if collection in self.packs:
                 message = f"{path}: there is no folder {root}; images.root or videos.root names it"
@@ -255,14 +282,14 @@ class MediaRoots:
         return not self._is_below_a_root(os.path.realpath(os.path.join(folder, name)))
 
     def _is_below_a_root(self, place: str) -> bool:
-        local = (root for root in self.roots.values() if "://" not in root)
+        local = (root for root in self.roots.values() if not is_url(root))
         return any(_is_below(place, self._real_folder(root)) for root in local)
 
     def _real_folder(self, folder: str) -> str:
         """Return a folder with its links resolved, remembered for the life of these roots."""
         known = self._folders.get(folder)
         if known is None:
-            if len(self._folders) >= MAX_REMEMBERED_FOLDERS:
+            if len(self._folders) >= MAX_REMEMBERED:
                 self._folders.clear()
             known = self._folders[folder] = os.path.realpath(folder)
         return known
@@ -280,37 +307,28 @@ def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
             `MAX_IMAGE_PIXELS`.
     """
     with roots.open(path) as file:
-        return inspect_file(file, path)
-
-
-def inspect_file(file: BinaryIO, name: str) -> ImageInfo:
-    """Check an image in an open, seekable file as `inspect_image` does; `name` is for messages.
-
-    Raises:
-        RowRejectedError: as `inspect_image`.
-    """
-    head = file.read(HEAD_BYTES)
-    if not head:
-        raise RowRejectedError(Reason.MEDIA_EMPTY, f"{name} has no bytes")
-    try:
-        info = _read_header(head, file)
-        if info.width * info.height > MAX_IMAGE_PIXELS:
-            raise Image.DecompressionBombError(f", {info.width} x {info.height}")
-        if not _ends_well(info, head, file):
-            file.seek(0)
-            decode_image(file.read())
-    except Image.DecompressionBombError as error:
-        size = str(error) if str(error).startswith(",") else ""
-        raise RowRejectedError(
-            Reason.MEDIA_TOO_LARGE, f"{name} has more than {MAX_IMAGE_PIXELS} pixels{size}"
-        ) from None
-    except UndecodableError as error:
-        cut_off = "truncated" in str(error)
-        kind = foreign_kind(head) if str(error) == NO_IMAGE else None
-        raise RowRejectedError(
-            Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
-            f"{name}: {error}" if kind is None else f"{name}: {error} but {kind}",
-        ) from None
+        head = file.read(HEAD_BYTES)
+        if not head:
+            raise RowRejectedError(Reason.MEDIA_EMPTY, f"{path} has no bytes")
+        try:
+            info = _read_header(head, file)
+            if info.width * info.height > MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError(f", {info.width} x {info.height}")
+            if not _ends_well(info, head, file):
+                file.seek(0)
+                decode_image(file.read())
+        except Image.DecompressionBombError as error:
+            size = str(error) if str(error).startswith(",") else ""
+            raise RowRejectedError(
+                Reason.MEDIA_TOO_LARGE, f"{path} has more than {MAX_IMAGE_PIXELS} pixels{size}"
+            ) from None
+        except UndecodableError as error:
+            cut_off = "truncated" in str(error)
+            kind = foreign_kind(head) if str(error) == NO_IMAGE else None
+            raise RowRejectedError(
+                Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
+                f"{path}: {error}" if kind is None else f"{path}: {error} but {kind}",
+            ) from None
     return info
 
 

@@ -1,29 +1,42 @@
-"""Publishing: the folders that a build may write to, and the atomic move of its result there."""
+"""Publishing: the folders that a build may write to, and the atomic move of its result there.
 
+On local disks a folder is renamed; for stores see `publish_store`.
+"""
+
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from glob import escape, glob
 from pathlib import Path
 
 from datagen.build.staging import Staging
 from datagen.errors import OutputError
-from datagen.files import Files, locked_file
+from datagen.files import Files, is_url, locked_file
 from datagen.schema.manifest import MANIFEST_NAME, Manifest, read_manifest
-from pipelines.build.beam_files import BeamFiles
+from datagen.stores.any_files import AnyFiles
 from pipelines.build.exchange import exchange
+from pipelines.build.publish_store import (
+    check_empty,
+    drop_unfinished_in_store,
+    held_output,
+    publish_in_store,
+    recover_in_store,
+)
 
 REPORT_NAME = "report.json"
 _EARLIER = "earlier"
 _MARK = "publishing"
 """File of a staging folder with the digest of the manifest that is being published."""
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 DIGITS = 12  # of the hash in a staging folder's name
 
 
-def held_by(out: str, files: Files) -> Manifest | None:
+def held_by(out: str, files: AnyFiles) -> Manifest | None:
     """Return the manifest of the dataset that is at `out` already; None if a build may be written there.
 
     Raises:
@@ -31,7 +44,10 @@ def held_by(out: str, files: Files) -> Manifest | None:
     """
     if files.exists(f"{out}/{MANIFEST_NAME}"):
         return read_manifest(out, files)
-    if "://" not in out and os.path.exists(out):
+    if is_url(out):
+        check_empty(out, files)
+        return None
+    if os.path.exists(out):
         if not os.path.isdir(out) or os.listdir(out):
             raise OutputError(
                 f"{out} is not empty and no dataset of visinstruct; give a new or empty folder to "
@@ -56,15 +72,32 @@ def raw_of(out: str, files: Files) -> str | None:
 
 
 @contextmanager
-def locked(staging: Staging) -> Iterator[None]:
-    """Hold the staging folder, so that two builds of the same output do not run at once.
+def output_held(out: str, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Hold an output in a store for the whole build; the function that it gives refuses to go on without.
 
-    The lock is the system's and goes with the process: a killed build leaves none behind.
+    On local disks the staging folder is held instead (`locked`), and a rename replaces no other dataset.
+
+    Raises:
+        OutputError: another build holds the output.
+    """
+    if is_url(out):
+        with held_output(out, say) as lease:
+            yield lease.check
+    else:
+        yield lambda: None
+
+
+@contextmanager
+def locked(staging: Staging) -> Iterator[None]:
+    """Hold a local staging folder, so that two equal builds of the same output do not run at once.
+
+    The lock is the system's and goes with the process: a killed build leaves none behind. Some network file
+    systems have none; there the user is warned.
 
     Raises:
         OutputError: another process holds it.
     """
-    if "://" in staging.root:
+    if is_url(staging.root):
         yield
         return
     Path(staging.root).mkdir(parents=True, exist_ok=True)
@@ -73,6 +106,14 @@ def locked(staging: Staging) -> Iterator[None]:
             held.enter_context(locked_file(f"{staging.root}/lock", wait=False))
         except BlockingIOError:
             raise OutputError(f"another build is writing {staging.root}; wait for it") from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            warnings.warn(
+                f"the file system of {staging.root} has no file locks ({error.strerror}); start only one "
+                "build of this output at a time",
+                stacklevel=2,
+            )
         yield
 
 
@@ -83,28 +124,22 @@ def staging_of(out: str, work: object) -> Staging:
 
 
 def _real(out: str) -> str:
-    return out.rstrip("/") if "://" in out else os.path.realpath(out)
+    return out.rstrip("/") if is_url(out) else os.path.realpath(out)
 
 
-def publish(staging: Staging, out: str, files: BeamFiles, *, replaces: bool = False) -> None:
+def publish(staging: Staging, out: str, files: AnyFiles, *, replaces: bool = False) -> None:
     """Move the finished output to its place, then drop what was intermediate.
 
     On local disks the folder is renamed, which is atomic. An earlier dataset of the same build is exchanged
     for it in one step; where the system cannot do that, it moves away first, and `recover` completes what was
-    stopped in between. On object stores files are copied one by one, the manifest last and an earlier one
-    removed first: readers trust nothing without it, and a build that is stopped here resumes.
+    stopped in between.
 
     Raises:
         OutputError: something else came to be there while the build ran.
+        StoreError: an object did not arrive whole.
     """
-    if "://" in out:
-        before = files.below(out.rstrip("/")) if replaces else []
-        files.remove([path for path in before if path.endswith(f"/{MANIFEST_NAME}")])
-        for path in sorted(files.below(staging.output), key=lambda p: p.endswith(MANIFEST_NAME)):
-            files.copy(path, out.rstrip("/") + path[len(staging.output) :])
-        new = {out.rstrip("/") + p[len(staging.output) :] for p in files.below(staging.output)}
-        files.remove([path for path in before if path not in new])
-        files.remove(files.below(staging.root))
+    if is_url(out):
+        publish_in_store(staging, out, files)
         return
     try:
         if replaces:
@@ -117,7 +152,7 @@ def publish(staging: Staging, out: str, files: BeamFiles, *, replaces: bool = Fa
             "it away and start the same command again, what is done is kept"
         ) from None
     shutil.rmtree(staging.root, ignore_errors=True)
-    drop_unfinished(out)
+    drop_unfinished(out, files)
 
 
 def _replace(staging: Staging, out: str, files: Files) -> None:
@@ -139,9 +174,12 @@ def _replace(staging: Staging, out: str, files: Files) -> None:
         raise
 
 
-def recover(out: str) -> None:
+def recover(out: str, files: AnyFiles) -> None:
     """Complete a publication that was stopped in the middle, so that `out` holds one whole dataset."""
-    for root in [] if "://" in out else glob(_staging_pattern(out)):
+    if is_url(out):
+        recover_in_store(out, files)
+        return
+    for root in glob(_staging_pattern(out)):
         if os.path.exists(f"{root}/{_MARK}"):
             with suppress(OutputError), locked(Staging(root)):
                 _complete(Staging(root), _real(out))
@@ -168,9 +206,12 @@ def _digest(folder: str) -> str:
         return f"no manifest in {folder}"
 
 
-def drop_unfinished(out: str) -> None:
+def drop_unfinished(out: str, files: AnyFiles) -> None:
     """Remove what stopped builds left beside a finished dataset: nothing more can be published there."""
-    for root in [] if "://" in out else glob(_staging_pattern(out)):
+    if is_url(out):
+        drop_unfinished_in_store(out, files)
+        return
+    for root in glob(_staging_pattern(out)):
         with suppress(OutputError), locked(Staging(root)):
             shutil.rmtree(root, ignore_errors=True)
 

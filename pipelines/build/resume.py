@@ -18,10 +18,11 @@ from datagen.build.media_states import saved_states, stale_ranges
 from datagen.build.options import BuildOptions
 from datagen.build.plan import BuildPlan, RangePlan, SplitPlan
 from datagen.build.staging import Place, RangeReport, ShardReport, Staging
+from datagen.files import is_url
 from datagen.media.media import MediaRoots
 from datagen.raw.json_index import Window
 from datagen.schema.manifest import CandidatesEntry, Manifest, SplitEntry
-from pipelines.build.beam_files import BeamFiles
+from datagen.stores.any_files import AnyFiles
 from pipelines.build.fingerprint import Key
 from pipelines.build.update import Chosen, Update
 
@@ -64,7 +65,7 @@ def reuse_splits(
     plan: BuildPlan,
     out: str,
     staging: Staging,
-    files: BeamFiles,
+    files: AnyFiles,
 ) -> None:
     """Link the reused splits of the dataset at `out` into the staging folder, as if this build had staged them.
 
@@ -100,7 +101,7 @@ def reuse_candidates(
     held: Manifest | None,
     options: BuildOptions,
     staging: Staging,
-    files: BeamFiles,
+    files: AnyFiles,
 ) -> dict[str, CandidatesEntry]:
     """Link the vocabularies of declared sources of which nothing is built, and return their entries.
 
@@ -123,7 +124,7 @@ def _marker(split: SplitPlan, staging: Staging) -> str:
     return f"{staging.root}/ranges/{split.source}/{split.split}/reused"
 
 
-def _rejected_lines(manifest: Manifest, source: str, out: str, files: BeamFiles) -> list[bytes]:
+def _rejected_lines(manifest: Manifest, source: str, out: str, files: AnyFiles) -> list[bytes]:
     if source not in manifest.rejected_files:
         return []
     with files.open_binary(f"{out}/rejected/{source}.jsonl") as file:
@@ -137,7 +138,7 @@ def _reuse_split(
     rejected_lines: list[bytes],
     out: str,
     staging: Staging,
-    files: BeamFiles,
+    files: AnyFiles,
 ) -> None:
     """Stage a finished split: its one range gets all rows and rejections."""
     key = (split.source, split.split)
@@ -187,9 +188,9 @@ def _reuse_split(
         file.write(msgspec.json.encode(range_report))
 
 
-def _link(path: str, new: str, files: BeamFiles) -> None:
+def _link(path: str, new: str, files: AnyFiles) -> None:
     """Hard-link a finished file; copy it where links are not possible."""
-    if "://" in new:
+    if is_url(new):
         files.copy(path, new)
         return
     os.makedirs(os.path.dirname(new), exist_ok=True)
@@ -201,7 +202,7 @@ def _link(path: str, new: str, files: BeamFiles) -> None:
 
 
 def forget_stale(
-    splits_built: Sequence[SplitPlan], staging: Staging, roots: MediaRoots, files: BeamFiles
+    splits_built: Sequence[SplitPlan], staging: Staging, roots: MediaRoots, files: AnyFiles
 ) -> int:
     """Forget staged ranges whose media changed, and all shards of their sources.
 
@@ -233,7 +234,7 @@ def forget_stale(
     return forgotten
 
 
-def drop_leftovers(manifest: Manifest, staging: Staging, files: BeamFiles) -> None:
+def drop_leftovers(manifest: Manifest, staging: Staging, files: AnyFiles) -> None:
     """Remove files that stopped runs wrote into the output and that are no part of this dataset."""
     shards = [s for splits in manifest.splits.values() for e in splits.values() for s in e.shards]
     names = {
@@ -250,7 +251,7 @@ def drop_leftovers(manifest: Manifest, staging: Staging, files: BeamFiles) -> No
     files.remove([path for path in found if path not in kept])
 
 
-def _forget_split(split: SplitPlan, staging: Staging, files: BeamFiles) -> None:
+def _forget_split(split: SplitPlan, staging: Staging, files: AnyFiles) -> None:
     key = (split.source, split.split)
     files.remove(files.match(staging.reports_of_shards(*key)))
     files.remove(files.match(staging.reports_of_ranges(*key)))

@@ -10,13 +10,13 @@ import platform
 import re
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import TypeVar
 
 import apache_beam as beam
 import msgspec
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
@@ -30,12 +30,13 @@ from datagen.build.planner import index_files, input_files, make_plan
 from datagen.build.staging import RangeReport, ShardReport, Staging
 from datagen.build.totals import SplitWork
 from datagen.errors import RawDataError, RowFailedError, UserError
-from datagen.files import Files
+from datagen.files import Files, is_url
 from datagen.media.media import MISSING, MediaRoots
 from datagen.schema.manifest import CandidatesEntry, Manifest
 from datagen.sources import load_source
 from datagen.sources.declared.readers.data_file import paths_of
-from pipelines.build.beam_files import BeamFiles, check_reachable
+from datagen.stores.any_files import AnyFiles
+from datagen.stores.connect import StoreSettings
 from pipelines.build.fingerprint import (
     Fingerprints,
     Identity,
@@ -50,6 +51,7 @@ from pipelines.build.publish import (
     drop_unfinished,
     held_by,
     locked,
+    output_held,
     publish,
     recover,
     staging_of,
@@ -109,9 +111,40 @@ def _build(
 ) -> Manifest | None:
     console = console or messages()
     reporter = Reporter(console)
-    files = BeamFiles()
-    FileSystems.set_options(beam_options)
-    check_reachable([*filter(None, [options.raw]), options.out, *options.image_roots.values()])
+    files = AnyFiles()
+    check_stores(options, files, writes=not dry_run)
+    say = partial(console.print, highlight=False, markup=False)
+    with nullcontext(_nothing) if dry_run else output_held(options.out, say) as check_held:
+        return _build_held(options, beam_options, console, reporter, files, check_held, dry_run)
+
+
+def _nothing() -> None:
+    """Stands for the check of a lock that is not needed."""
+
+
+def check_stores(options: BuildOptions, files: AnyFiles, *, writes: bool) -> None:
+    """Try the stores that a build reads and writes, before any work.
+
+    Raises:
+        StoreError: one does not answer, or refuses.
+        OptionError: a package is missing.
+    """
+    read = {*filter(None, [options.raw]), *options.image_roots.values()}
+    for path in sorted({*read, options.out}):
+        if is_url(path):
+            files.store.check_reachable(path, writes=writes and path == options.out)
+
+
+def _build_held(
+    options: BuildOptions,
+    beam_options: PipelineOptions,
+    console: Console,
+    reporter: Reporter,
+    files: AnyFiles,
+    check_held: Callable[[], None],
+    dry_run: bool,
+) -> Manifest | None:
+    say = partial(console.print, highlight=False, markup=False)
     definitions, own_files = resolve_all(options.declared, files)
     options = options.model_copy(update={"declared": definitions})
     templates = load_templates(options.template_dir)
@@ -119,7 +152,8 @@ def _build(
     check_mixture(options.mixture, options.own_sources)
     media_roots(options)  # refuses unknown collections
     check_image_roots(options)
-    recover(options.out)
+    if not (dry_run and is_url(options.out)):
+        recover(options.out, files)
     held = held_by(options.out, files)
     chosen, missing = choose_splits(options, files)
     for source_id in dict.fromkeys(each.source for each in missing):
@@ -147,7 +181,7 @@ def _build(
         return held
     if held is not None:
         if update.is_same:
-            drop_unfinished(options.out)
+            drop_unfinished(options.out, files)
             console.print(f"{options.out} is built already, nothing to do", highlight=False)
             return held
         print_changes(update, held, console)
@@ -156,7 +190,6 @@ def _build(
     with locked(staging), remembering_ctrl_c():
         with reporter.stage("plan", f"template set {templates.name}"):
             to_build = [each for each in chosen if (each[0].id, each[1].split) in update.built]
-            say = partial(console.print, highlight=False, markup=False)
             own = normal_rows(options, own_files, own_inputs, to_build, staging, files, say)
             built = make_plan(options, files, staging, to_build, indexes | own)
             plan = planned_splits(update, held, chosen, built)
@@ -169,7 +202,8 @@ def _build(
                     "made again",
                     highlight=False,
                 )
-        work = Work(plan, options, roots, staging, templates.hash, identity.versions)
+        settings = StoreSettings.of_this_process([options.out, *roots.values(), *raw_paths])
+        work = Work(plan, options, roots, staging, templates.hash, identity.versions, settings)
         rows = sum(split.rows for split in built.splits)
         number = set_workers(beam_options, options.workers, rows, options.max_memory)
         if number > 1:
@@ -183,6 +217,7 @@ def _build(
             write_states(plan, staging, files)
             drop_leftovers(manifest, staging, files)
             _write_report(options, beam_options, reporter, files, staging)
+        check_held()
         publish(staging, options.out, files, replaces=held is not None)
         files.remove([f"{options.out.rstrip('/')}{LOG_SUFFIX}"])
     return manifest
@@ -222,21 +257,13 @@ def _steps(plan: BuildPlan, staging: Staging) -> dict[str, list[Part]]:
 
 
 def _run(work: Work, beam_options: PipelineOptions, log: str, files: Files) -> None:
-    pipeline = beam.Pipeline(options=beam_options)
-    build_graph(pipeline, work)
-    run_pipeline(
-        pipeline, log, files, "the build", "nothing was published and what is done is kept"
-    )
-
-
-def run_pipeline(
-    pipeline: beam.Pipeline, log: str, files: Files, what: str, consequence: str
-) -> None:
-    """Run a pipeline to its end; `what` it is and the `consequence` of a failure are for the message.
+    """Run the pipeline.
 
     Raises:
         UserError: it failed. The traceback of a bug is in the file `log`, not on the terminal.
     """
+    pipeline = beam.Pipeline(options=beam_options)
+    build_graph(pipeline, work)
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:
@@ -249,10 +276,10 @@ def run_pipeline(
         with files.create(log) as file:
             file.write("".join(traceback.format_exception(error)).encode(errors="replace"))
         text = str(error.args[0]).strip() if error.args else ""
-        shown = cause or f"{type(error).__name__}: {text.rpartition(chr(10))[2]}"
+        what = cause or f"{type(error).__name__}: {text.rpartition(chr(10))[2]}"
         raise UserError(
-            f"{what} failed: {_WHERE.sub('', str(shown))}; {consequence}. The traceback is in {log}; "
-            "please report it"
+            f"the build failed: {_WHERE.sub('', str(what))}; nothing was published and what is done is "
+            f"kept. The traceback is in {log}; please report it"
         ) from error
 
 
@@ -285,7 +312,7 @@ def _finish(
     identity: Identity,
     fingerprints: Fingerprints,
     candidates: Mapping[str, CandidatesEntry],
-    files: BeamFiles,
+    files: AnyFiles,
     staging: Staging,
 ) -> Manifest:
     work = _read_reports(plan, staging, files)

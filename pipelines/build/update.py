@@ -21,7 +21,7 @@ from datagen.media.media import MediaRoots
 from datagen.raw.gather import raw_exists
 from datagen.schema.adapter import Source, SplitFiles
 from datagen.schema.manifest import Manifest
-from pipelines.build.beam_files import BeamFiles
+from datagen.stores.any_files import AnyFiles
 from pipelines.build.fingerprint import LIMITS, Fingerprints, Identity, Key
 from pipelines.build.publish import raw_of
 
@@ -66,7 +66,7 @@ def compare(
     identity: Identity,
     fingerprints: Fingerprints,
     roots: MediaRoots,
-    files: BeamFiles,
+    files: AnyFiles,
 ) -> Update:
     """Return what the build makes of the dataset `held` at `options.out`.
 
@@ -165,7 +165,7 @@ def _removed(held: Manifest, options: BuildOptions, keys: Collection[Key]) -> di
 
 
 def _refuse_others(
-    held: Manifest, options: BuildOptions, identity: Identity, files: BeamFiles
+    held: Manifest, options: BuildOptions, identity: Identity, files: AnyFiles
 ) -> None:
     shared = {n: v for n, v in options.identity().items() if n not in MAY_CHANGE}
     differences = [
@@ -206,7 +206,7 @@ def _changed_files(held: Manifest, identity: Identity, source: str) -> dict[str,
 
 
 def _left(
-    held: Manifest, options: BuildOptions, identity: Identity, files: BeamFiles
+    held: Manifest, options: BuildOptions, identity: Identity, files: AnyFiles
 ) -> Iterator[str]:
     """Yield the missing raw files of splits that the dataset holds and the build is to hold."""
     for source_id, inputs in held.inputs.items():

@@ -7,7 +7,7 @@ end, since not every runner gets those right.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import apache_beam as beam
@@ -22,7 +22,8 @@ from datagen.build.staging import Place, Staging
 from datagen.errors import UserError
 from datagen.media.media import MediaRoots
 from datagen.sources.declared.compile import pack_file
-from pipelines.build.beam_files import BeamFiles
+from datagen.stores.any_files import AnyFiles
+from datagen.stores.connect import StoreSettings
 from pipelines.build.fingerprint import versions
 from pipelines.interrupt import check_stopped
 from templates.library import load_templates
@@ -42,6 +43,7 @@ class Work:
     staging: Staging
     template_hash: str
     versions: Mapping[str, str]
+    stores: StoreSettings = field(default_factory=StoreSettings)
 
     def range_keys(self) -> list[RangeKey]:
         return [
@@ -50,7 +52,7 @@ class Work:
             for planned in split.ranges
         ]
 
-    def media(self, files: BeamFiles) -> MediaRoots:
+    def media(self, files: AnyFiles) -> MediaRoots:
         packs = {each.name: pack_file(each, self.staging.root) for each in self.options.declared}
         return MediaRoots(self.media_roots, files, self.options.follow_links, packs=packs)
 
@@ -74,7 +76,8 @@ class _WorkDoFn(beam.DoFn):
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.files = BeamFiles()
+        work.stores.apply()
+        self.files = AnyFiles()
 
     def __reduce__(self) -> tuple[type, tuple[Work]]:
         return type(self), (self.work,)
@@ -107,7 +110,7 @@ class StageRanges(_WorkDoFn):
             yield (split, place.shard), (number, *numbers)
 
 
-def _writer(work: Work, split: int, files: BeamFiles) -> ShardWriter:
+def _writer(work: Work, split: int, files: AnyFiles) -> ShardWriter:
     media = work.media(files)
     return ShardWriter(work.plan.splits[split], work.options, media, files, work.staging)
 

@@ -14,7 +14,6 @@ COMMANDS = {
     "new-source": "scaffold a package with a source in code",
     "templates": "list, check and preview templates",
     "sample": "write small synthetic raw data in the publishers' formats",
-    "fetch-images": "download the images of a list of URLs, with Beam",
     "build": "build the dataset from the publishers' files, with Beam",
     "mixture": "show the sampling probability and epochs of each training source",
     "show": "print records of a built dataset",

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from http.client import IncompleteRead
 from importlib.metadata import version
 from typing import Any
@@ -43,16 +42,11 @@ _WATCH_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules of requests.
-
-    `read_seconds` bounds a silence, `total_seconds` a request with its redirects, and `head_seconds` the same up to the
-    first byte of the body, where `total_seconds` is None.
-    """
+    """The rules of requests. `read_seconds` bounds a silence, `total_seconds` a request with its redirects."""
 
     connect_seconds: float = 10.0
     read_seconds: float = 20.0
     total_seconds: float | None = None
-    head_seconds: float | None = None
     max_redirects: int = 5
     allow_private: bool = False
     user_agent: str = f"visinstruct/{version('visinstruct')}"
@@ -107,22 +101,13 @@ class Response:
         with self._call.errors():
             yield from self._response.stream(size)
 
-    def arriving(self, size: int = 1 << 20) -> Iterator[bytes]:
-        """Yield the body as it arrives and as it is sent, in chunks of at most `size`: no encoding is undone.
-
-        Raises:
-            RequestError: it is shorter than announced, or takes too long.
-        """
-        with self._call.errors():
-            while data := self._response.read1(size, decode_content=False):
-                yield data
-
 
 class Client:
     """Makes requests by the same rules; keeps connections open for the next one to the same host."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
+        self._tls = ssl.create_default_context()
         self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._watch = _Watch()
@@ -142,11 +127,8 @@ class Client:
         Raises:
             RequestError: there is no successful response (200 or 206).
         """
-        total = self.rules.total_seconds
-        with self._watch.call(self.rules.head_seconds if total is None else total) as call:
+        with self._watch.call(self.rules.total_seconds) as call:
             response, final = self._follow(url, headers or {}, call)
-            if total is None:
-                call.ends = None
             try:
                 if response.status not in (200, 206):
                     error = status_error(response.status, response.headers.get("Retry-After"))
@@ -216,14 +198,8 @@ class Client:
         own: dict[str, Any] = {"watch": self._watch, "allow_private": self.rules.allow_private}
         size = self.rules.connections_per_host
         if scheme == "https":
-            return _HttpsPool(host, port, maxsize=size, ssl_context=_tls(), **own)
+            return _HttpsPool(host, port, maxsize=size, ssl_context=self._tls, **own)
         return _HttpPool(host, port, maxsize=size, **own)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the context of all connections, since reading the system's certificates takes 50 ms."""
-    return ssl.create_default_context()
 
 
 def _target(url: str, location: str) -> str:

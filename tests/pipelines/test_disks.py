@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build.beam_files import BeamFiles
+from datagen.stores.any_files import AnyFiles
 
 CLIPS = ("--sources", "msvd_qa", "--images", "embed")
 
@@ -37,14 +37,14 @@ def little_space(monkeypatch):
 
     def little_space(num_bytes, error=errno.ENOSPC):
         left = [num_bytes]
-        create = BeamFiles.create
+        create = AnyFiles.create
 
         @contextmanager
         def create_in_little_space(self, path, *, durable=True):
             with create(self, path, durable=durable) as file:
                 yield LittleSpace(file, left, error)
 
-        monkeypatch.setattr(BeamFiles, "create", create_in_little_space)
+        monkeypatch.setattr(AnyFiles, "create", create_in_little_space)
 
     return little_space
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from datagen.sample.write import write_sample
-from pipelines.build.beam_files import BeamFiles
+from datagen.stores.any_files import AnyFiles
 from pipelines.cli.main import main
 
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
@@ -99,7 +99,7 @@ def test_a_build_goes_on_after_a_stop_at_any_of_its_files(raw, tmp_path, monkeyp
     command = ["build", "--raw", str(raw), "--sources", "msvd_qa", "--splits", "val", "--images"]
     command += ["embed", "--out"]
     assert main([*command, str(tmp_path / "expected")]) == 0
-    create = BeamFiles.create
+    create = AnyFiles.create
     stops = 0
     for number in range(100):
         out = tmp_path / f"out{number}"
@@ -111,7 +111,7 @@ def test_a_build_goes_on_after_a_stop_at_any_of_its_files(raw, tmp_path, monkeyp
             left[0] -= 1
             return create(self, path, durable=durable)
 
-        monkeypatch.setattr(BeamFiles, "create", stop)
+        monkeypatch.setattr(AnyFiles, "create", stop)
         try:
             ended = main([*command, str(out)]) == 0
         except (Stopped, RuntimeError):

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from datagen.dataset import open_dataset
 from datagen.schema.record import Record
 from datagen.shards import RowGroups
+from datagen.stores.any_files import AnyFiles
 from trainer.config.data import DataOptions
 from trainer.data.order import sources
 from trainer.data.order.place import Order, SourceRows
@@ -22,7 +23,6 @@ from trainer.data.order.tree_search import Tree
 from trainer.data.reading.images import Augmentation
 from trainer.data.reading.node_cache import NodeCache, default_folder
 from trainer.data.reading.record_images import RecordImages, UnreadableError
-from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.row_file import RowFile
 from trainer.data.reading.rows import RowReader
 from trainer.data.reading.texts import Texts, UnrenderableError, refuse_untrained, stored_sample

@@ -11,8 +11,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from datagen.schema.manifest import Manifest, read_manifest
+from datagen.stores.any_files import AnyFiles
 from trainer.data.reading.record_images import RecordImages
-from trainer.data.reading.remote import AnyFiles
 from trainer.evaluation.inference.infer import Inference
 from trainer.evaluation.inference.loading import load_adapter
 from trainer.evaluation.inference.preflight import Preflight

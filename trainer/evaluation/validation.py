@@ -8,9 +8,9 @@ scores are the experiment's result, and a checkpoint must not be chosen by them.
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from datagen.stores.any_files import AnyFiles
 from trainer.config.run import ValidationOptions
 from trainer.data.reading.record_images import RecordImages
-from trainer.data.reading.remote import AnyFiles
 from trainer.data.stream import Stream
 from trainer.errors import ConfigError
 from trainer.evaluation.inference.adapter import ModelAdapter

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from datagen.build.options import make_options
 from datagen.errors import OptionError
-from pipelines.cli.paths import absolute
 from templates.library import template_folder
 from trainer.launch.shadow import children_find_ours
 
@@ -145,9 +144,9 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         )
     declared = read_source_files(parsed.source)
     values = vars(parsed) | {
-        "raw": None if parsed.raw is None else absolute(parsed.raw),
+        "raw": None if parsed.raw is None else _absolute(parsed.raw),
         "declared": declared,
-        "out": absolute(parsed.out),
+        "out": _absolute(parsed.out),
         "template_dir": str(template_folder(parsed.template_dir).absolute()),
         "sources": _names("--sources", parsed.sources),
         "splits": _names("--splits", parsed.splits),
@@ -179,4 +178,9 @@ def _image_root(text: str) -> tuple[str, str]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
         raise OptionError(f"--image-root {text!r} is not NAME=DIR, such as coco=/data/coco")
-    return name, absolute(folder)
+    return name, _absolute(folder)
+
+
+def _absolute(path: str) -> str:
+    """The same folder for workers that run elsewhere."""
+    return path if "://" in path else os.path.abspath(path)

@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 
 from datagen.errors import OptionError
-from datagen.files import LocalFiles
 from datagen.mixture import MixtureOptions, mix
 from datagen.schema.manifest import Manifest, read_manifest
 from datagen.sources import all_sources, load_source, source_ids
+from datagen.stores.any_files import AnyFiles
 from pipelines.build.mixture_options import read_mixture_options
 from pipelines.cli.views.tables import mixture_table
 
@@ -58,7 +58,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         if value is not None and value < 1:
             raise OptionError(f"--{option.replace('_', '-')} is {value}, give 1 or more")
     samples = parsed.steps * parsed.batch_size if parsed.samples is None else parsed.samples
-    manifest = None if parsed.data is None else read_manifest(parsed.data, LocalFiles())
+    manifest = None if parsed.data is None else read_manifest(parsed.data, AnyFiles())
     base = None if manifest is None else manifest.options["mixture"]
     built = None if manifest is None else manifest.splits
     own = [] if manifest is None else _own(manifest)

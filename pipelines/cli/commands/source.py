@@ -63,13 +63,13 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
 
 
 def _draft(parsed: argparse.Namespace) -> int:
-    from datagen.files import LocalFiles
     from datagen.sources.declared.draft import draft
+    from datagen.stores.any_files import AnyFiles
 
     if not parsed.files:
         raise OptionError("draft needs data: visinstruct source draft FILE...")
     folder = os.path.dirname(os.path.abspath(parsed.out)) if parsed.out else os.getcwd()
-    text = draft(parsed.files, folder, LocalFiles(), name=parsed.name, rows=parsed.rows)
+    text = draft(parsed.files, folder, AnyFiles(), name=parsed.name, rows=parsed.rows)
     if parsed.out is None:
         print(text, end="")
         return 0
@@ -82,11 +82,11 @@ def _draft(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from datagen.files import LocalFiles
     from datagen.schema.example import Example
     from datagen.sources.declared.check import Checker, problem_of, record_of
     from datagen.sources.declared.compile import compile_source
     from datagen.sources.declared.normalise import resolve
+    from datagen.stores.any_files import AnyFiles
     from pipelines.cli.own_sources import read_source_files
     from pipelines.cli.views.source_check import print_check
     from templates.library import load_templates
@@ -94,7 +94,7 @@ def _check(parsed: argparse.Namespace) -> int:
 
     if not parsed.files:
         raise OptionError("check needs source files: visinstruct source check FILE.yaml...")
-    files = LocalFiles()
+    files = AnyFiles()
     definitions = read_source_files(parsed.files)
     templates = load_templates(parsed.template_dir)
     records, problems = [], []

@@ -11,9 +11,9 @@ from rich.text import Text
 from datagen.build.layouts import alternatives
 from datagen.build.plan import complete_layout
 from datagen.errors import OptionError
-from datagen.files import LocalFiles
 from datagen.schema.adapter import SplitFiles
 from datagen.sources import load_source, source_ids
+from datagen.stores.any_files import AnyFiles
 from pipelines.cli.views.tables import card_table, file_table, sources_table, split_table
 from pipelines.console import output
 
@@ -62,7 +62,7 @@ def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:
     source = load_source(source_id)
     states: dict[str, dict[str, Any]] = {}
     for split in source.split_names():
-        found = complete_layout(source, split, raw, LocalFiles())
+        found = complete_layout(source, split, raw, AnyFiles())
         if isinstance(found, SplitFiles):
             states[split] = {
                 "state": f"complete ({found.layout_name})",

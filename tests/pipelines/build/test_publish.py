@@ -1,5 +1,6 @@
 """Publishing: folders that a build may write to, and the move of its result there."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -13,8 +14,8 @@ import pytest
 from datagen.build.staging import Staging
 from datagen.errors import OutputError
 from datagen.files import LocalFiles
+from datagen.stores.any_files import AnyFiles
 from pipelines.build import publish as publish_module
-from pipelines.build.beam_files import BeamFiles
 from pipelines.build.exchange import exchange
 from pipelines.build.publish import (
     drop_unfinished,
@@ -63,13 +64,13 @@ def test_nothing_holds_a_new_or_empty_folder(tmp_path, place):
 
 
 def test_the_output_is_renamed_and_the_rest_is_dropped(staging, tmp_path):
-    publish(staging, str(tmp_path / "out"), BeamFiles())
+    publish(staging, str(tmp_path / "out"), AnyFiles())
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "manifest.json"]
 
 
 def test_an_empty_folder_is_replaced(staging, tmp_path):
     (tmp_path / "out").mkdir()
-    publish(staging, str(tmp_path / "out"), BeamFiles())
+    publish(staging, str(tmp_path / "out"), AnyFiles())
     assert (tmp_path / "out/manifest.json").exists()
 
 
@@ -80,7 +81,7 @@ def test_what_came_to_be_there_meanwhile_is_kept(staging, tmp_path, kind):
     thing.parent.mkdir(exist_ok=True)
     thing.write_text("of someone else")
     with pytest.raises(OutputError, match=r"cannot be replaced .*what is done is kept"):
-        publish(staging, str(out), BeamFiles())
+        publish(staging, str(out), AnyFiles())
     assert thing.read_text() == "of someone else"
     assert os.path.exists(f"{staging.output}/manifest.json")
 
@@ -100,8 +101,20 @@ def test_a_lock_goes_when_a_build_fails(staging):
         pass
 
 
-def test_object_stores_have_no_locks():
+def test_a_staging_folder_in_a_store_needs_no_lock_since_the_output_is_held():
     with locked(Staging("gs://bucket/x")), locked(Staging("gs://bucket/x")):
+        pass
+
+
+def test_a_file_system_without_locks_is_used_with_a_warning(staging, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with (
+        pytest.warns(UserWarning, match=r"has no file locks .*start only one build"),
+        locked(staging),
+    ):
         pass
 
 
@@ -110,9 +123,9 @@ def test_staging_folders_that_a_build_holds_are_not_dropped(tmp_path):
     running, stopped = staging_of(out, "running"), staging_of(out, "stopped")
     os.makedirs(f"{stopped.root}/ranges")
     with locked(running):
-        drop_unfinished(out)
+        drop_unfinished(out, AnyFiles())
         assert os.listdir(tmp_path) == [os.path.basename(running.root)]
-    drop_unfinished(out)
+    drop_unfinished(out, AnyFiles())
     assert os.listdir(tmp_path) == []
 
 
@@ -122,7 +135,7 @@ def test_names_with_signs_of_patterns_are_taken_literally(tmp_path):
     mine = staging_of(out, "x")
     for each in (other, mine):
         os.makedirs(each.root)
-    drop_unfinished(out)
+    drop_unfinished(out, AnyFiles())
     assert os.listdir(tmp_path) == [os.path.basename(other.root)]
 
 
@@ -161,7 +174,7 @@ IN_TWO_STEPS = staticmethod(
 def test_an_earlier_dataset_is_replaced_whole(replacing, monkeypatch, tmp_path, way):
     staging, out = replacing
     monkeypatch.setattr(publish_module, "exchange", way)
-    publish(staging, out, BeamFiles(), replaces=True)
+    publish(staging, out, AnyFiles(), replaces=True)
     assert _versions(out) == {"new"}
     assert os.listdir(tmp_path) == ["out"]
 
@@ -217,15 +230,15 @@ def test_a_build_that_is_killed_while_it_replaces_leaves_one_whole_dataset(
 
     def work() -> None:
         publish_module.exchange, os.rename = _die_at(step, way)
-        publish(staging, out, BeamFiles(), replaces=True)
+        publish(staging, out, AnyFiles(), replaces=True)
 
     _killed(work)
     assert (_versions(out) if os.path.exists(out) else {None}) == {before}
-    recover(out)
+    recover(out, AnyFiles())
     assert _versions(out) == {"old" if before == "old" else "new"}
     if before == "old":  # what is done is kept, and published by the build that resumes
         assert _versions(staging.output) == {"new"}
-        publish(staging, out, BeamFiles(), replaces=True)
+        publish(staging, out, AnyFiles(), replaces=True)
         assert _versions(out) == {"new"}
     assert os.listdir(tmp_path) == ["out"]
 
@@ -234,7 +247,7 @@ def test_a_publication_that_is_under_way_is_left_alone(replacing):
     staging, out = replacing
     Path(staging.root, "publishing").write_text("?")
     with locked(staging):
-        recover(out)
+        recover(out, AnyFiles())
         assert _versions(staging.output) == {"new"}
 
 
@@ -284,5 +297,5 @@ def test_an_earlier_dataset_that_is_gone_meanwhile_is_an_error_and_keeps_the_out
     staging, out = replacing
     os.rename(out, f"{out}.moved")
     with pytest.raises(OutputError, match=r"cannot be replaced .*what is done is kept"):
-        publish(staging, out, BeamFiles(), replaces=True)
+        publish(staging, out, AnyFiles(), replaces=True)
     assert _versions(staging.output) == {"new"}

@@ -11,9 +11,9 @@ import torch
 
 from datagen.sample.write import write_sample
 from datagen.schema.manifest import encode_manifest, read_manifest
+from datagen.stores.any_files import AnyFiles
 from pipelines.cli.main import main
 from templates.evaluation import Decoding
-from trainer.data.reading.remote import AnyFiles
 from trainer.evaluation import run as run_module
 from trainer.evaluation.inference.adapter import ModelInput
 from trainer.evaluation.tasks.options import EvaluationOptions

@@ -9,8 +9,8 @@ import numpy as np
 from datagen.errors import RowRejectedError
 from datagen.media.media import MediaRoots, UndecodableError
 from datagen.schema.record import Record
+from datagen.stores.any_files import AnyFiles
 from trainer.data.reading.images import Pixels, decode
-from trainer.data.reading.remote import AnyFiles
 from trainer.errors import DataError
 
 EVERY_COLLECTION = "*"

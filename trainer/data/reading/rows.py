@@ -17,8 +17,8 @@ import pyarrow as pa
 from datagen.schema.manifest import ShardEntry
 from datagen.schema.record import SCHEMA
 from datagen.shards import REMEDY, RowGroup, RowGroups, ShardError, ShardReader, sha256_of
+from datagen.stores.any_files import AnyFiles
 from trainer.data.reading.node_cache import NodeCache
-from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.row_file import COLUMNS, DamagedFileError, RowFile, write_row_file
 from trainer.errors import DataError
 

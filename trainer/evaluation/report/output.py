@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from datagen.schema.manifest import read_manifest
+from datagen.stores.any_files import AnyFiles
 from trainer.data.reading.record_images import RecordImages, UnreadableError
-from trainer.data.reading.remote import AnyFiles
 from trainer.errors import DataError, EvaluationError
 from trainer.evaluation.predictions.prediction import Prediction
 from trainer.evaluation.report.report import write_report

@@ -14,7 +14,7 @@ from datagen.dataset import to_records
 from datagen.schema.manifest import Manifest, ShardEntry
 from datagen.schema.record import SCHEMA, Record
 from datagen.shards import REMEDY, RowGroup, ShardError, ShardReader, sha256_of
-from trainer.data.reading.remote import AnyFiles
+from datagen.stores.any_files import AnyFiles
 from trainer.errors import EvaluationError
 from trainer.evaluation.tasks.tasks import TRAIN
 

@@ -7,8 +7,8 @@ import pytest
 from datagen.dataset import open_dataset
 from datagen.files import LocalFiles
 from datagen.schema.manifest import Manifest, ShardEntry, read_manifest
+from datagen.stores.any_files import AnyFiles
 from trainer.data.reading.node_cache import NodeCache
-from trainer.data.reading.remote import AnyFiles
 from trainer.data.reading.rows import RowReader
 from trainer.errors import DataError
 

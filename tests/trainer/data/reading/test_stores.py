@@ -5,8 +5,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from datagen.errors import OutputError
-from trainer.data.reading.remote import AnyFiles
+from datagen.errors import OptionError, OutputError, StoreError
+from datagen.stores.any_files import AnyFiles
 from trainer.data.stream import Stream
 from trainer.errors import DataError
 
@@ -32,6 +32,7 @@ class CountingFiles(AnyFiles):
     """Counts the ranges that are read of shards."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.opened: list[str] = []
 
     def open_ranges(self, path: str):  # type: ignore[no-untyped-def]
@@ -108,23 +109,8 @@ def test_a_image_that_is_not_in_the_store_is_replaced(
 
 
 def test_an_unknown_kind_of_store_says_what_to_install(open_stream: Open) -> None:
-    with pytest.raises(DataError, match=r"nostore:// cannot be read: .*install fsspec's package"):
+    with pytest.raises(OptionError, match=r"nostore:// cannot be used: .*install fsspec's package"):
         open_stream("nostore://bucket/data")
-
-
-def test_files_in_a_store_are_read_matched_and_not_written(store, tmp_path: Path) -> None:
-    for name in ("b.txt", "a.txt", "c.bin"):
-        (tmp_path / name).write_bytes(name.encode())
-    url = store(tmp_path, "files")
-    files = AnyFiles()
-    assert files.match(f"{url}/*.txt") == [f"memory:///files/{name}" for name in ("a.txt", "b.txt")]
-    assert files.exists(f"{url}/a.txt") and not files.exists(f"{url}/d.txt")
-    assert files.size(f"{url}/c.bin") == 5
-    with files.open_ranges(f"{url}/c.bin") as file:
-        file.seek(2)
-        assert file.read(3) == b"bin"
-    with pytest.raises(DataError, match="can be read but not written"):
-        files.create(f"{url}/d.txt")
 
 
 class BrokenStore(fsspec.AbstractFileSystem):
@@ -136,8 +122,13 @@ class BrokenStore(fsspec.AbstractFileSystem):
     def cat_file(self, path, start=None, end=None, **kwargs):  # type: ignore[no-untyped-def]
         raise RuntimeError("quota  exceeded")
 
+    info = cat_file
 
-def test_errors_of_a_stores_own_become_reading_errors() -> None:
+
+def test_a_store_that_fails_ends_the_run_and_is_not_taken_for_a_missing_image(
+    scenes: Path, referenced: Path, open_stream: Open
+) -> None:
     fsspec.register_implementation("broken", BrokenStore, clobber=True)
-    with pytest.raises(OSError, match="quota exceeded"):
-        AnyFiles().open_binary("broken://bucket/file")
+    stream = open_stream(referenced, sources=("vqav2",), image_roots={"*": "broken://bucket"})
+    with pytest.raises(StoreError, match=r"broken://bucket.* cannot be read: quota exceeded"):
+        stream.sample(0)
