@@ -179,6 +179,11 @@ class Stream:
             "tree": repr(self.order.tree),
         }
 
+    def num_validation_rows(self, source: str) -> int:
+        """Return how many rows there are to validate a source on: those of its split, or else reserved ones."""
+        shards = sources.validation_shards(self.manifest, self._mixture_options, source)
+        return sum(shard.rows for shard in shards) or self.mixture[source].reserved
+
     def validation_samples(self, source: str, count: int) -> list[Sample]:
         """The first rows of a source's validation split, with the texts that the build stored.
 

@@ -153,7 +153,8 @@ def _describe_data(config: RunConfig, stream: Stream, found: Findings) -> None:
         found.add(
             "",
             f"{source:<20} {part.size:>12,} {part.probability:>12.4f} "
-            f"{part.probability * samples / max(trained, 1):>8.2f} {part.reserved:>10,}",
+            f"{part.probability * samples / max(trained, 1):>8.2f} "
+            f"{stream.num_validation_rows(source):>10,}",
         )
 
 

@@ -18,8 +18,8 @@ _SHORT = {
         "length_penalty": {"t5": -1, "llama": 0},
         "repetition_penalty": 1.5,
     },
-    "metric": "exact_match_lavis",
-    "normaliser": "vqa_both_sides",
+    "metric": "exact_match_text",
+    "normaliser": "case_and_marks",
 }
 _LONG = {
     "method": "generate",
@@ -82,8 +82,8 @@ _DEFAULTS: Mapping[TaskName, tuple[str, Mapping[str, Any]]] = {
         {
             "method": "rank",
             "candidates": "vocabulary",
-            "metric": "exact_match_lavis",
-            "normaliser": "vqa_both_sides",
+            "metric": "exact_match_text",
+            "normaliser": "case_and_marks",
         },
     ),
     "conversation": (_TURNS, _LONG),
@@ -95,6 +95,7 @@ _NORMALISERS = {
     "vqa_evalai": "vqa_evalai",
     "exact_match": "none",
     "exact_match_lavis": "vqa_both_sides",
+    "exact_match_text": "case_and_marks",
     "cider": "ptb",
 }
 _READ_IN = "the source file, or its task's default"

@@ -182,6 +182,18 @@ def test_validation_is_on_the_validation_split_with_the_stored_texts(
     assert [s.images.tobytes() for s in again] == [s.images.tobytes() for s in samples]
 
 
+def test_the_rows_to_validate_on_are_counted_wherever_they_come_from(
+    embedded: Path, open_stream: Open
+) -> None:
+    stream = open_stream(embedded, reserve_rows=1)
+    for source, part in stream.mixture.items():
+        splits = stream.manifest.splits[source]
+        of_split = splits["val"].written if "val" in splits else 0
+        assert stream.num_validation_rows(source) == (of_split or part.reserved)
+    assert any(part.reserved for part in stream.mixture.values())
+    assert any("val" in stream.manifest.splits[source] for source in stream.mixture)
+
+
 def test_a_source_that_is_not_trained_on_is_not_validated_on(
     embedded: Path, open_stream: Open
 ) -> None:

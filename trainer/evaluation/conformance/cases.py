@@ -84,6 +84,7 @@ _FORMATS: Mapping[str, Format] = {
     },
     "exact_match": _plain(text_cases.exact_match),
     "exact_match_lavis": _plain(text_cases.exact_match_lavis),
+    "exact_match_text": _plain(text_cases.exact_match_text),
     "ivqa": _plain(text_cases.ivqa),
     "aokvqa_direct": _plain(text_cases.aokvqa_direct),
     "caption": _caption(""),

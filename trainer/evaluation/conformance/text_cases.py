@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from trainer.evaluation.conformance.case import Case, Compared, Outcome, Unchecked, against
 from trainer.evaluation.metrics.agreement import three_agree, two_agree
 from trainer.evaluation.metrics.answers import Judge
-from trainer.evaluation.metrics.exact import equal, equal_normalised
+from trainer.evaluation.metrics.exact import equal, equal_normalised, equal_texts
 from trainer.evaluation.metrics.normalise import one_line, vqa_answer
 from trainer.evaluation.metrics.vqa import evalai, leave_equal_out, official_2016, official_2021
 
@@ -91,6 +91,12 @@ def exact_match(case: Case) -> Iterator[Outcome]:
             yield _raw(case, key, expected)
         else:
             yield Unchecked(key, "unknown key")
+
+
+def exact_match_text(case: Case) -> Iterator[Outcome]:
+    """Equality without regard to case, blanks and marks around words: 0 to 100."""
+    score = 100 * equal_texts(case.text("pred"), (case.text("gt"),)).score
+    return against(case, {"expected": score, "exact_match_text": score})
 
 
 def _raw(case: Case, key: str, expected: Any) -> Compared:

@@ -16,9 +16,13 @@ decides about scores:
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 
 _CACHED = 1 << 16
+_OPENING = "\"'([{<\u00ab\u201c\u201e\u2018\u201a\u00bf\u00a1\u300c\u300e"
+_CLOSING = ".,;:!?\"')]}>\u00bb\u201d\u201c\u2019\u2018\u2026\u3002\u3001\uff0c\uff01\uff1f\uff1b\uff1a\u300d\u300f"
+"""Marks before and behind a word; quotes of some languages open with what others close with."""
 _MAX_PERIODS = 32  # the value of re.UNICODE
 _PUNCTUATION = frozenset(';/[]"{}()=+\\_-><@`,?!')
 _PERIOD = re.compile(r"\.(?!\d)")
@@ -96,6 +100,18 @@ def evalai_answer(text: str) -> str:
     """The rule of the EvalAI servers: before the others, commas and question marks go, and `'s` is split off."""
     text = text.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
     return _plain_words(_without_punctuation(one_line(text), _COMMA, _PERIOD))
+
+
+@lru_cache(_CACHED)
+def plain_answer(text: str) -> str:
+    """Return an answer without regard to case, blanks, Unicode normal form and marks around its words.
+
+    No number, article or mark within a word is touched: 1,50 is not 150, `A` may be a grade, and the rules
+    hold for any language. A rule of ours, for own data.
+    """
+    words = unicodedata.normalize("NFC", text).casefold().split()
+    stripped = (word.lstrip(_OPENING).rstrip(_CLOSING) for word in words)
+    return " ".join(filter(None, stripped)) or " ".join(words)
 
 
 def _without_punctuation(text: str, comma: re.Pattern[str], period: re.Pattern[str]) -> str:

@@ -8,7 +8,7 @@ from trainer.evaluation.metrics.agreement import AOKVQA_DIRECT, IVQA
 from trainer.evaluation.metrics.auroc import AurocMetric
 from trainer.evaluation.metrics.base import Metric
 from trainer.evaluation.metrics.choices import ChoiceAccuracy, YesNoAccuracy
-from trainer.evaluation.metrics.exact import EXACT_MATCH, EXACT_MATCH_LAVIS
+from trainer.evaluation.metrics.exact import EXACT_MATCH, EXACT_MATCH_LAVIS, EXACT_MATCH_TEXT
 from trainer.evaluation.metrics.ranks import VisdialMetric
 from trainer.evaluation.metrics.vqa import VQA_EVALAI, VQA_LAVIS, VQA_OFFICIAL_2021
 
@@ -26,6 +26,7 @@ _FACTORIES: Mapping[str, Callable[[str | None], Metric]] = {
     "vqa_evalai": lambda _: VQA_EVALAI,
     "exact_match": lambda _: EXACT_MATCH,
     "exact_match_lavis": lambda _: EXACT_MATCH_LAVIS,
+    "exact_match_text": lambda _: EXACT_MATCH_TEXT,
     "ivqa": lambda _: IVQA,
     "aokvqa_direct": lambda _: AOKVQA_DIRECT,
     "cider": _cider,

@@ -21,6 +21,7 @@ METRICS: Mapping[str, str] = {
     "vqa_evalai": "VQA accuracy (EvalAI)",
     "exact_match_lavis": "exact match",
     "exact_match": "exact match (raw)",
+    "exact_match_text": "exact match",
     "choice_accuracy": "accuracy",
     "yes_no_accuracy": "accuracy",
     "aokvqa_direct": "direct answer",

@@ -96,3 +96,30 @@ def test_a_metric_of_answers_is_named_and_stays():
         AnswerMetric("mine", "none", equal)
     with pytest.raises(FrozenInstanceError):
         metric("exact_match").scale = 1.0
+
+
+@pytest.mark.parametrize(
+    ("output", "reference", "right"),
+    [
+        ("1,50", "150", 0),
+        ("1.50", "150", 0),
+        ("3.", "3", 1),
+        (".5", "5", 0),
+        ("-5", "5", 0),
+        ("50 %", "50", 0),
+        ("The Valve.", "the valve", 1),
+        ("the valve", "valve", 0),
+        ("A", "the", 0),
+        ("none", "0", 0),
+        ("„Ja“", "ja", 1),
+        ("ausgelöst", "ausgelo\u0308st", 1),
+        ("STRASSE", "Straße", 1),
+        ("(B)", "b", 1),
+        ("...", "...", 1),
+        ("...", "?", 0),
+    ],
+)
+def test_own_texts_are_equal_without_regard_to_case_and_marks_around_words(
+    output, reference, right
+):
+    assert accuracy("exact_match_text", output, reference) == right
