@@ -38,6 +38,7 @@ from datagen.sources.declared.split import SplitRule, split_of_file
 from templates.library import read_own_templates
 
 Report = Callable[[Problem], None]
+Take = Callable[[Iterator[tuple[str, NormalRow]]], Iterator[tuple[str, NormalRow]]]
 
 
 class Normaliser:
@@ -206,8 +207,11 @@ def normalise(
     files: Files,
     folder: str,
     report: Report = lambda problem: None,
+    take: Take = iter,
 ) -> Counter[str]:
     """Write the normal rows of a source below `folder`, a file a split, and its packed images.
+
+    Of each data file, those rows are read that `take` takes of all: by default, every one.
 
     Returns:
         The number of warnings by reason.
@@ -232,7 +236,7 @@ def normalise(
         normaliser = Normaliser(definition, files, pack, count)
         stack.callback(normaliser.images.close)
         for data_file in data_files:
-            for split, row in normaliser.rows(data_file):
+            for split, row in take(normaliser.rows(data_file)):
                 file = opened.get(split)
                 if file is not None:  # none for a split whose use is `ignore`
                     file.write(ENCODER.encode(row) + b"\n")

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Sequence
 
-from datagen.build.options import make_options
+from datagen.build.options import BuildOptions, make_options
 from datagen.errors import OptionError
 from templates.library import template_folder
 from trainer.launch.shadow import children_find_ours
@@ -19,6 +19,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flink_master=host:8081; without --runner the build runs in this process."
     )
     add = parser.add_argument
+    add("--out", required=True, metavar="DIR", help="new folder for the dataset")
+    add_options(parser)
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print for each split whether it is reused, built or removed, and why; write nothing",
+    )
+    add("--brief", action="store_true", help="print totals instead of a line a split")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes on this machine (default: one for every million rows, as far as processors "
+        "and memory reach)",
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say of what a dataset is built, and how."""
+    add = parser.add_argument
     add(
         "--raw",
         metavar="DIR",
@@ -31,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a source file of own data, see `visinstruct source draft`; may be repeated",
     )
-    add("--out", required=True, metavar="DIR", help="new folder for the dataset")
     add(
         "--sources",
         metavar="A,B",
@@ -98,19 +117,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
-    add(
-        "--dry-run",
-        action="store_true",
-        help="print for each split whether it is reused, built or removed, and why; write nothing",
-    )
-    add("--brief", action="store_true", help="print totals instead of a line a split")
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="processes on this machine (default: one for every million rows, as far as processors "
-        "and memory reach)",
-    )
     add("--max-memory", default="2GB", metavar="SIZE", help="limit of each worker")
     add(
         "--mixture",
@@ -124,10 +130,29 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
         handler.addFilter(lambda record: "apache_beam" not in record.pathname)
     from pipelines.build.beam_options import beam_options
-    from pipelines.build.mixture_options import read_mixture_options
     from pipelines.build.run import build, dry_run
-    from pipelines.cli.own_sources import read_source_files
     from pipelines.cli.views.tables import print_build
+
+    options = read_options(parsed, parsed.out, workers=parsed.workers)
+    own = [option for action in parser._actions for option in action.option_strings]
+    passed_on = beam_options(rest, own)
+    if parsed.dry_run:
+        dry_run(options, passed_on)
+        return 0
+    with children_find_ours():  # the worker processes of Beam
+        manifest = build(options, passed_on)
+    print_build(manifest, parsed.out, brief=parsed.brief)
+    return 0
+
+
+def read_options(parsed: argparse.Namespace, out: str, workers: int | None = None) -> BuildOptions:
+    """Return the options of a build into `out`, as the arguments of `add_options` say.
+
+    Raises:
+        UserError: an argument cannot be used.
+    """
+    from pipelines.build.mixture_options import read_mixture_options
+    from pipelines.cli.own_sources import read_source_files
 
     for file in parsed.source:
         if not file.endswith((".yaml", ".yml")) and not os.path.exists(file):
@@ -143,26 +168,32 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
             f"--raw {parsed.raw}: no such folder; `visinstruct sources` lists the files that are expected"
         )
     declared = read_source_files(parsed.source)
-    values = vars(parsed) | {
+    values = {name: getattr(parsed, name) for name in _PLAIN} | {
         "raw": None if parsed.raw is None else _absolute(parsed.raw),
         "declared": declared,
-        "out": _absolute(parsed.out),
+        "out": _absolute(out),
+        "workers": workers,
         "template_dir": str(template_folder(parsed.template_dir).absolute()),
         "sources": _names("--sources", parsed.sources),
         "splits": _names("--splits", parsed.splits),
         "image_roots": dict(_image_root(text) for text in parsed.image_root),
         "mixture": read_mixture_options(parsed.mixture, own=[each.name for each in declared]),
     }
-    del values["image_root"], values["brief"], values["source"], values["dry_run"]
-    own = [option for action in parser._actions for option in action.option_strings]
-    passed_on = beam_options(rest, own)
-    if parsed.dry_run:
-        dry_run(make_options(**values), passed_on)
-        return 0
-    with children_find_ours():  # the worker processes of Beam
-        manifest = build(make_options(**values), passed_on)
-    print_build(manifest, parsed.out, brief=parsed.brief)
-    return 0
+    return make_options(**values)
+
+
+_PLAIN = (
+    "limit",
+    "images",
+    "image_max_side",
+    "follow_links",
+    "missing_images",
+    "max_reject_fraction",
+    "max_missing_fraction",
+    "seed",
+    "max_memory",
+)
+"""Arguments that are options of a build under their own names."""
 
 
 def _names(option: str, text: str | None) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from datagen.sources import load_source
 from pipelines.console import output
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
+def plain_table(*columns: str, title: str | None = None) -> Table:
     """Return a table without lines; columns that begin with `>` hold numbers."""
     heading = None if title is None else Text(title)
     table = Table(
@@ -58,7 +58,7 @@ def _totals(manifest: Manifest) -> str:
 
 
 def _print_splits(manifest: Manifest, console: Console) -> None:
-    table = _table(
+    table = plain_table(
         "source",
         "split",
         ">read",
@@ -119,7 +119,7 @@ def mixture_table(
     parts: Mapping[str, MixturePart], samples: int, title: str, console: Console | None = None
 ) -> None:
     """Print sizes, weights, probabilities, and the epochs over each source in a run of `samples`."""
-    table = _table(
+    table = plain_table(
         "source", ">records", ">weight", ">factor", ">probability", ">epochs", title=title
     )
     for source, part in parts.items():
@@ -138,7 +138,7 @@ def mixture_table(
 
 def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
     """Return all sources; `complete` are the splits whose files are on disk."""
-    table = _table("source", "task", "held", ">training", "category", f"splits in {raw}")
+    table = plain_table("source", "task", "held", ">training", "category", f"splits in {raw}")
     for source_id, splits in complete.items():
         card = load_source(source_id).card
         train = card.splits.get("train")
@@ -156,7 +156,7 @@ def sources_table(complete: Mapping[str, Sequence[str]], raw: str) -> Table:
 
 def card_table(card: SourceCard) -> Table:
     """Return a card's facts, each with its reference."""
-    table = _table("about", "value", "read in")
+    table = plain_table("about", "value", "read in")
     for name in ("home", "licence", "media_licence", "non_commercial", "citation"):
         fact = getattr(card, name)
         value = "unknown" if fact.value is None else str(fact.value)
@@ -168,7 +168,7 @@ def card_table(card: SourceCard) -> Table:
 
 def split_table(card: SourceCard, states: Mapping[str, str]) -> Table:
     """Return a card's splits: published sizes, and the state of the files on disk."""
-    table = _table("split", ">published records", "paper", "on disk", "note")
+    table = plain_table("split", ">published records", "paper", "on disk", "note")
     for split, state in states.items():
         described = card.splits[split]
         counts = [
@@ -188,7 +188,9 @@ def split_table(card: SourceCard, states: Mapping[str, str]) -> Table:
 
 def file_table(card: SourceCard, raw: str) -> Table:
     """Return the official files, with the place where each is expected and its download."""
-    table = _table(f"file in {raw}/{card.folder}", "splits", "layout", "download (?: not verified)")
+    table = plain_table(
+        f"file in {raw}/{card.folder}", "splits", "layout", "download (?: not verified)"
+    )
     for file in card.files:
         address = file.download.value or "unknown"
         table.add_row(
