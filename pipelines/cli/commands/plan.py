@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--store-latency",
         type=float,
         metavar="MS",
-        help="simulate workers of other machines and an object store whose requests take MS milliseconds",
+        help="simulate workers of other machines and an object store whose requests take MS milliseconds (default: none)",
     )
     add(
         "--store-requests",

@@ -81,7 +81,7 @@ def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path)
     needed |= {"metric": ["vqa", "--cases", "x"], "source": ["draft"]}
     nearest = {"sources": "--json", "mixture": "--steps", "sample": "--scenes"}
     nearest |= {"new-source": "--held-out", "explain": "--texts", "train": "--dry-run"}
-    nearest |= {"export": "--config", "nano": "--seed", "configs": "--out"}
+    nearest |= {"export": "--config", "nano": "--seed", "configs": "--out", "plan": "--scratch"}
     nearest |= {"evaluate": "--tasks", "score": "--data", "compare": "--items", "metric": "--cases"}
     option = nearest.get(name, "--rows")
     message = refused(name, *needed.get(name, []), f"{option[:-1]}=1")
