@@ -1,10 +1,10 @@
 """Shards, the second half of a build: staged records become the Parquet files of a split."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,15 +16,14 @@ import pyarrow.parquet as pq
 from datagen.build.digests import write_digests
 from datagen.build.options import BuildOptions
 from datagen.build.plan import SplitPlan
+from datagen.build.shard_images import RowGroup, ShardImages
 from datagen.build.stage import PARTS_PER_ROW
-from datagen.build.stage_media import AS_IT_IS, BY_REFERENCE
 from datagen.build.staging import Place, ShardReport, Staging
-from datagen.errors import RawDataError, Reason, RowRejectedError
+from datagen.errors import Reason
 from datagen.files import Files, HashingWriter
-from datagen.media.media import PACKED, MediaRoots
+from datagen.media.media import MediaRoots
 from datagen.raw.rows import WindowRows
 from datagen.schema.card import SourceCard
-from datagen.schema.columns import column
 from datagen.schema.record import DICTIONARY_COLUMNS, SCHEMA, file_schema
 from datagen.schema.rejects import Rejection, encode_rejections, rejection_at
 
@@ -165,26 +164,24 @@ class ShardWriter:
             )
 
     def _write_parquet(self, file: HashingWriter, table: pa.Table, weight: float | None) -> None:
-        embed = self.options.images == "embed" or "_packed" in table.column_names
-        with pq.ParquetWriter(
-            file,
-            file_schema(self.options.images),
-            compression=_COMPRESSIONS if embed else "zstd",
-            use_dictionary=DICTIONARY_COLUMNS,
-            write_statistics=["record_id", *DICTIONARY_COLUMNS],
-        ) as writer:
-            if not embed:
-                records = self._records(table, weight, _references(table))
+        mode = self.options.images
+        records = self._records(table, weight)
+        schema = file_schema(mode)
+        has_bytes = mode == "embed" or "_packed" in table.column_names
+        settings = _EMBEDDED if mode == "embed" else _PACKED if has_bytes else _REFERENCES
+        with pq.ParquetWriter(file, schema, **_SETTINGS, **settings) as writer:
+            if not has_bytes:
+                records = _with_images(records, _references(table))
                 writer.write_table(records, row_group_size=ROW_GROUP_ROWS)
                 return
-            with _Images(self) as bytes_of_images:
-                groups = bytes_of_images.row_groups(table)
-                records = (self._records(rows, weight, images) for rows, images in groups)
-                for group in _one_ahead(records):
-                    writer.write_table(group)
+            with ShardImages(self.roots, self.files, self.staged) as images:
+                max_rows = None if mode == "embed" else ROW_GROUP_ROWS
+                for group in _one_ahead(images.row_groups(table, ROW_GROUP_BYTES, max_rows)):
+                    rows = records.slice(group.first, group.num_rows)
+                    writer.write_table(_with_images(rows, group.images))
 
-    def _records(self, table: pa.Table, weight: float | None, images: pa.Array) -> pa.Table:
-        """Staged rows as rows of `SCHEMA`."""
+    def _records(self, table: pa.Table, weight: float | None) -> pa.Table:
+        """Staged rows as rows of `SCHEMA`, without their images."""
         card = self._card
         constants = {
             "source": self.plan.source,
@@ -193,14 +190,13 @@ class ShardWriter:
             "licence": card.licence.value,
             "weight": weight,
         }
-        made = {"images": images, "video": _videos(table)}
         columns = []
         for field in SCHEMA:
             if field.name in constants:
                 value = pa.scalar(constants[field.name], field.type)
                 columns.append(pa.repeat(value, table.num_rows))
-            elif field.name in made:
-                columns.append(made[field.name])
+            elif field.name == "video":
+                columns.append(_videos(table))
             elif field.name in table.column_names:
                 columns.append(table[field.name])
             else:
@@ -208,91 +204,18 @@ class ShardWriter:
         return pa.table(columns, schema=file_schema(self.options.images))
 
 
-def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """`tables`, each made while the one before it is used: reading and writing side by side."""
+def _with_images(records: pa.Table, images: pa.Array) -> pa.Table:
+    index = records.schema.get_field_index("images")
+    return records.set_column(index, records.schema.field(index), images)
+
+
+def _one_ahead(groups: Iterator[RowGroup]) -> Iterator[RowGroup]:
+    """`groups`, each read while the one before it is written."""
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, tables, None)
-        while (table := coming.result()) is not None:
-            coming = thread.submit(next, tables, None)
-            yield table
-
-
-class _Images:
-    """The bytes of a shard's images, read as its row groups are written."""
-
-    def __init__(self, writer: ShardWriter) -> None:
-        self.writer = writer
-        self.packs: dict[int, BinaryIO] = {}
-        self.states: dict[int, dict[str, str]] = {}
-
-    def __enter__(self) -> "_Images":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pack in self.packs.values():
-            pack.close()
-
-    def row_groups(self, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Array]]:
-        """Runs of rows of at most `ROW_GROUP_BYTES` of images (or one row), and their images.
-
-        Rows of images by reference weigh nothing: of these, there are at most `ROW_GROUP_ROWS` to a run.
-        """
-        all_embedded = self.writer.options.images == "embed"
-        record_path = self.writer.roots.record_path
-        staged = zip(
-            table["_range"].to_pylist(),
-            table["_paths"].to_pylist(),
-            table["_packed"].to_pylist(),
-            strict=True,
-        )
-        start = size = 0
-        images: list[list[tuple[bytes | None, str]] | None] = []
-        for row, (number, paths, packed) in enumerate(staged):
-            paths = paths or ()
-            places = [(p["offset"], p["length"]) for p in packed or ()]
-            read = [
-                (self._read(number, path, *place), record_path(path))
-                for path, place in zip(paths, places or [BY_REFERENCE] * len(paths), strict=True)
-            ]
-            more = sum(len(data or b"") for data, _ in read)
-            full = not all_embedded and len(images) == ROW_GROUP_ROWS
-            if images and (full or size + more > ROW_GROUP_BYTES):
-                yield table.slice(start, len(images)), column("images", images)
-                start, size, images = row, 0, []
-            images.append(read or None)
-            size += more
-        yield table.slice(start), column("images", images)
-
-    def _read(self, number: int, path: str, offset: int, length: int) -> bytes | None:
-        if (offset, length) == BY_REFERENCE:
-            return None
-        if (offset, length) == AS_IT_IS:
-            return self._read_original(number, path)
-        if number not in self.packs:
-            images = self.writer.staged(number, "images")
-            self.packs[number] = self.writer.files.open_binary(images)
-        self.packs[number].seek(offset)
-        return self.packs[number].read(length)
-
-    def _read_original(self, number: int, path: str) -> bytes:
-        """Read an image that is embedded as it is, if it is still the one that was checked."""
-        if number not in self.states:
-            with self.writer.files.open_binary(self.writer.staged(number, "media.json")) as file:
-                self.states[number] = msgspec.json.decode(file.read(), type=dict[str, str])
-        roots = self.writer.roots
-        try:
-            with roots.open(path) as file:
-                data = file.read()
-            before = self.states[number].get(path, PACKED)
-            changed = "" if roots.state(path) == before else f"{path} changed"
-        except RowRejectedError as error:
-            changed = error.message
-        if changed:
-            raise RawDataError(
-                f"{changed} since the build checked it; nothing was published, start the same command "
-                "again: it checks what changed, and keeps the rest"
-            )
-        return data
+        coming = thread.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = thread.submit(next, groups, None)
+            yield group
 
 
 def _references(table: pa.Table) -> pa.Array:
@@ -326,12 +249,27 @@ def _leaves(name: str, kind: pa.DataType) -> Iterator[str]:
         yield name
 
 
-_COMPRESSIONS = {
-    leaf: "none" if leaf == IMAGE_BYTES_COLUMN else "zstd"
-    for field in SCHEMA
-    for leaf in _leaves(field.name, field.type)
+_SETTINGS: Mapping[str, Any] = {
+    "use_dictionary": DICTIONARY_COLUMNS,
+    "write_statistics": ["record_id", *DICTIONARY_COLUMNS],
+}
+_REFERENCES: Mapping[str, Any] = {"compression": "zstd"}
+_PACKED: Mapping[str, Any] = {
+    "compression": {
+        leaf: "none" if leaf == IMAGE_BYTES_COLUMN else "zstd"
+        for field in SCHEMA
+        for leaf in _leaves(field.name, field.type)
+    }
 }
 """Images are compressed already."""
+_EMBEDDED: Mapping[str, Any] = {
+    "compression": "none",
+    "data_page_size": 1 << 16,
+    "write_batch_size": 4,
+}
+"""Beside images, texts are next to nothing, and compressing forty short columns for every 4 MB costs more than reading them.
+Pages of a few images, looked at after every fourth row, stay in the processor's cache while they are written.
+"""
 
 
 def _first_of_id(table: pa.Table) -> npt.NDArray[np.bool_]:

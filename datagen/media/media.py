@@ -29,6 +29,8 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 """Suffixes tried for an image that is missing under its own: in this order, then in upper case."""
 HEAD_BYTES = 1 << 16
+START_BYTES = 1 << 13
+"""Read first of the head: most headers are shorter."""
 MAX_REMEMBERED = 65_536
 """Folders, and states of objects of a store, that are kept."""
 TAIL_BYTES = 1 << 12
@@ -64,6 +66,8 @@ MISSING = "missing"
 REFUSED = "refused link"
 UNREADABLE = "unreadable"
 """States of files that cannot be read. The state of any other file is its size and modification time."""
+_NO_LINK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Flags to open a file, unless it is a link, without waiting for the writer of a pipe."""
 PACKED = "packed"
 """The state of every slice of a pack file, which does not change."""
 
@@ -84,6 +88,7 @@ class MediaRoots:
     states: dict[str, str] | None = field(default=None, compare=False, repr=False)
     _folders: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     _looks: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    _inside: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
     packs: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def recording(self, states: dict[str, str]) -> "MediaRoots":
@@ -220,6 +225,9 @@ class MediaRoots:
         packed = self.packed(path)
         if packed is not None:
             return self._open_slice(place, packed, path)
+        opened = self._open_local(place, path)
+        if opened is not None:
+            return opened
         self._note(path)
         if self._is_noted_missing(path):
             raise self._missing(path)
@@ -237,6 +245,46 @@ class MediaRoots:
             if self.states is not None:
                 self.states[path] = UNREADABLE
             raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: {error.strerror}") from None
+
+    def _open_local(self, place: str, path: str) -> BinaryIO | None:
+        """Open a local file in its collection that is no link, and note its state; None for anything else.
+
+        The state is that of the very file that is open, so its path is looked up once.
+
+        Raises:
+            RowRejectedError: it is a pipe, a socket or a device.
+        """
+        if is_url(place) or self._is_noted_missing(path):
+            return None
+        if not self.follow_links and not self._is_inside(place.rpartition("/")[0]):
+            return None
+        try:
+            opened = os.open(place, _NO_LINK)
+        except (OSError, ValueError):
+            return None
+        found = os.fstat(opened)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(opened)
+            if stat.S_ISDIR(found.st_mode):
+                return None
+            self._note(path)
+            raise RowRejectedError(Reason.MEDIA_UNREADABLE, f"{path}: is no regular file")
+        if self.states is not None:
+            self.states.setdefault(path, _state(found))
+        return open(opened, "rb")
+
+    def state_of(self, file: BinaryIO, path: str) -> str:
+        """Return the state of a media file that is open, or of its path if that is not a local file.
+
+        Raises:
+            RowRejectedError: the path is absolute or leads out of its collection.
+        """
+        if self.packed(path) is not None or is_url(self.locate(path)):
+            return self.state(path)
+        try:
+            return _state(os.fstat(file.fileno()))
+        except io.UnsupportedOperation:
+            return self.state(path)
 
     def _missing(self, path: str) -> RowRejectedError:
         collection = path.partition("/")[0]
@@ -269,17 +317,26 @@ class MediaRoots:
         """Return True if `place`, with links resolved, is below none of the roots, which may be links themselves."""
         if self.follow_links:
             return False
-        own = self._real_folder(self.roots[path.partition("/")[0]])
         folder, name = os.path.split(place)
-        folder = self._real_folder(folder)
-        if not (_is_below(f"{folder}{os.sep}", own) or self._is_below_a_root(f"{folder}{os.sep}")):
+        if not self._is_inside(folder):
             return True
         try:
             if not stat.S_ISLNK(os.lstat(place).st_mode):
                 return False
         except OSError:
             return False  # it is reported as missing
-        return not self._is_below_a_root(os.path.realpath(os.path.join(folder, name)))
+        real = os.path.join(self._real_folder(folder), name)
+        return not self._is_below_a_root(os.path.realpath(real))
+
+    def _is_inside(self, folder: str) -> bool:
+        """Return True if a folder, with links resolved, is one of the roots or below it, remembered likewise."""
+        known = self._inside.get(folder)
+        if known is None:
+            if len(self._inside) >= MAX_REMEMBERED:
+                self._inside.clear()
+            real = self._real_folder(folder)
+            known = self._inside[folder] = self._is_below_a_root(f"{real}{os.sep}")
+        return known
 
     def _is_below_a_root(self, place: str) -> bool:
         local = (root for root in self.roots.values() if not is_url(root))
@@ -299,6 +356,11 @@ def _is_below(place: str, folder: str) -> bool:
     return place.startswith(f"{folder}{os.sep}")
 
 
+def _state(found: os.stat_result) -> str:
+    """Return a file's state, as `LocalFiles.state` does."""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
     """Check an image by its header and its last bytes; decode it only where these do not prove it whole.
 
@@ -307,43 +369,62 @@ def inspect_image(roots: MediaRoots, path: str) -> ImageInfo:
             `MAX_IMAGE_PIXELS`.
     """
     with roots.open(path) as file:
-        head = file.read(HEAD_BYTES)
-        if not head:
-            raise RowRejectedError(Reason.MEDIA_EMPTY, f"{path} has no bytes")
-        try:
-            info = _read_header(head, file)
-            if info.width * info.height > MAX_IMAGE_PIXELS:
-                raise Image.DecompressionBombError(f", {info.width} x {info.height}")
-            if not _ends_well(info, head, file):
-                file.seek(0)
-                decode_image(file.read())
-        except Image.DecompressionBombError as error:
-            size = str(error) if str(error).startswith(",") else ""
-            raise RowRejectedError(
-                Reason.MEDIA_TOO_LARGE, f"{path} has more than {MAX_IMAGE_PIXELS} pixels{size}"
-            ) from None
-        except UndecodableError as error:
-            cut_off = "truncated" in str(error)
-            kind = foreign_kind(head) if str(error) == NO_IMAGE else None
-            raise RowRejectedError(
-                Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
-                f"{path}: {error}" if kind is None else f"{path}: {error} but {kind}",
-            ) from None
+        return inspect_file(file, path)
+
+
+def inspect_file(file: BinaryIO, name: str) -> ImageInfo:
+    """Check an image in an open, seekable file as `inspect_image` does; `name` is for messages.
+
+    Raises:
+        RowRejectedError: as `inspect_image`.
+    """
+    head = file.read(START_BYTES)
+    if not head:
+        raise RowRejectedError(Reason.MEDIA_EMPTY, f"{name} has no bytes")
+    try:
+        info = _known_header(head, START_BYTES)
+        if info is None:
+            head += file.read(HEAD_BYTES - len(head))
+            info = _known_header(head, HEAD_BYTES) or _read_header(file)
+        if info.width * info.height > MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError(f", {info.width} x {info.height}")
+        if not _ends_well(info, head, file):
+            file.seek(0)
+            decode_image(file.read())
+    except Image.DecompressionBombError as error:
+        size = str(error) if str(error).startswith(",") else ""
+        raise RowRejectedError(
+            Reason.MEDIA_TOO_LARGE, f"{name} has more than {MAX_IMAGE_PIXELS} pixels{size}"
+        ) from None
+    except UndecodableError as error:
+        cut_off = "truncated" in str(error)
+        kind = foreign_kind(head) if str(error) == NO_IMAGE else None
+        raise RowRejectedError(
+            Reason.MEDIA_TRUNCATED if cut_off else Reason.MEDIA_UNREADABLE,
+            f"{name}: {error}" if kind is None else f"{name}: {error} but {kind}",
+        ) from None
     return info
 
 
-def _read_header(head: bytes, file: BinaryIO) -> ImageInfo:
+def _known_header(head: bytes, num_bytes: int) -> ImageInfo | None:
+    """Return what the first `num_bytes` of a JPEG or PNG say, or None if that takes Pillow or a longer head."""
     if head.startswith(b"\xff\xd8"):
         try:
             height, width, colours, _ = simplejpeg.decode_jpeg_header(head)
             return ImageInfo(width, height, "JPEG", colours not in ("CMYK", "YCCK"))
         except ValueError:
-            pass  # a long EXIF block, or damage: Pillow reads on
-    elif head.startswith(_PNG_START) and len(head) >= 16 + _PNG_HEADER.size:
+            return None  # a long EXIF block, or damage
+    if head.startswith(_PNG_START) and len(head) >= 16 + _PNG_HEADER.size:
         width, height, depth, _ = _PNG_HEADER.unpack_from(head, 16)
-        animated = b"acTL" in head.partition(b"IDAT")[0]
-        if width and height:
-            return ImageInfo(width, height, "PNG", depth <= 8 and not animated)
+        before, pixels, _ = head.partition(b"IDAT")
+        is_known = pixels or len(head) < num_bytes or num_bytes == HEAD_BYTES
+        if width and height and is_known:
+            return ImageInfo(width, height, "PNG", depth <= 8 and b"acTL" not in before)
+    return None
+
+
+def _read_header(file: BinaryIO) -> ImageInfo:
+    """Return what Pillow says of an image."""
     file.seek(0)
     try:
         with Image.open(file, formats=FORMATS) as image:
@@ -362,7 +443,7 @@ def _ends_well(info: ImageInfo, head: bytes, file: BinaryIO) -> bool:
     if marker is None:
         return False
     tail = head
-    if len(head) == HEAD_BYTES:
+    if len(head) >= START_BYTES:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - TAIL_BYTES, 0))
         tail = file.read()

@@ -137,6 +137,19 @@ def test_a_long_block_before_the_pixels_hides_nothing(inspect: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("name", IMAGES)
+def test_however_little_is_read_first_the_header_says_the_same(
+    inspect: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = IMAGES[name]()
+    expected = inspect(data)
+    assert isinstance(expected, ImageInfo)
+    for num_bytes in (1, 2, 20, 33, 60, 150, 400, len(data) - 1, len(data), len(data) + 1):
+        monkeypatch.setattr("datagen.media.media.START_BYTES", num_bytes)
+        assert inspect(data) == expected
+        assert inspect(data[:-9]) in ("media_truncated", "media_unreadable", expected)
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "CMYK JPEG", "16-bit PNG", "WEBP", "GIF", "BMP"])
 def test_an_image_cut_off_anywhere_is_rejected_or_whole(inspect: Any, name: str) -> None:
     data = IMAGES[name]()
@@ -389,6 +402,33 @@ def test_links_are_followed_inside_a_collection_only(
             assert file.read() == b"mine"
 
 
+def test_the_state_of_an_open_file_is_the_state_of_its_path(
+    collection: tuple[Path, MediaRoots],
+) -> None:
+    folder, roots = collection
+    (folder / "x.jpg").write_bytes(b"mine")
+    (folder / "link.jpg").symlink_to("x.jpg")
+    states: dict[str, str] = {}
+    recording = roots.recording(states)
+    for path in ("c/x.jpg", "c/link.jpg"):
+        with recording.open(path) as file:
+            assert recording.state_of(file, path) == roots.state(path) == states[path]
+            (folder / "y.jpg").write_bytes(b"another")
+            os.replace(folder / "y.jpg", folder / "x.jpg")
+            assert recording.state_of(file, path) == states[path] != roots.state(path)
+        (folder / "x.jpg").write_bytes(b"mine")
+
+
+def test_a_pipe_is_no_image_and_nobody_waits_for_it(
+    collection: tuple[Path, MediaRoots],
+) -> None:
+    folder, roots = collection
+    os.mkfifo(folder / "x.jpg")
+    states: dict[str, str] = {}
+    assert reason(roots.recording(states), "c/x.jpg") == "media_unreadable"
+    assert states == {"c/x.jpg": "unreadable"}
+
+
 def test_a_collection_may_itself_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "x.jpg").write_bytes(b"x")
@@ -424,13 +464,18 @@ def test_what_exists_nowhere_is_not_guessed(collection: tuple[Path, MediaRoots])
         roots.find_existing("c/../b")
 
 
-def test_what_may_not_be_read_is_unreadable(collection: tuple[Path, MediaRoots]) -> None:
+def test_what_may_not_be_read_is_unreadable(
+    collection: tuple[Path, MediaRoots], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, _ = collection
 
-    class Locked(LocalFiles):
-        def open_binary(self, path: str) -> Any:
-            raise PermissionError(13, os.strerror(13))
+    def locked(*_: object) -> Any:
+        raise PermissionError(13, os.strerror(13))
 
+    class Locked(LocalFiles):
+        open_binary = staticmethod(locked)
+
+    monkeypatch.setattr("datagen.media.media.os.open", locked)
     (folder / "x.jpg").write_bytes(b"x")
     roots = MediaRoots({"c": str(folder)}, Locked())
     with pytest.raises(RowRejectedError, match=r"c/x\.jpg: Permission denied") as caught:
