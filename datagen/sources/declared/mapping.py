@@ -29,6 +29,8 @@ Outcome: TypeAlias = Mapped | Rejected | Filtered
 
 NO_IMAGE = "no image"
 NUM_ROWS_CHECKED = 1000
+MAX_BYTES_CHECKED = 32 << 20
+"""Of the first rows, which are in memory while the columns of the definition are looked for."""
 _TURN_TASKS = ("conversation", "prompt")
 
 
@@ -105,7 +107,7 @@ class RowMapping:
         Raises:
             RawDataError: none of the first rows has one of them.
         """
-        first = list(islice(rows, NUM_ROWS_CHECKED))
+        first = _first(rows)
         values = [row.value for row in first if not isinstance(row.value, Rejected)]
         errors = self.missing_columns(values, hidden=split in self._hidden)
         if errors:
@@ -366,6 +368,26 @@ class RowMapping:
         except RowRejectedError:
             return ""
         return "" if value is None else f" (id {value})"
+
+
+def _first(rows: Iterator[RawRow]) -> list[RawRow]:
+    """Return the first rows, fewer than usual where they hold images."""
+    found, num_bytes = [], 0
+    for row in islice(rows, NUM_ROWS_CHECKED):
+        found.append(row)
+        num_bytes += 0 if isinstance(row.value, Rejected) else _size_of(row.value)
+        if num_bytes > MAX_BYTES_CHECKED:
+            break
+    return found
+
+
+def _size_of(value: Any) -> int:
+    """Return about how many bytes the texts and images in a value have."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(_size_of, value.values()))
+    return sum(map(_size_of, value)) if isinstance(value, list) else 8
 
 
 def _named(part: str) -> str:

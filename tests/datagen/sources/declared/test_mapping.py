@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -315,3 +316,20 @@ def test_a_column_of_a_preset_that_no_row_has_is_not_reported(source: Any) -> No
     rows = [RawRow(Place("toy.json", row=1), {"image": "a", "conversations": []})]
     assert list(toy.mapping.checked(iter(rows), None)) == rows
     assert not toy.problems
+
+
+def test_few_rows_are_held_for_a_first_look_where_they_are_large(source: Any) -> None:
+    taken = []
+
+    def rows() -> Iterator[RawRow]:
+        for number in range(1000):
+            taken.append(number)
+            image = {"bytes": bytes(4 << 20), "path": "a.png"}
+            yield RawRow(
+                Place("a.parquet", number), {"image": image, "question": "Q?", "answers": "a"}
+            )
+
+    text = "task: vqa\ncolumns: {image: image, question: question, answers: answers}\n"
+    checked = source(text).mapping.checked(rows(), None)
+    assert next(checked).place.row == 0
+    assert len(taken) < 20
