@@ -84,9 +84,7 @@ CARD = SourceCard(
         FileCard(
             name="youtube_mapping.txt",
             splits=SPLIT_NAMES,
-            download=unverified(
-                "https://www.cs.utexas.edu/~ml/clamp/videoDescription/YouTubeClips.tar"
-            ),
+            download=unverified(RELEASE, "README.md of xudejing/video-question-answering"),
         ),
     ),
     media=(
@@ -94,7 +92,7 @@ CARD = SourceCard(
             kind="videos",
             collection="msvd",
             download=unverified(
-                "https://www.cs.utexas.edu/~ml/clamp/videoDescription/YouTubeClips.tar"
+                "https://www.cs.utexas.edu/users/ml/clamp/videoDescription/YouTubeClips.tar"
             ),
         ),
     ),

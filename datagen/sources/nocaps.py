@@ -123,7 +123,8 @@ CARD = SourceCard(
             name=_TEST_FILE,
             splits=("test",),
             download=unverified(
-                f"{_DOWNLOADS}{_TEST_FILE}", "google-research/big_vision nocaps.py"
+                f"https://s3.amazonaws.com/nocaps/{_TEST_FILE}",
+                "google-research/big_vision nocaps.py",
             ),
         ),
     ),

@@ -42,11 +42,16 @@ _WATCH_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules of requests. `read_seconds` bounds a silence, `total_seconds` a request with its redirects."""
+    """The rules of requests.
+
+    `read_seconds` bounds a silence, `total_seconds` a request with its redirects, and `head_seconds` the same up to the
+    first byte of the body, where `total_seconds` is None.
+    """
 
     connect_seconds: float = 10.0
     read_seconds: float = 20.0
     total_seconds: float | None = None
+    head_seconds: float | None = None
     max_redirects: int = 5
     allow_private: bool = False
     user_agent: str = f"visinstruct/{version('visinstruct')}"
@@ -101,6 +106,16 @@ class Response:
         with self._call.errors():
             yield from self._response.stream(size)
 
+    def arriving(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield the body as it arrives and as it is sent, in chunks of at most `size`: no encoding is undone.
+
+        Raises:
+            RequestError: it is shorter than announced, or takes too long.
+        """
+        with self._call.errors():
+            while data := self._response.read1(size, decode_content=False):
+                yield data
+
 
 class Client:
     """Makes requests by the same rules; keeps connections open for the next one to the same host."""
@@ -127,8 +142,11 @@ class Client:
         Raises:
             RequestError: there is no successful response (200 or 206).
         """
-        with self._watch.call(self.rules.total_seconds) as call:
+        total = self.rules.total_seconds
+        with self._watch.call(self.rules.head_seconds if total is None else total) as call:
             response, final = self._follow(url, headers or {}, call)
+            if total is None:
+                call.ends = None
             try:
                 if response.status not in (200, 206):
                     error = status_error(response.status, response.headers.get("Retry-After"))

@@ -134,7 +134,7 @@ def llava_instruct(
                 name=file,
                 splits=("train",),
                 download=unverified(
-                    f"https://huggingface.co/datasets/{_REPOSITORY}/raw/main/{file}", _LISTED
+                    f"https://huggingface.co/datasets/{_REPOSITORY}/resolve/main/{file}", _LISTED
                 ),
             ),
         ),
