@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz")
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -47,6 +47,7 @@ class Download(_Frozen):
         num_bytes: Exact size (`bytes` in the file); `about_bytes` is rounded. None is not known.
         brings: Names of the card's files that it is or holds, below `folder`.
         images_of: Source folder -> splits whose images or videos it holds.
+        fills: Folder below `folder` that its images make up; where one lies already, it is left alone.
         strip: First folder inside the archive, which is left out.
         only: Pattern of the members that are unpacked.
         flat: Whether members are unpacked without their folders.
@@ -65,6 +66,7 @@ class Download(_Frozen):
     differs: OtherSum | None = None
     brings: tuple[str, ...] = ()
     images_of: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    fills: str | None = None
     strip: str | None = None
     only: str | None = None
     flat: bool = False
@@ -98,6 +100,8 @@ class Download(_Frozen):
             raise ValueError(f"{self.path} brings no file and no images")
         if not (self.by_hand or self.is_archive) and self.brings != (self.name,):
             raise ValueError(f"{self.path} is no archive, so it brings itself alone")
+        if self.images_of and self.fills is None:
+            raise ValueError(f"{self.path} holds images, but does not say which folder they fill")
         if self.num_bytes and self.about_bytes:
             raise ValueError(f"{self.path} has two sizes")
         if self.verified and not self.sha256:

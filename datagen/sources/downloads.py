@@ -33,11 +33,12 @@ def needed(
     *,
     splits: Collection[str] = (),
     layout: str | None = None,
+    there: Collection[str] = (),
 ) -> Needed:
     """Return the downloads of a source's splits, by default all splits.
 
-    Of several layouts of a split, the first that can be downloaded whole is taken, else the first that can be
-    had by hand, unless `layout` names one.
+    Of several layouts of a split, the first is taken whose files are all `there`, else the first that can be downloaded
+    whole, else the first that can be had by hand, unless `layout` names one.
 
     Raises:
         OptionError: the source has no such split or layout.
@@ -60,7 +61,7 @@ def needed(
     files: dict[str, Download] = {}
     own: dict[str, FileCard] = {}
     for split in wanted:
-        for file in _layout_files(card, split, offers, layout):
+        for file in _layout_files(card, split, offers, layout, there):
             if file.name in offers:
                 files[offers[file.name].path] = offers[file.name]
             elif file.required:
@@ -74,7 +75,11 @@ def needed(
 
 
 def _layout_files(
-    card: SourceCard, split: str, offers: dict[str, Download], layout: str | None
+    card: SourceCard,
+    split: str,
+    offers: dict[str, Download],
+    layout: str | None,
+    there: Collection[str],
 ) -> list[FileCard]:
     """Return the card's files of the layout in which a split is had with the least trouble."""
     layouts: dict[str, list[FileCard]] = {}
@@ -82,12 +87,12 @@ def _layout_files(
         if split in file.splits and layout in (None, file.layout_name):
             layouts.setdefault(file.layout_name, []).append(file)
 
-    def trouble(files: list[FileCard]) -> int:
-        states = [
-            2 if file.name not in offers else int(offers[file.name].by_hand)
-            for file in files
-            if file.required
-        ]
-        return max(states, default=0)
+    def trouble(file: FileCard) -> int:
+        if file.name in there:
+            return -1
+        return 2 if file.name not in offers else int(offers[file.name].by_hand)
 
-    return min(layouts.values(), key=trouble, default=[])
+    def most_trouble(files: list[FileCard]) -> int:
+        return max((trouble(file) for file in files if file.required), default=-1)
+
+    return min(layouts.values(), key=most_trouble, default=[])

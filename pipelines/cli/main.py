@@ -14,6 +14,7 @@ COMMANDS = {
     "new-source": "scaffold a package with a source in code",
     "templates": "list, check and preview templates",
     "sample": "write small synthetic raw data in the publishers' formats",
+    "fetch": "download the publishers' files of sources",
     "build": "build the dataset from the publishers' files, with Beam",
     "plan": "estimate time, memory, disk and requests of a build from a slice of it",
     "mixture": "show the sampling probability and epochs of each training source",

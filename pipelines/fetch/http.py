@@ -127,6 +127,12 @@ class Client:
         self._lock = threading.Lock()
         self._watch = _Watch()
 
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close all connections."""
         self._watch.close()

@@ -78,8 +78,8 @@ def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path)
     needed |= {"train": ["run.yaml"], "export": [tmp_path, "--out", "x"], "nano": ["--out", "x"]}
     needed |= {"configs": ["copy"], "score": [tmp_path], "compare": [tmp_path, tmp_path]}
     needed |= {"evaluate": ["--model", "nano", "--data", tmp_path, "--output", "x"]}
-    needed |= {"metric": ["vqa", "--cases", "x"], "source": ["draft"]}
-    nearest = {"sources": "--json", "mixture": "--steps", "sample": "--scenes"}
+    needed |= {"metric": ["vqa", "--cases", "x"], "source": ["draft"], "fetch": ["vsr"]}
+    nearest = {"sources": "--json", "fetch": "--splits", "mixture": "--steps", "sample": "--scenes"}
     nearest |= {"new-source": "--held-out", "explain": "--texts", "train": "--dry-run"}
     nearest |= {"export": "--config", "nano": "--seed", "configs": "--out", "plan": "--scratch"}
     nearest |= {"evaluate": "--tasks", "score": "--data", "compare": "--items", "metric": "--cases"}
