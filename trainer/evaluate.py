@@ -8,9 +8,11 @@ another process has ended, 130 interrupted.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datagen.files import is_url
 from trainer.launch.arguments import ShowDefaults
 from trainer.launch.imports import importing
 from trainer.launch.shadow import shadowed_package
@@ -50,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="heldout, heldin, protocols such as gqa or gqa.lmms_eval, gqa@val, or patterns",
     )
-    add("--output", required=True, type=Path, metavar="DIR", help="results, samples, report")
+    add(
+        "--output", required=True, metavar="DIR", help="results, samples, report: a folder or a URL"
+    )
     add(
         "--limit",
         type=int,
@@ -122,7 +126,7 @@ def options_of(parsed: argparse.Namespace) -> "EvaluationOptions":
         overrides=tuple(parsed.overrides),
         data=parsed.data,
         tasks=tuple(name for name in parsed.tasks.split(",") if name),
-        output=parsed.output,
+        output=Path(parsed.output),
         limit=parsed.limit,
         batch_size=parsed.batch_size,
         resume=parsed.resume,
@@ -169,7 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def read_plan() -> "Plan":
         options = options_of(parsed)
         return Plan(
-            options.device, lambda world: _work(options, world), _connect, alone_connects=False
+            options.device,
+            lambda world: _work(options, str(parsed.output), world),
+            _connect,
+            alone_connects=False,
         )
 
     return run_process(
@@ -177,15 +184,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def _work(options: "EvaluationOptions", world: "World") -> int:
+def _work(options: "EvaluationOptions", output: str, world: "World") -> int:
     with importing():
+        from trainer.data.reading.node_cache import default_folder
         from trainer.evaluation.report.output import report_results
         from trainer.evaluation.run import run_evaluation
+        from trainer.launch.stored_output import fetched, stored_output
 
-    results = run_evaluation(options, world)
-    if results is None:
-        return 0
-    report_results(options, results)
+    cache = default_folder()
+    if is_url(options.model):
+        options = replace(options, model=str(fetched(options.model, world, cache)))
+    with stored_output(output, world, "evaluation", cache) as stored:
+        if stored is not None:
+            options = replace(options, output=stored.folder)
+        results = run_evaluation(options, world)
+        if results is None:
+            return 0
+        report_results(options, results)
+    if stored is not None:
+        print(f"brought to {stored.url}")
     return 1 if results.failed else 0
 
 

@@ -88,21 +88,27 @@ def _work(
     config: "RunConfig", world: "World", parsed: argparse.Namespace, stop: "StopSignal"
 ) -> int:
     with importing():
+        from trainer.data.reading.node_cache import default_folder
         from trainer.evaluation.validation import ScoredValidation
+        from trainer.launch.stored_output import stored_output
         from trainer.run.plan import dry_run
         from trainer.run.session import run_training
         from trainer.run.skipped import parse_steps
 
     if parsed.dry_run:
         return dry_run(config, world)
-    return run_training(
-        config,
-        world,
-        stop,
-        parsed.replay,
-        skip=parse_steps(parsed.skip_steps),
-        score_tasks=ScoredValidation,
-    )
+    skip = parse_steps(parsed.skip_steps)
+    cache = config.data.cache_dir or default_folder()
+    with stored_output(config.output, world, "run", cache) as stored:
+        return run_training(
+            config,
+            world,
+            stop,
+            parsed.replay,
+            skip=skip,
+            score_tasks=ScoredValidation,
+            stored=stored,
+        )
 
 
 def _connect(world: "World") -> Callable[[], None]:

@@ -19,11 +19,17 @@ _LOOKS, _LOOK_SECONDS = 10, 1.0
 
 @contextmanager
 def locked_folder(
-    folder: Path, world: World, what: str, check: Callable[[], str | None] = lambda: None
+    folder: Path,
+    world: World,
+    what: str,
+    check: Callable[[], str | None] = lambda: None,
+    *,
+    shared: bool = True,
 ) -> Iterator[None]:
     """Let the first process hold the folder; the lock of a killed one is free at once. Collective.
 
-    `check` returns, under the lock, what keeps this from being written or resumed there.
+    `check` returns, under the lock, what keeps this from being written or resumed there. `shared` is False if every
+    host has a copy of its own.
 
     Raises:
         TrainingError: another one holds it, it cannot be written, what `check` returns, or a process of another host
@@ -46,7 +52,8 @@ def locked_folder(
                 reason = getattr(error, "strerror", None) or error
                 problem = f"output {folder} cannot be written: {reason}"
         problem, token = world.broadcast((problem, token))
-        problem = problem or _unseen(folder, token, world)
+        if shared:
+            problem = problem or _unseen(folder, token, world)
         if problem:
             raise TrainingError(problem)
         yield

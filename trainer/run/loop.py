@@ -1,12 +1,13 @@
 """Training loop: steps, with logging, validation and checkpoints in between."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
+from datagen.errors import StoreError
 from trainer.batches.loader import Step
 from trainer.config.run import RunConfig
 from trainer.errors import CheckpointError
@@ -46,7 +47,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that the loop uses. `metrics` is None on all ranks but 0."""
+    """Everything that the loop uses. `metrics` is None on all ranks but 0.
+
+    `bring` is called by the first process after each checkpoint; it brings the folder to a store.
+    """
 
     config: RunConfig
     world: World
@@ -59,6 +63,7 @@ class Run:
     meter: Meter
     folder: Path
     stop: StopSignal
+    bring: Callable[[], None]
 
 
 def train(run: Run, progress: Progress) -> bool:
@@ -220,7 +225,8 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
             checkpoint.prune(folder, run.config.checkpoint.keep)
             seconds = time.perf_counter() - before
             run.metrics.write("checkpoint", progress.step, path=path.name, seconds=seconds)
-        except CheckpointError as error:
+            run.bring()
+        except (CheckpointError, StoreError) as error:
             problem = str(error)
     problem = run.world.broadcast(problem)
     if problem:

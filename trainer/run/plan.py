@@ -16,8 +16,11 @@ from pathlib import Path
 import torch
 
 from datagen.errors import UserError
+from datagen.files import is_url
+from datagen.stores.any_files import AnyFiles
 from trainer.config.run import RunConfig
 from trainer.data.order.assign import BatchShape
+from trainer.data.reading.node_cache import default_folder
 from trainer.data.stream import Stream
 from trainer.launch.distributed import World
 from trainer.model.starts.architecture import model_config
@@ -112,8 +115,11 @@ def _describe_start(config: RunConfig, world: World, found: Findings) -> None:
     )
     versions = [f"{name} {_version(name)}" for name in LIBRARIES]
     found.add("versions", ", ".join(versions))
+    if is_url(config.output):
+        _describe_store(config.output, found)
+        return
     folder = Path(config.output)
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    existing = _existing(folder)
     if not os.access(existing, os.W_OK):
         found.problems.append(f"output {folder} cannot be written: no permission in {existing}")
     report: list[str] = []
@@ -122,6 +128,19 @@ def _describe_start(config: RunConfig, world: World, found: Findings) -> None:
         found.add("", f"skipped: {sentence}")
     if newest:
         found.add("resume", f"from {newest}")
+
+
+def _describe_store(output: str, found: Findings) -> None:
+    """Try the store of an output, and name the newest checkpoint there."""
+    files = AnyFiles()
+    try:
+        files.store.check_reachable(output, writes=True)
+        states = files.match(f"{output.rstrip('/')}/{checkpoint.FOLDER}/*/{checkpoint.STATE}")
+    except UserError as error:
+        found.problems.append(str(error))
+        return
+    if states:
+        found.add("resume", f"from {states[-1].rpartition('/')[0]}")
 
 
 def _version(name: str) -> str:
@@ -160,7 +179,9 @@ def _describe_data(config: RunConfig, stream: Stream, found: Findings) -> None:
 
 def _describe_disk(config: RunConfig, num_trained: int, found: Findings) -> None:
     size = 12 * num_trained
-    free = shutil.disk_usage(_existing(Path(config.output))).free
+    is_local = not is_url(config.output)
+    place = Path(config.output) if is_local else config.data.cache_dir or default_folder()
+    free = shutil.disk_usage(_existing(place)).free
     kept = config.checkpoint.keep + 2
     found.add(
         "disk",
@@ -169,7 +190,7 @@ def _describe_disk(config: RunConfig, num_trained: int, found: Findings) -> None
     )
     if kept * size > free:
         found.problems.append(
-            f"{config.output} has {free / GIB:.1f} GiB free, {kept} checkpoints need {kept * size / GIB:.1f}"
+            f"{place} has {free / GIB:.1f} GiB free, {kept} checkpoints need {kept * size / GIB:.1f}"
         )
 
 
@@ -190,7 +211,8 @@ def _describe_batches(config: RunConfig, shape: BatchShape, found: Findings) -> 
 def _measure(config: RunConfig, world: World, found: Findings) -> None:
     """Make two steps with a rate of 0, the second one timed."""
     setup = prepare(config, world)
-    if path := checkpoint.newest(Path(config.output) / "checkpoints", []):
+    path = checkpoint.newest(Path(config.output) / "checkpoints", [])
+    if path is not None:
         checkpoint.check_same(checkpoint.read_run_state(path).fingerprint, setup.fingerprint, path)
     warm_up(setup, world)
     world.wait()

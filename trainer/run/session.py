@@ -15,6 +15,7 @@ from trainer.errors import ConfigError
 from trainer.launch.distributed import World
 from trainer.launch.folder_lock import locked_folder
 from trainer.launch.stop import EXIT_STOPPED, StopSignal
+from trainer.launch.stored_output import StoredOutput
 from trainer.launch.terminal import log
 from trainer.run import checkpoint
 from trainer.run.diverged import replay as replay_step
@@ -34,18 +35,20 @@ def run_training(
     *,
     skip: Skipped = (),
     score_tasks: ScoreTasks | None = None,
+    stored: StoredOutput | None = None,
 ) -> int:
     """Train, or replay a diverged step; returns the exit status. Collective.
 
     `replay` is the path of a `diverged-step-N.json`. The steps of `skip` are not trained. `score_tasks` opens the
-    tasks of `validation.tasks`; a configuration with such tasks needs it.
+    tasks of `validation.tasks`; a configuration with such tasks needs it. `stored` is the local copy of an output
+    in a store.
 
     Raises:
         TrainingError: an error of configuration, data, model or checkpoint; the message has the remedy.
     """
     started = time.perf_counter()
-    folder = Path(config.output)
-    with locked_folder(folder, world, "run"):
+    folder = Path(config.output) if stored is None else stored.folder
+    with locked_folder(folder, world, "run", shared=stored is None):
         setup = prepare(config, world)
         progress, skipped = _resume(setup, folder, skip, world)
         if covers(skipped, config.optimizer.steps):
@@ -80,6 +83,7 @@ def run_training(
             meter=Meter(measured_matmul_rate(world.device, dtype)),
             folder=folder,
             stop=stop,
+            bring=_nothing if stored is None else stored.push,
         )
         with stop.deferred():
             done = train(run, progress)
@@ -91,6 +95,10 @@ def run_training(
                     )
                 metrics.close()
         return 0 if done else EXIT_STOPPED
+
+
+def _nothing() -> None:
+    """Stands for bringing a local folder to a store."""
 
 
 def _resume(setup: Setup, folder: Path, skip: Skipped, world: World) -> tuple[Progress, Skipped]:
