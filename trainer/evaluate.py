@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datagen.files import is_url
 from trainer.launch.arguments import ShowDefaults
 from trainer.launch.imports import importing
 from trainer.launch.shadow import shadowed_package
@@ -186,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _work(options: "EvaluationOptions", output: str, world: "World") -> int:
     with importing():
+        from datagen.files import is_url
         from trainer.data.reading.node_cache import default_folder
         from trainer.evaluation.report.output import report_results
         from trainer.evaluation.run import run_evaluation
