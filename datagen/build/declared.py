@@ -1,6 +1,8 @@
-"""Own sources in a build: their files' digests, and their rows in normal form, made once."""
+"""Own sources and mirrors in a build: their files' digests, and their rows in normal form, made once."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import BinaryIO
 
 import msgspec
 
@@ -14,8 +16,10 @@ from datagen.raw.row_index import index_file
 from datagen.schema.adapter import Source, SplitFiles
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.files_beside import files_beside
-from datagen.sources.declared.normalise import normalise, resolve
-from datagen.sources.declared.readers.files import DataFile, digest
+from datagen.sources.declared.normalise import Report, normalise, resolve, write_normal_rows
+from datagen.sources.declared.readers.files import DataFile, digest, find_files
+from datagen.sources.mirrors.mirror import Mirrored
+from datagen.sources.mirrors.rows import MirrorRows
 
 
 def resolve_all(
@@ -34,6 +38,11 @@ def resolve_all(
             raise OptionError(f"two sources are named {definition.name!r}; rename one of them")
         resolved[definition.name], data_files[definition.name] = resolve(definition, files)
     return tuple(resolved.values()), data_files
+
+
+def mirror_files(mirrors: Iterable[Mirrored], files: Files) -> dict[str, tuple[DataFile, ...]]:
+    """Return the data files of mirrors, by source."""
+    return {each.name: tuple(find_files(each.definition, files)) for each in mirrors}
 
 
 def files_read(
@@ -66,7 +75,7 @@ def normal_rows(
     files: Files,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, JsonIndex]:
-    """Make the normal rows of the chosen own sources, those that are there already excepted, and index them.
+    """Make the normal rows of the chosen own sources and mirrors, unless they are there, and index them.
 
     `say` receives a sentence for each source with rows that are used, but look odd.
 
@@ -76,19 +85,23 @@ def normal_rows(
     indexes: dict[str, JsonIndex] = {}
     chosen = list(chosen)
     wanted = {source.id for source, _ in chosen}
-    for definition in options.declared:
-        name = definition.name
+    read: tuple[Definition | Mirrored, ...] = (*options.declared, *options.mirrors)
+    for each in read:
+        name = each.name
         if name not in wanted:
             continue
-        made_of = {"definition": definition.model_dump_json(by_alias=True)} | {
-            file: each.sha256 for file, each in inputs[name].items()
+        made_of = {"definition": each.model_dump_json(by_alias=True)} | {
+            file: digest.sha256 for file, digest in inputs[name].items()
         }
         report = f"{staging.root}/declared/{name}/report.json"
         if not _is_report(report, made_of, files):
-            warnings = normalise(definition, data_files[name], files, staging.root)
+            warnings = _normalise(each, data_files[name], files, staging.root)
             if warnings:
                 counts = ", ".join(f"{n:,} {reason}" for reason, n in warnings.items())
-                say(f"{name}: rows to look at: {counts}; `visinstruct source check` lists them")
+                lists = (
+                    "" if isinstance(each, Mirrored) else "; `visinstruct source check` lists them"
+                )
+                say(f"{name}: rows to look at: {counts}{lists}")
             with files.create(report) as file:
                 file.write(msgspec.json.encode(made_of))
     for source, layout in chosen:
@@ -101,6 +114,19 @@ def normal_rows(
                     parts = {layout.rows.path: layout.rows}
                     indexes[path] = index_file(opened, path, parts, options.range_bytes(size))
     return indexes
+
+
+def _normalise(
+    each: Definition | Mirrored, data_files: Sequence[DataFile], files: Files, folder: str
+) -> Counter[str]:
+    if isinstance(each, Definition):
+        return normalise(each, data_files, files, folder)
+    mirrored = each
+
+    def make(pack: BinaryIO, report: Report) -> MirrorRows:
+        return MirrorRows(mirrored, files, pack, report)
+
+    return write_normal_rows(mirrored.definition, make, data_files, files, folder)
 
 
 def _is_report(path: str, made_of: Mapping[str, str], files: Files) -> bool:

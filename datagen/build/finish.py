@@ -34,6 +34,7 @@ from datagen.schema.manifest import (
 )
 from datagen.schema.rejects import decode_rejections
 from datagen.sources.declared.protocol import protocol_content
+from datagen.sources.mirrors.find import entry_of
 from datagen.sources.shared.vocabulary import count_answers
 from templates.library import SHIPPED, load_templates, template_folder
 
@@ -165,6 +166,7 @@ def finish(
 def _sources(splits: Mapping[str, Iterable[str]], options: BuildOptions) -> dict[str, SourceEntry]:
     """Return what each source is rendered with."""
     cards = {source: options.source(source).card for source in splits}
+    mirrors = {each.name: entry_of(each) for each in options.mirrors}
     return {
         source: SourceEntry(
             title=card.title,
@@ -174,6 +176,7 @@ def _sources(splits: Mapping[str, Iterable[str]], options: BuildOptions) -> dict
             template_hash=options.templates_of(source).hash,
             held_in=card.held_in,
             use={split: options.use_of(card, split) for split in splits[source]},
+            mirror=mirrors.get(source),
         )
         for source, card in cards.items()
     }

@@ -148,6 +148,15 @@ def _body(manifest: Manifest, cards: Mapping[str, SourceCard]) -> str:
                 f"| {source} | {split} | {entry.written:,} | {card.licence.value or 'unknown'} | "
                 f"{commercial[card.non_commercial.value]} |"
             )
+    mirrors = {name: each.mirror for name, each in manifest.sources.items() if each.mirror}
+    if mirrors:
+        lines += ["", "Read from mirrors on the Hub, not from the publishers' files:", ""]
+        lines += ["| source | repository | revision | lacks |", "|---|---|---|---|"]
+        for source, mirror in mirrors.items():
+            config = f" ({mirror.config})" if mirror.config else ""
+            lacks = "; ".join(mirror.lacks) or "nothing that is known"
+            revision = mirror.revision or "unknown"
+            lines.append(f"| {source} | {mirror.repository}{config} | {revision} | {lacks} |")
     if manifest.notes:
         lines += ["", "Notes:", "", *(f"- {note}" for note in manifest.notes)]
     if manifest.mixture:

@@ -17,6 +17,8 @@ from datagen.sources import load_source, source_ids
 from datagen.sources.declared.compile import compile_source, trained_splits, use_of
 from datagen.sources.declared.definition import Definition
 from datagen.sources.declared.protocol import read_protocol
+from datagen.sources.mirrors.compile import compile_mirror
+from datagen.sources.mirrors.mirror import Mirrored
 from templates.library import SourceTemplates, load_templates
 from templates.protocols import Protocol
 
@@ -30,14 +32,17 @@ class BuildOptions(BaseModel):
     `max_reject_fraction` and `max_missing_fraction` are shares of the rows read, per source; the
     second is about absent images and clips only (None: what the source's card allows). `declared` holds
     the definitions of own sources, by value, so that workers need no file of the user; without `raw`
-    there are no others.
+    there are no others. With `origin` hub, the sources are read from their mirrors on the Hugging Face Hub:
+    `mirrors` are those that were found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     raw: str | None = None
     out: str
+    origin: Literal["publisher", "hub"] = "publisher"
     declared: tuple[Definition, ...] = ()
+    mirrors: tuple[Mirrored, ...] = ()
     sources: tuple[str, ...] | None = None
     splits: tuple[str, ...] | None = None
     limit: int | None = Field(None, ge=1)
@@ -87,18 +92,31 @@ class BuildOptions(BaseModel):
         return {each.name: compile_source(each) for each in self.declared}
 
     @cached_property
+    def mirrored(self) -> Mapping[str, Source]:
+        """The sources that are read from mirrors, by id."""
+        return {each.name: compile_mirror(each) for each in self.mirrors}
+
+    @property
+    def readings(self) -> tuple[Definition, ...]:
+        """The definitions by which rows are read: of declared sources and of mirrors."""
+        return (*self.declared, *(each.definition for each in self.mirrors))
+
+    @cached_property
     def source_ids(self) -> tuple[str, ...]:
-        """The sources to build: the 26 or those of `sources`, then the declared ones."""
+        """The sources to build: the 26, those of `sources` or the mirrors, then the declared ones."""
         published = self.sources or (() if self.raw is None else source_ids())
+        if self.origin == "hub":
+            published = tuple(self.mirrored)
         return (*published, *self.own_sources)
 
     def source(self, source_id: str) -> Source:
-        """Return a declared source, or one of the 26.
+        """Return a declared source, a mirror, or one of the 26.
 
         Raises:
             OptionError: no source has this id.
         """
-        return self.own_sources.get(source_id) or load_source(source_id)
+        found = self.own_sources.get(source_id) or self.mirrored.get(source_id)
+        return found or load_source(source_id)
 
     @cached_property
     def own_protocols(self) -> Mapping[str, Protocol]:
@@ -129,11 +147,13 @@ class BuildOptions(BaseModel):
                 "template_dir",
                 "max_memory",
                 "workers",
+                "origin",
             },
             by_alias=True,
         )
-        if not values["declared"]:
-            del values["declared"]
+        for name in ("declared", "mirrors"):
+            if not values[name]:
+                del values[name]
         return values
 
     def trains_on(self, card: SourceCard, split: str) -> bool:

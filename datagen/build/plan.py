@@ -220,7 +220,7 @@ def media_roots(options: BuildOptions) -> dict[str, str]:
         for media in card.media:
             parent = "" if media.kind == "own" else f"{media.kind}/"
             folder = card.folder if media.kind == "own" else media.collection
-            _add_root(roots, media.collection, f"{options.raw}/{parent}{folder}", source_id)
+            _add_root(roots, media.collection, f"{options.raw or '.'}/{parent}{folder}", source_id)
     for each in options.declared:
         _add_root(roots, each.name, media_root(each), each.name)
     for collection, folder in options.image_roots.items():

@@ -321,7 +321,7 @@ class _Planner:
 
     def _is_packed(self, source: Source) -> bool:
         """Return True if images of a source are no files of their own: these are always embedded."""
-        definition = self.options.definition(source.id)
+        definition = next((r for r in self.options.readings if r.name == source.id), None)
         if definition is None:
             return False
         with self.files.open_binary(pack_file(definition, self.staging.root)) as pack:

@@ -87,17 +87,6 @@ class MediaCard(_Frozen):
     download: Fact[str] = Fact()
 
 
-class HubMirror(_Frozen):
-    """A copy on the Hugging Face Hub."""
-
-    repository: Fact[str]
-    config: str | None = None
-    splits: dict[str, str] = Field(default_factory=dict)  # our split -> its split
-    revision: str | None = None
-    columns: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
-
-
 class SourceCard(_Frozen):
     """The card of a source. Those of the 26 have no `name`: it is that of `templates.tasks.SOURCES`."""
 
@@ -118,7 +107,6 @@ class SourceCard(_Frozen):
     media_licence: Fact[str] = Fact()
     non_commercial: Fact[bool] = Fact()  # unknown counts as True wherever a filter asks
     citation: Fact[str] = Fact()
-    hub: HubMirror | None = None
     max_missing_media: float = 0.05  # share of records whose image may be absent
 
     @property

@@ -93,11 +93,25 @@ class Leakage(Struct, frozen=True, kw_only=True):
     leaks: tuple[Leak, ...]
 
 
-class SourceEntry(Struct, frozen=True, kw_only=True):
+class MirrorEntry(Struct, frozen=True, kw_only=True):
+    """The mirror on the Hub that a source was read from.
+
+    `revision` is the commit; None for a local copy that does not know it. `lacks` says what the
+    publisher's files have and the mirror has not.
+    """
+
+    repository: str
+    config: str | None
+    revision: str | None
+    lacks: tuple[str, ...]
+
+
+class SourceEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that the rendering of a source needs beside the template set: see `PromptSpec`.
 
     `template_hash` names what the source's splits were rendered with: its templates and default
-    protocol. `use` says by split whether it is for `train`, to `evaluate`, or `unused`.
+    protocol. `use` says by split whether it is for `train`, to `evaluate`, or `unused`. `mirror` is there
+    where the source was not read from the publisher's files.
     """
 
     title: str
@@ -107,6 +121,7 @@ class SourceEntry(Struct, frozen=True, kw_only=True):
     template_hash: str
     held_in: bool
     use: Mapping[str, Literal["train", "evaluate", "unused"]]
+    mirror: MirrorEntry | None = None
 
 
 class Manifest(Struct, frozen=True, kw_only=True):

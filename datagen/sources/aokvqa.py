@@ -32,7 +32,6 @@ from datagen.schema.adapter import Examples, RowContext, Rows, Source, SplitFile
 from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -156,10 +155,6 @@ CARD = SourceCard(
     citation=unverified(
         "Schwenk, Khandelwal, Clark, Marino, Mottaghi. A-OKVQA: A Benchmark for Visual Question "
         "Answering using World Knowledge. ECCV 2022."
-    ),
-    hub=HubMirror(
-        repository=unverified("HuggingFaceM4/A-OKVQA"),
-        splits={"train": "train", "val": "validation", "test": "test"},
     ),
 )
 

@@ -32,7 +32,6 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Outcome, Rejected, RowContext, Rows, Source, SplitFiles
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -177,7 +176,6 @@ CARD = SourceCard(
         "Young, Lai, Hodosh, Hockenmaier. From image descriptions to visual denotations: New "
         "similarity metrics for semantic inference over event descriptions. TACL 2014."
     ),
-    hub=HubMirror(repository=unverified("nlphuji/flickr30k")),
 )
 
 SOURCE = Source(CARD, SPLITS)

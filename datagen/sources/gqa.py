@@ -27,7 +27,7 @@ from msgspec import Struct
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Filtered, Outcome, RowContext, Rows, Source, SplitFiles
 from datagen.schema.answers import counted
-from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
@@ -131,11 +131,6 @@ CARD = SourceCard(
     citation=unverified(
         "Hudson, Manning. GQA: A New Dataset for Real-World Visual Reasoning and Compositional "
         "Question Answering. CVPR 2019."
-    ),
-    hub=HubMirror(
-        repository=unverified("lmms-lab/GQA", "its card on the Hugging Face Hub"),
-        config="testdev_balanced_instructions",
-        lacks=("images, which another config holds",),
     ),
 )
 

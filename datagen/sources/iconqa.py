@@ -32,7 +32,6 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Filtered, Outcome, RowContext, Rows, Source, SplitFiles, Table
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -181,23 +180,6 @@ CARD = SourceCard(
         "Diagram Understanding and Visual Language Reasoning. NeurIPS 2021, Track on Datasets and "
         "Benchmarks.",
         _README,
-    ),
-    hub=HubMirror(
-        repository=unverified("lmms-lab/ICON-QA", "its card on the Hugging Face Hub"),
-        columns=(
-            "question_id",
-            "question",
-            "choices",
-            "answer",
-            "query_image",
-            "choice_image_0",
-            "choice_image_1",
-            "ques_type",
-            "label",
-            "grade",
-            "skills",
-        ),
-        lacks=("a split by task: ques_type tells them apart",),
     ),
 )
 

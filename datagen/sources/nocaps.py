@@ -29,7 +29,6 @@ from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Lookup, Outcome, RowContext, Rows, Source, SplitFiles
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -142,24 +141,6 @@ CARD = SourceCard(
     citation=unverified(
         "Agrawal, Desai, Wang, Chen, Jain, Johnson, Batra, Parikh, Lee, Anderson. nocaps: novel "
         "object captioning at scale. ICCV 2019."
-    ),
-    hub=HubMirror(
-        repository=unverified("lmms-lab/NoCaps", "lmms-lab/NoCaps dataset card"),
-        splits={"val": "validation"},
-        columns=(
-            "image",
-            "image_coco_url",
-            "image_date_captured",
-            "image_file_name",
-            "image_height",
-            "image_width",
-            "image_id",
-            "image_license",
-            "image_open_images_id",
-            "annotations_ids",
-            "annotations_captions",
-        ),
-        lacks=("domain",),
     ),
 )
 

@@ -35,7 +35,6 @@ from datagen.schema.answers import Answer
 from datagen.schema.card import (
     Fact,
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -129,7 +128,6 @@ SPLITS = tuple(
 )
 
 _HOME = "https://ocr-vqa.github.io"
-_HUB = "its card on the Hugging Face Hub"
 
 CARD = SourceCard(
     id="ocr_vqa",
@@ -182,25 +180,6 @@ CARD = SourceCard(
     citation=unverified(
         "Mishra, Shekhar, Singh, Chakraborty. OCR-VQA: Visual Question Answering by Reading Text "
         "in Images. ICDAR 2019."
-    ),
-    hub=HubMirror(
-        repository=unverified("howard-hou/OCR-VQA", _HUB),
-        splits={"train": "train", "val": "validation", "test": "test"},
-        columns=(
-            "image",
-            "image_id",
-            "questions",
-            "answers",
-            "ocr_tokens",
-            "ocr_info",
-            "title",
-            "authorName",
-            "genre",
-            "image_width",
-            "image_height",
-            "image_url",
-            "set_name",
-        ),
     ),
 )
 

@@ -31,7 +31,6 @@ from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
 from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -127,7 +126,6 @@ CARD = SourceCard(
         "Marino, Rastegari, Farhadi, Mottaghi. OK-VQA: A Visual Question Answering Benchmark "
         "Requiring External Knowledge. CVPR 2019."
     ),
-    hub=HubMirror(repository=unverified("lmms-lab/OK-VQA")),
 )
 
 SOURCE = Source(CARD, SPLITS)

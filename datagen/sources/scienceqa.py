@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Filtered, Outcome, RowContext, Rows, Source, SplitFiles, Table
-from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line, clean_paragraphs
 
@@ -129,26 +129,6 @@ CARD = SourceCard(
     citation=unverified(
         "Lu, Mishra, Xia, Qiu, Chang, Zhu, Tafjord, Clark, Kalyan. Learn to Explain: Multimodal "
         "Reasoning via Thought Chains for Science Question Answering. NeurIPS 2022."
-    ),
-    hub=HubMirror(
-        repository=unverified("derek-thomas/ScienceQA", "its card on the Hugging Face Hub"),
-        splits={"train": "train", "val": "validation", "test": "test"},
-        columns=(
-            "image",
-            "question",
-            "choices",
-            "answer",
-            "hint",
-            "task",
-            "grade",
-            "subject",
-            "topic",
-            "category",
-            "skill",
-            "lecture",
-            "solution",
-        ),
-        lacks=("problem ids",),
     ),
 )
 

@@ -39,7 +39,7 @@ from datagen.schema.adapter import (
     Source,
     SplitFiles,
 )
-from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, required_text
 from datagen.sources.shared.rosetta import (
     DOWNLOADS,
@@ -191,28 +191,6 @@ CARD = SourceCard(
     citation=unverified(
         "Sidorov, Hu, Rohrbach, Singh. TextCaps: a Dataset for Image Captioning with Reading "
         "Comprehension. ECCV 2020."
-    ),
-    hub=HubMirror(
-        repository=unverified("lmms-lab/TextCaps", _HUB_CARD),
-        splits={"train": "train", "val": "val", "test": "test"},
-        columns=(
-            "question_id",
-            "question",
-            "image",
-            "image_id",
-            "image_classes",
-            "flickr_original_url",
-            "flickr_300k_url",
-            "image_width",
-            "image_height",
-            "set_name",
-            "image_name",
-            "image_path",
-            "caption_id",
-            "caption_str",
-            "reference_strs",
-        ),
-        lacks=("ocr_tokens",),
     ),
 )
 

@@ -30,7 +30,6 @@ from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
 from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -128,10 +127,6 @@ CARD = SourceCard(
     citation=unverified(
         "Singh, Natarajan, Shah, Jiang, Chen, Batra, Parikh, Rohrbach. Towards VQA Models That Can "
         "Read. CVPR 2019."
-    ),
-    hub=HubMirror(
-        repository=unverified("lmms-lab/textvqa"),
-        splits={"train": "train", "val": "validation", "test": "test"},
     ),
 )
 

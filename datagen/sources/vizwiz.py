@@ -27,7 +27,6 @@ from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
 from datagen.schema.answers import counted
 from datagen.schema.card import (
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -131,12 +130,6 @@ CARD = SourceCard(
     citation=unverified(
         "Gurari, Li, Stangl, Guo, Lin, Grauman, Luo, Bigham. VizWiz Grand Challenge: Answering "
         "Visual Questions from Blind People. CVPR 2018."
-    ),
-    hub=HubMirror(
-        repository=unverified("lmms-lab/VizWiz-VQA", "its card on the Hugging Face Hub"),
-        splits={"val": "val", "test": "test"},
-        columns=("question_id", "image", "question", "answers", "category"),
-        lacks=("train",),
     ),
 )
 

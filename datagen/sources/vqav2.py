@@ -25,7 +25,7 @@ from msgspec import Struct
 from datagen.errors import Reason, RowRejectedError
 from datagen.schema.adapter import Lookup, RowContext, Rows, Source, SplitFiles
 from datagen.schema.answers import counted
-from datagen.schema.card import FileCard, HubMirror, MediaCard, SourceCard, SplitCard, unverified
+from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, present, required_text
 from datagen.text import clean_line
 
@@ -153,10 +153,6 @@ CARD = SourceCard(
     citation=unverified(
         "Goyal, Khot, Summers-Stay, Batra, Parikh. Making the V in VQA Matter: Elevating the Role of "
         "Image Understanding in Visual Question Answering. CVPR 2017."
-    ),
-    hub=HubMirror(
-        repository=unverified("HuggingFaceM4/VQAv2"),
-        splits={"train": "train", "val": "validation", "test": "test", "test_dev": "testdev"},
     ),
 )
 

@@ -37,7 +37,6 @@ from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
 from datagen.schema.card import (
     Fact,
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -178,10 +177,6 @@ CARD = SourceCard(
         "Liu, Emerson, Collier. Visual Spatial Reasoning. Transactions of the Association for "
         "Computational Linguistics, 2023.",
         _README,
-    ),
-    hub=HubMirror(
-        repository=unverified("cambridgeltl/vsr_zeroshot", _README),
-        splits={"train": "train", "val": "dev", "test": "test"},
     ),
 )
 

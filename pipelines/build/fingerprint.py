@@ -103,8 +103,13 @@ def split_fingerprints(
             "files": _digest(_files_of(source, layout, chosen, inputs.get(source.id, {}))),
             "templates": templates.evaluation_hash if is_evaluated else templates.training_hash,
         }
+        mirrored = next((each for each in options.mirrors if each.name == source.id), None)
         if definition is not None:
             parts["definition"] = _digest(definition.model_dump(mode="json", by_alias=True))
+        elif mirrored is not None:  # the revision is in the digests of its files
+            parts["definition"] = _digest(
+                mirrored.model_dump(mode="json", by_alias=True, exclude={"revision", "lacks"})
+            )
         found[source.id, layout.split] = parts
     return found | {
         key: parts

@@ -20,10 +20,11 @@ import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
-from datagen.build.declared import digests, files_read, normal_rows, resolve_all
+from datagen.build.declared import digests, files_read, mirror_files, normal_rows, resolve_all
 from datagen.build.finish import finish
 from datagen.build.layouts import found_instead
 from datagen.build.media_states import write_states
+from datagen.build.mirrors import with_mirrors
 from datagen.build.options import BuildOptions
 from datagen.build.plan import BuildPlan, check_image_roots, choose_splits, media_roots
 from datagen.build.planner import index_files, input_files, make_plan
@@ -146,7 +147,11 @@ def _build_held(
 ) -> Manifest | None:
     say = partial(console.print, highlight=False, markup=False)
     definitions, own_files = resolve_all(options.declared, files)
+    say = partial(console.print, highlight=False, markup=False)
+    if options.origin == "hub":
+        options = with_mirrors(options, files, say)
     options = options.model_copy(update={"declared": definitions})
+    own_files |= mirror_files(options.mirrors, files)
     templates = load_templates(options.template_dir)
     options = options.with_own_mixture()
     check_mixture(options.mixture, options.own_sources)
@@ -164,13 +169,13 @@ def _build_held(
     roots = media_roots(options)
     with reporter.stage("index", f"{len(chosen)} splits"):
         indexes = index_files(options, files, chosen)
-        own_read = files_read(definitions, own_files, files)
+        own_read = files_read(options.readings, own_files, files)
         own_inputs = digests(own_read, files)
     own_paths = (path for mine in own_read.values() for each in mine for path in paths_of(each))
     raw_paths = [*indexes, *own_paths]
     states = _states(raw_paths, files)
     identity = identify(options, input_files(options, chosen, indexes) | own_inputs, specs)
-    packs = {each.name: "" for each in definitions}  # slices never change: none is opened here
+    packs = {each.name: "" for each in options.readings}  # slices never change: none is opened here
     media = MediaRoots(roots, files, options.follow_links, packs=packs)
     fingerprints = split_fingerprints(options, chosen, identity.inputs)
     update = first_build(chosen)

@@ -27,8 +27,8 @@ from pipelines.build.publish import raw_of
 
 Chosen = Sequence[tuple[Source, SplitFiles]]
 
-MAY_CHANGE = {"sources", "splits", "declared", "mixture", *LIMITS}
-"""Options that may differ between two builds of one dataset: fingerprints of splits cover the first four, and
+MAY_CHANGE = {"sources", "splits", "declared", "mirrors", "mixture", *LIMITS}
+"""Options that may differ between two builds of one dataset: fingerprints of splits cover the first five, and
 the limits only decide whether a build is published."""
 
 _CAUSES = {

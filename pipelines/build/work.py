@@ -53,7 +53,7 @@ class Work:
         ]
 
     def media(self, files: AnyFiles) -> MediaRoots:
-        packs = {each.name: pack_file(each, self.staging.root) for each in self.options.declared}
+        packs = {each.name: pack_file(each, self.staging.root) for each in self.options.readings}
         return MediaRoots(self.media_roots, files, self.options.follow_links, packs=packs)
 
     def check_worker(self) -> None:

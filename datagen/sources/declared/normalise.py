@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from datagen.errors import OptionError, RawDataError, Reason, RowRejectedError
 from datagen.files import Files
@@ -97,6 +97,14 @@ class Normaliser:
         text = raw.shown() if rejected else raw.text
         for name, outcomes in found.items():
             yield name, NormalRow(raw.place, tuple(outcomes), text)
+
+    def finish(self) -> None:
+        """Report the joined rows that no row asked for."""
+        self.joins.finish()
+
+    def close(self) -> None:
+        """Close the archives that are open."""
+        self.images.close()
 
     def _split_of(self, raw: RawRow, split: str | None) -> str:
         """Return the split that a row which cannot be used is counted in."""
@@ -201,6 +209,19 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class MakesRows(Protocol):
+    """Makes normal rows of data files, which come in their order."""
+
+    def rows(self, data_file: DataFile) -> Iterator[tuple[str, NormalRow]]:
+        """Yield the normal rows of a file with their splits."""
+
+    def finish(self) -> None:
+        """Report what shows only when everything was read."""
+
+    def close(self) -> None:
+        """Close what was opened for reading."""
+
+
 def normalise(
     definition: Definition,
     data_files: Sequence[DataFile],
@@ -219,6 +240,23 @@ def normalise(
     Raises:
         RawDataError: a file cannot be read at all.
     """
+
+    def make(pack: BinaryIO, report: Report) -> Normaliser:
+        return Normaliser(definition, files, pack, report)
+
+    return write_normal_rows(definition, make, data_files, files, folder, report, take)
+
+
+def write_normal_rows(
+    definition: Definition,
+    make: Callable[[BinaryIO, Report], MakesRows],
+    data_files: Sequence[DataFile],
+    files: Files,
+    folder: str,
+    report: Report = lambda problem: None,
+    take: Take = iter,
+) -> Counter[str]:
+    """Write the rows that `make` makes, which packs images in the file that it is given; as `normalise`."""
     warnings: Counter[str] = Counter()
 
     def count(problem: Problem) -> None:
@@ -233,14 +271,14 @@ def normalise(
                 path = f"{folder}/{normal_file(definition, split)}"
                 opened[split] = stack.enter_context(files.create(path))
         pack = stack.enter_context(files.create(pack_file(definition, folder)))
-        normaliser = Normaliser(definition, files, pack, count)
-        stack.callback(normaliser.images.close)
+        maker = make(pack, count)
+        stack.callback(maker.close)
         for data_file in data_files:
-            for split, row in take(normaliser.rows(data_file)):
+            for split, row in take(maker.rows(data_file)):
                 file = opened.get(split)
                 if file is not None:  # none for a split whose use is `ignore`
                     file.write(ENCODER.encode(row) + b"\n")
-        normaliser.joins.finish()
+        maker.finish()
     return warnings
 
 

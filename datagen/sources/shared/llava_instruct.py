@@ -36,7 +36,6 @@ from datagen.schema.adapter import Outcome, Rejected, RowContext, Rows, Source, 
 from datagen.schema.card import (
     Fact,
     FileCard,
-    HubMirror,
     MediaCard,
     SourceCard,
     SplitCard,
@@ -150,11 +149,5 @@ def llava_instruct(
         media_licence=unverified("Flickr terms, per image"),
         non_commercial=unverified(True),
         citation=unverified("Liu, Li, Wu, Lee. Visual Instruction Tuning. NeurIPS 2023."),
-        hub=HubMirror(
-            repository=unverified(_REPOSITORY, _LISTED),
-            splits={"train": "train"},
-            columns=("id", "image", "conversations"),
-            lacks=("pictures",),
-        ),
     )
     return Source(card, (SplitFiles("train", Rows(file, Dialog), examples),))

@@ -34,7 +34,6 @@ def _card(parent: SourceCard, source_id: str, splits: set[str]) -> SourceCard:
             "category": "image question generation",
             "splits": {name: card for name, card in parent.splits.items() if name in splits},
             "files": tuple(file for file in parent.files if splits & set(file.splits)),
-            "hub": None,
         }
     )
 

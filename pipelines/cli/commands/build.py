@@ -42,7 +42,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--raw",
         metavar="DIR",
-        help="the publishers' files, DIR/<source>/<file> (default: own data only)",
+        help="the publishers' files, DIR/<source>/<file>; with --from hub, local copies of repositories, "
+        "DIR/<owner>/<name> (default: own data only)",
+    )
+    add(
+        "--from",
+        dest="origin",
+        choices=("publisher", "hub"),
+        default="publisher",
+        help="read the publishers' files, or mirrors of them on the Hugging Face Hub: from local copies, "
+        "its cache, or a download",
     )
     add(
         "--source",
@@ -54,7 +63,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--sources",
         metavar="A,B",
-        help="only these of the 26; each must have a complete split (default: all that are complete)",
+        help="only these of the 26; each must have a complete split (default: all that are complete; with "
+        "--from hub, those that are on this machine)",
     )
     add(
         "--splits",
@@ -159,9 +169,12 @@ def read_options(parsed: argparse.Namespace, out: str, workers: int | None = Non
             raise OptionError(
                 f"--source {file}: no such source file; sources of the 26 are named by --sources {file}"
             )
-    if parsed.raw is None and not parsed.source:
-        raise OptionError("give --raw DIR, --source FILE, or both: there is nothing to build from")
-    if parsed.raw is None and parsed.sources:
+    from_hub = parsed.origin == "hub"
+    if parsed.raw is None and not parsed.source and not from_hub:
+        raise OptionError(
+            "give --raw DIR, --source FILE or --from hub: there is nothing to build from"
+        )
+    if parsed.raw is None and parsed.sources and not from_hub:
         raise OptionError(f"--sources {parsed.sources} needs --raw DIR, the folder of their files")
     if parsed.raw is not None and "://" not in parsed.raw and not os.path.isdir(parsed.raw):
         raise OptionError(

@@ -13,7 +13,9 @@ from datagen.build.plan import complete_layout
 from datagen.errors import OptionError
 from datagen.schema.adapter import SplitFiles
 from datagen.sources import load_source, source_ids
+from datagen.sources.mirrors.mirror import mirror_ids, read_mirror, reasons
 from datagen.stores.any_files import AnyFiles
+from pipelines.cli.views.mirrors import mirror_table
 from pipelines.cli.views.tables import card_table, file_table, sources_table, split_table
 from pipelines.console import output
 
@@ -32,7 +34,11 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     states = {source_id: on_disk(source_id, raw) for source_id in ids}
     if parsed.json:
         full = [
-            {**load_source(each).card.model_dump(mode="json"), "on_disk": states[each]}
+            {
+                **load_source(each).card.model_dump(mode="json"),
+                "on_disk": states[each],
+                "hub": hub_facts(each),
+            }
             for each in ids
         ]
         print(json.dumps(full[0] if parsed.id else full, indent=1))
@@ -53,8 +59,17 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     console.print(card_table(card), "")
     states_of = {split: state["state"] for split, state in states[card.id].items()}
     console.print(split_table(card, states_of), "")
-    console.print(file_table(card, raw))
+    console.print(file_table(card, raw), "")
+    console.print(mirror_table(card.id))
     return 0
+
+
+def hub_facts(source_id: str) -> dict[str, Any] | None:
+    """Return the facts of a source's mirror, or else why it has none; None for sources of packages."""
+    if source_id in mirror_ids():
+        return read_mirror(source_id).model_dump(mode="json", exclude={"definition", "publisher"})
+    why = reasons().get(source_id)
+    return None if why is None else {"not_offered": why}
 
 
 def on_disk(source_id: str, raw: str) -> dict[str, dict[str, Any]]:

@@ -140,20 +140,12 @@ def test_files_and_folders_are_names_inside_the_raw_folder(source: Source) -> No
         assert "\\" not in name
 
 
-@pytest.mark.parametrize("source", SOURCES_BUILT)
-def test_the_hubs_splits_are_ours(source: Source) -> None:
-    if source.card.hub is not None:
-        assert set(source.card.hub.splits) <= set(source.card.splits)
-        assert source.card.hub.repository.value
-
-
 def test_question_generation_reads_its_parents_files() -> None:
     parent, child = load_source("vqav2").card, load_source("vqav2_qg").card
     assert child.folder == parent.folder
     assert set(child.splits) == {"train", "val"}
     assert {file.name for file in child.files} < {file.name for file in parent.files}
     assert child.media == parent.media
-    assert child.hub is None
 
 
 @pytest.mark.parametrize(

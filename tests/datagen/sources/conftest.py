@@ -15,7 +15,7 @@ SHA = "7d5be0f9a868f835ee26f74cba3baa743c1be07d"
 
 
 class FakeHub:
-    """Repositories by name, each with one commit; `status` is what it answers in place of them."""
+    """Repositories by name, each the same at every commit; `status` is what it answers in place of them."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, dict[str, bytes]] = {}
@@ -33,11 +33,12 @@ class FakeHub:
         parts = path.partition("?")[0].strip("/").removeprefix("api/").split("/")
         repo, rest = "/".join(parts[1:3]), "/".join(parts[5:])
         what = parts[3] if len(parts) > 3 else "revision"
+        commit = parts[4] if len(parts) > 4 and len(parts[4]) == len(SHA) else SHA
         files = self.repositories.get(repo)
         if files is None:
             return 404, b"{}", {"X-Error-Code": "RepoNotFound"}
         if what == "revision":
-            return 200, _json({"id": repo, "sha": SHA, "siblings": []}), {}
+            return 200, _json({"id": repo, "sha": commit, "siblings": []}), {}
         if what == "tree":
             listed = [
                 {"type": "file", "path": name, "size": len(data), "oid": _digest(data)}
@@ -46,7 +47,7 @@ class FakeHub:
             return 200, _json(listed), {}
         if rest not in files:
             return 404, b"", {"X-Error-Code": "EntryNotFound"}
-        return 200, files[rest], {"ETag": f'"{_digest(files[rest])}"', "X-Repo-Commit": SHA}
+        return 200, files[rest], {"ETag": f'"{_digest(files[rest])}"', "X-Repo-Commit": commit}
 
 
 def _json(value: Any) -> bytes:

@@ -42,13 +42,13 @@ def snapshot(repo: str, revision: str | None, wanted: Wanted) -> Snapshot:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if revision is not None and COMMIT.fullmatch(revision):
-        folder = _cached(repo, revision)
+        folder = cached(repo, revision)
         if folder is not None and not lacking(folder, wanted(folder)):
             return Snapshot(folder, revision)
     try:
         _ask(repo, revision)
     except _OfflineError as error:
-        folder = _cached(repo, revision)
+        folder = cached(repo, revision)
         if folder is None:
             raise UnreachableError(str(error)) from None
         absent = lacking(folder, wanted(folder))
@@ -127,7 +127,7 @@ def _ask(repo: str, revision: str | None) -> None:
         raise _OfflineError(first_line(error)) from None
 
 
-def _cached(repo: str, revision: str | None) -> str | None:
+def cached(repo: str, revision: str | None) -> str | None:
     """Return the folder that the cache has for a revision, None if it has none.
 
     `huggingface_hub` finds a folder only if it holds all files of the repository, and here some are enough.

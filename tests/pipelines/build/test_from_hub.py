@@ -1,0 +1,106 @@
+"""A build from a mirror on the Hub, whole: a local copy of NoCaps, made by hand."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import constants
+from PIL import Image
+
+from datagen.dataset import BuiltDataset
+from datagen.files import LocalFiles
+from datagen.schema.manifest import read_manifest
+from datagen.sources.mirrors.mirror import read_mirror
+
+INTEGERS = ("image_height", "image_width", "image_id", "image_license")
+
+
+@pytest.fixture(autouse=True)
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "no_cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def picture(number: int) -> dict[str, Any]:
+    file = io.BytesIO()
+    Image.new("RGB", (20, 10), (number, 0, 0)).save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": None}
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """A raw folder with a copy of lmms-lab/NoCaps: two images of val, none of test."""
+    folder = tmp_path / "copies/lmms-lab/NoCaps"
+    folder.mkdir(parents=True)
+    rows = [
+        {
+            "image": picture(number),
+            "image_id": number,
+            "image_file_name": f"{number}.jpg",
+            "image_open_images_id": f"a{number}",
+            "annotations_captions": [f"Picture {number}.", "A picture."],
+        }
+        for number in (7, 8)
+    ]
+    names = read_mirror("nocaps").columns
+    kinds = {
+        "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+        "annotations_ids": pa.list_(pa.int64()),
+        "annotations_captions": pa.list_(pa.string()),
+        **dict.fromkeys(INTEGERS, pa.int64()),
+    }
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    table = pa.Table.from_pylist([{n: row.get(n) for n in names} for row in rows], schema)
+    pq.write_table(table, folder / "validation-00000-of-00001.parquet")
+    return tmp_path / "copies"
+
+
+def test_a_dataset_from_a_mirror_has_the_publishers_ids_and_names_the_mirror(
+    run: Callable[..., Any], copies: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("build", "--from", "hub", "--raw", copies, "--out", out, "--sources", "nocaps",
+                 "--splits", "val")  # fmt: skip
+    outcome = run(*arguments)
+    assert outcome.status == 0, outcome
+    assert "nocaps: lmms-lab/NoCaps at an unknown revision; lacks domain" in outcome.err
+    manifest = read_manifest(str(out), LocalFiles())
+    records = list(BuiltDataset(str(out), manifest, LocalFiles()).records("nocaps", "val"))
+    assert sorted(each.record_id for each in records) == ["nocaps/val/7", "nocaps/val/8"]
+    assert {each.group_id for each in records} == {"openimages:a7", "openimages:a8"}
+    mirror = manifest.sources["nocaps"].mirror
+    assert mirror is not None
+    assert (mirror.repository, mirror.revision) == ("lmms-lab/NoCaps", None)
+    assert manifest.splits["nocaps"]["val"].layout == "hub"
+    card = (out / "README.md").read_text()
+    assert (
+        "| nocaps | lmms-lab/NoCaps | unknown | domain: in, near or out; captions of test |" in card
+    )
+    assert "is built already" in run(*arguments).err
+
+
+def test_a_mirror_without_images_needs_their_folder(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    message = refused("build", "--from", "hub", "--out", tmp_path / "out", "--sources", "vqav2")
+    assert (
+        "pminervini/VQAv2 of vqav2 has no images; give their folder: --image-root coco=DIR"
+        in message
+    )
+
+
+def test_the_mirror_of_a_source_is_shown(run: Callable[..., Any]) -> None:
+    shown = " ".join(run("sources", "okvqa").out.split())
+    assert "repository openflamingo/eval_benchmark" in shown
+    assert "lacks images of COCO" in shown
+    assert "mirror none: no copy seen has the 100 candidates" in " ".join(
+        run("sources", "visdial").out.split()
+    )
+    facts = json.loads(run("sources", "okvqa", "--json").out)["hub"]
+    assert facts["repository"] == "openflamingo/eval_benchmark"
+    assert facts["lacks"] == ["images of COCO"]
