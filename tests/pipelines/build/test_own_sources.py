@@ -137,7 +137,9 @@ def test_an_id_of_the_26_and_a_source_twice_are_refused(pumps, tmp_path, refused
 
 
 def test_nothing_to_build_from_is_refused(tmp_path, refused):
-    assert "give --raw DIR, --source FILE, or both" in refused("build", "--out", tmp_path / "out")
+    assert "give --raw DIR, --source FILE or --from hub" in refused(
+        "build", "--out", tmp_path / "out"
+    )
     message = refused(
         "build", "--sources", "vqav2", "--out", tmp_path / "out", "--source", "x.yaml"
     )

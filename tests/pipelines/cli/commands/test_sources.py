@@ -57,8 +57,9 @@ def test_what_a_split_lacks_is_reported(run, raw, tmp_path):
 def test_json_of_one_source_holds_every_field_of_its_card(run, raw):
     outcome = run("sources", "vqav2", "--raw", raw, "--json")
     shown = json.loads(outcome.out)
-    assert set(shown) == {*SourceCard.model_fields, "on_disk"}
+    assert set(shown) == {*SourceCard.model_fields, "on_disk", "hub"}
     state = shown.pop("on_disk")
+    assert shown.pop("hub")["repository"] == "pminervini/VQAv2"
     assert SourceCard.model_validate(shown) == load_source("vqav2").card
     assert state["train"] == {"state": "complete (official)", "layout": "official", "lacks": []}
 
@@ -67,7 +68,7 @@ def test_json_of_all_sources_is_a_list_of_cards(run, tmp_path):
     shown = json.loads(run("sources", "--raw", tmp_path, "--json").out)
     assert [card["id"] for card in shown] == list(SOURCE_IDS)
     for card in shown:
-        assert set(card) == {*SourceCard.model_fields, "on_disk"}
+        assert set(card) == {*SourceCard.model_fields, "on_disk", "hub"}
         assert set(card["on_disk"]) == set(load_source(card["id"]).split_names())
         for split, state in card["on_disk"].items():
             assert state["layout"] is None, split
