@@ -147,7 +147,6 @@ def _build_held(
 ) -> Manifest | None:
     say = partial(console.print, highlight=False, markup=False)
     definitions, own_files = resolve_all(options.declared, files)
-    say = partial(console.print, highlight=False, markup=False)
     if options.origin == "hub":
         options = with_mirrors(options, files, say)
     options = options.model_copy(update={"declared": definitions})

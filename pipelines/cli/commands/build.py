@@ -19,6 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flink_master=host:8081; without --runner the build runs in this process."
     )
     add = parser.add_argument
+    add(
+        "--from",
+        dest="origin",
+        choices=("publisher", "hub"),
+        default="publisher",
+        help="read the publishers' files, or mirrors of them on the Hugging Face Hub: from local copies, "
+        "its cache, or a download",
+    )
     add("--out", required=True, metavar="DIR", help="new folder for the dataset")
     add_options(parser)
     add(
@@ -44,14 +52,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the publishers' files, DIR/<source>/<file>; with --from hub, local copies of repositories, "
         "DIR/<owner>/<name> (default: own data only)",
-    )
-    add(
-        "--from",
-        dest="origin",
-        choices=("publisher", "hub"),
-        default="publisher",
-        help="read the publishers' files, or mirrors of them on the Hugging Face Hub: from local copies, "
-        "its cache, or a download",
     )
     add(
         "--source",
@@ -169,7 +169,8 @@ def read_options(parsed: argparse.Namespace, out: str, workers: int | None = Non
             raise OptionError(
                 f"--source {file}: no such source file; sources of the 26 are named by --sources {file}"
             )
-    from_hub = parsed.origin == "hub"
+    origin = getattr(parsed, "origin", "publisher")  # not every command reads mirrors
+    from_hub = origin == "hub"
     if parsed.raw is None and not parsed.source and not from_hub:
         raise OptionError(
             "give --raw DIR, --source FILE or --from hub: there is nothing to build from"
@@ -183,6 +184,7 @@ def read_options(parsed: argparse.Namespace, out: str, workers: int | None = Non
     declared = read_source_files(parsed.source)
     values = {name: getattr(parsed, name) for name in _PLAIN} | {
         "raw": None if parsed.raw is None else _absolute(parsed.raw),
+        "origin": origin,
         "declared": declared,
         "out": _absolute(out),
         "workers": workers,
