@@ -3,8 +3,9 @@
 They are no rows of their own, but a build has to notice when they change.
 """
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Formatter
 
 from datagen.files import Files
@@ -16,6 +17,8 @@ from datagen.sources.declared.definition import (
     media_folder,
 )
 from datagen.sources.declared.readers.files import DataFile, find_files
+from datagen.sources.declared.readers.hub import folder_of
+from datagen.sources.declared.readers.hub_card import CARD, labelled_features
 
 
 def files_beside(definition: Definition, files: Files) -> list[DataFile]:
@@ -25,6 +28,7 @@ def files_beside(definition: Definition, files: Files) -> list[DataFile]:
         RawDataError: a joined file is missing.
     """
     found = [*_joined(definition, files), *_lists(definition), *_archives(definition, files)]
+    found += _cards(definition)
     return sorted({each.path: each for each in found}.values(), key=lambda each: each.name)
 
 
@@ -38,6 +42,16 @@ def _lists(definition: Definition) -> Iterator[DataFile]:
     for each in definition.splits.values():
         if isinstance(each, SplitList):
             yield DataFile(f"{definition.base}/{each.list}", each.list, None, "csv")
+
+
+def _cards(definition: Definition) -> Iterator[DataFile]:
+    """Yield the card of a copy of a Hub repository that names labels of its files."""
+    hub = definition.hub
+    folder = None if hub is None else folder_of(definition, hub)
+    if hub is not None and folder is not None and os.path.isdir(folder):
+        configs = hub.config.values() if isinstance(hub.config, Mapping) else [hub.config]
+        if any(labelled_features(folder, each) for each in configs):
+            yield DataFile(os.path.join(folder, CARD), f"{hub.repo}/{CARD}", None, "csv")
 
 
 def _archives(definition: Definition, files: Files) -> Iterator[DataFile]:

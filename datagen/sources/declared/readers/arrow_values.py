@@ -40,6 +40,18 @@ class RowConverter:
             yield row
 
 
+def named_labels(row: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with the names of labels that `features` have; digits are numbers, as in a CSV."""
+    found = dict(row)
+    for name, feature in features.items():
+        convert = _labels(feature)
+        value = found.get(name)
+        if convert is not None and value is not None:
+            digits = isinstance(value, str) and value.strip().isdecimal()
+            found[name] = convert(int(value) if digits else value)
+    return found
+
+
 def _features(schema: pa.Schema) -> Mapping[str, Any]:
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from datagen.media.media import IMAGE_SUFFIXES
 from datagen.sources.declared.definition import FormatName
@@ -62,12 +63,16 @@ def split_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file, or a folder that is read as one; `name` is relative to the source file."""
+    """A file, or a folder that is read as one; `name` is relative to the source file.
+
+    `features` describe its columns where another file does, as `datasets` writes them: names of labels.
+    """
 
     path: str
     name: str
     split: str | None
     format: FormatName
+    features: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 def format_of(name: str) -> FormatName | None:

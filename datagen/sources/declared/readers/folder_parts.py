@@ -29,7 +29,7 @@ def folder_parts(
         RawDataError: it is none of the folders that are known.
         OptionError: one split is given to a folder of several.
     """
-    kind = definition.format.type or _kind(path)
+    kind = definition.format.type or folder_kind(path)
     if kind == "saved":
         yield from _saved(definition, path, name, split)
         return
@@ -99,7 +99,8 @@ def _chosen(definition: Definition, name: str, split: str | None, found: list[st
     )
 
 
-def _kind(path: str) -> FormatName | None:
+def folder_kind(path: str) -> FormatName | None:
+    """Return what a folder is: a saved data set or images, or None."""
     if os.path.isfile(os.path.join(path, _SAVED)) or _is_saved(path):
         return "saved"
     has_images = False

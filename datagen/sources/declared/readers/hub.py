@@ -2,24 +2,30 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from glob import glob
+from glob import glob, has_magic
+from itertools import takewhile
 from typing import Any
-
-import yaml
 
 from datagen.errors import RawDataError, nearest
 from datagen.files import Files
-from datagen.sources.declared.definition import Definition, Hub, OneOrMore
-from datagen.sources.declared.readers.data_file import DataFile, format_of, split_name
+from datagen.sources.declared.definition import Definition, FormatName, Hub, OneOrMore, media_folder
+from datagen.sources.declared.readers.data_file import (
+    METADATA,
+    DataFile,
+    format_of,
+    is_image_name,
+    split_name,
+)
+from datagen.sources.declared.readers.folder_parts import folder_kind, folder_parts
 from datagen.sources.declared.readers.hub_cache import UnreachableError, Wanted, snapshot
+from datagen.sources.declared.readers.hub_card import configs, labelled_features
 
 _KEYWORDS = re.compile(
     r"(?:^|[-._ \d/])(train|training|validation|valid|val|dev|test|testing|eval|evaluation)(?=[-._ \d/]|$)"
 )
 _SHARD = re.compile(r"(\w[\w.]*?)-\d{5}-of-\d{5}")
-_HEADER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 _NO_ROWS = ("dataset_infos.json", "dataset_info.json", "config.json", "state.json")
 
 
@@ -43,6 +49,19 @@ class _Repository:
             raise self.error(f"lists {below}, whose format is not known")
         name = os.path.normpath(f"{self.name}/{below}")
         return DataFile(path, name, None if split is None else split_name(split), kind)
+
+    def check_images(self, folder: str) -> None:
+        """Refuse images that are not where rows may name them, as in the Hub's cache.
+
+        Raises:
+            RawDataError: says how to download them elsewhere.
+        """
+        root = media_folder(self.definition, self.definition.images)
+        if os.path.relpath(folder, root).startswith(os.pardir):
+            raise self.error(
+                f"holds images as files, in {self.folder}, which is not below {root}; download it with `hf "
+                f"download {self.name} --repo-type dataset --local-dir FOLDER`, and write hub: {{repo: FOLDER}}"
+            )
 
     def error(self, what: str) -> RawDataError:
         return RawDataError(f"source {self.definition.name}: {self.name} {what}")
@@ -105,22 +124,26 @@ def wanted_files(definition: Definition, hub: Hub) -> Wanted:
 def _found(repository: _Repository, hub: Hub) -> Iterator[DataFile]:
     if hub.files is not None:
         named = _by_split(hub.files)
+        features = labelled_features(repository.folder, None)
         _check_splits(repository, hub, [split for split, _ in named])
         for name, patterns in named:
             for pattern in patterns if _is_wanted(hub, name) else ():
                 for path in _matched(repository, pattern, name):
-                    yield repository.data_file(path, name)
+                    yield replace(repository.data_file(path, name), features=features or None)
         return
     if isinstance(hub.config, Mapping):
         _check_splits(repository, hub, hub.config)
     for name, config in _configs_of(hub):
         found = list(_listed(repository, config, hub, name))
         if not found:
-            found = list(_by_name(repository, config))
+            found = list(_by_name(repository, config)) or list(_image_folder(repository, config))
             if name is None:
                 _check_splits(repository, hub, [each.split for each in found])
         if not found:
             raise _without_files(repository, config)
+        features = labelled_features(repository.folder, config)
+        if features:
+            found = [replace(each, features=features) for each in found]
         named_alike = (each if name is None else replace(each, split=name) for each in found)
         yield from (each for each in named_alike if _is_wanted(hub, each.split))
 
@@ -185,8 +208,30 @@ def _listed(
         _check_splits(repository, hub, [split for split, _ in entries])
     for split, patterns in entries:
         for pattern in patterns if _is_wanted(hub, name or split) else ():
-            for path in _matched(repository, pattern, split):
+            paths = _matched(repository, pattern, split)
+            if any(map(is_image_name, paths)):
+                yield _listed_images(repository, pattern, paths, split)
+                continue
+            for path in paths:
                 yield repository.data_file(path, split)
+
+
+def _listed_images(
+    repository: _Repository, pattern: str, paths: Sequence[str], split: str
+) -> DataFile:
+    """Return the folder of images that a pattern such as `train/**` means.
+
+    Raises:
+        RawDataError: the images lie outside the folder that paths are relative to.
+    """
+    parts = list(takewhile(lambda part: not has_magic(part), pattern.split("/")))
+    below = "/".join(parts if len(parts) < pattern.count("/") + 1 else parts[:-1])
+    folder = os.path.join(repository.folder, below)
+    repository.check_images(folder)
+    described = any(os.path.basename(each) in METADATA for each in paths)
+    name = os.path.normpath(os.path.join(repository.name, below))
+    kind: FormatName = "imagefolder" if described else "class_folders"
+    return DataFile(folder, name, split_name(split), kind)
 
 
 def _matched(repository: _Repository, pattern: str, split: str | None) -> list[str]:
@@ -209,14 +254,14 @@ def _config(repository: _Repository, wanted: str | None) -> Mapping[str, Any]:
     Raises:
         RawDataError: the one that is wanted is not among them, or none is and there are several.
     """
-    configs = _configs(repository.folder)
-    names = [str(each.get("config_name", "default")) for each in configs]
-    if not configs:
+    listed = configs(repository.folder)
+    names = [str(each.get("config_name", "default")) for each in listed]
+    if not listed:
         return {}
     if wanted is None:
-        default = next((each for each in configs if each.get("default")), None)
-        if default is not None or len(configs) == 1:
-            return default or configs[0]
+        default = next((each for each in listed if each.get("default")), None)
+        if default is not None or len(listed) == 1:
+            return default or listed[0]
         if "default" not in names:
             raise repository.error(
                 f"has the configurations {', '.join(names)}; name one: hub: {{config: ...}}"
@@ -226,18 +271,7 @@ def _config(repository: _Repository, wanted: str | None) -> Mapping[str, Any]:
         raise repository.error(
             f"has no configuration {wanted!r}{nearest(wanted, names)}; it has {', '.join(names)}"
         )
-    return configs[names.index(wanted)]
-
-
-def _configs(folder: str) -> list[dict[str, Any]]:
-    try:
-        with open(os.path.join(folder, "README.md"), encoding="utf-8") as file:
-            found = _HEADER.match(file.read())
-        header = yaml.safe_load(found[1]) if found else None
-    except (OSError, UnicodeError, yaml.YAMLError):
-        return []
-    configs = header.get("configs") if isinstance(header, dict) else None
-    return [each for each in configs or () if isinstance(each, dict) and each.get("data_files")]
+    return listed[names.index(wanted)]
 
 
 def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -269,12 +303,29 @@ def _by_name(repository: _Repository, config: str | None) -> Iterator[DataFile]:
             if os.path.isfile(path)
             and format_of(path) is not None
             and not path.endswith(".txt")
-            and os.path.basename(path) not in _NO_ROWS
+            and os.path.basename(path) not in (*_NO_ROWS, *METADATA)
         )
         for path in found:
             yield repository.data_file(path, _split_of(os.path.relpath(path, folder)))
         if found:
             return
+
+
+def _image_folder(repository: _Repository, config: str | None) -> Iterator[DataFile]:
+    """Yield the folders of a repository that holds nothing but images, sorted or described by metadata files.
+
+    Raises:
+        RawDataError: the images lie outside the folder that paths are relative to.
+    """
+    definition = repository.definition
+    for place in (config, "data", ""):
+        path = os.path.join(repository.folder, place or "")
+        if place is None or not os.path.isdir(path) or folder_kind(path) is None:
+            continue
+        repository.check_images(path)
+        name = os.path.normpath(os.path.join(repository.name, place))
+        yield from folder_parts(definition, path, name, None)
+        return
 
 
 def _split_of(name: str) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from datagen.files import Files
+from datagen.schema.adapter import Rejected
 from datagen.sources.declared.definition import Definition, FormatName
 from datagen.sources.declared.readers import folders, json_rows, tables, tars
+from datagen.sources.declared.readers.arrow_values import named_labels
 from datagen.sources.declared.readers.columnar import arrow_rows, parquet_rows, saved_rows
 from datagen.sources.declared.readers.data_file import DataFile
 from datagen.sources.declared.readers.shards import missing_after
@@ -39,4 +41,13 @@ def read_rows(
     for name in missing_after(files, data_file):
         message = f"the shard {name} is missing beside {data_file.name}"
         report(Problem(Place(name), "warn", "shard_missing", message))
-    yield from _READERS[data_file.format](files, data_file, definition, report)
+    rows = _READERS[data_file.format](files, data_file, definition, report)
+    features = data_file.features
+    if not features:
+        yield from rows
+        return
+    for row in rows:
+        if isinstance(row.value, Rejected):
+            yield row
+        else:
+            yield RawRow(row.place, named_labels(row.value, features), row.text)

@@ -253,3 +253,68 @@ def test_what_is_neither_here_nor_cached_nor_reachable_is_told(
 def test_a_name_that_is_none_of_the_hub_is_told(own: Any) -> None:
     with pytest.raises(RawDataError, match=r"'a b/c/d' is no folder in "):
         own.found(hub={"repo": "a b/c/d"})
+
+
+def test_a_repository_of_images_in_folders_is_classes_by_split(own: Any) -> None:
+    own.put(f"{REPO}/README.md", "# Pets\n")
+    own.image(f"{REPO}/train/cat/1.png", f"{REPO}/train/dog/2.png", f"{REPO}/validation/cat/3.png")
+    hub = {"repo": REPO}
+    assert own.found(hub=hub) == [
+        (f"{REPO}/train", "train", "class_folders"),
+        (f"{REPO}/validation", "val", "class_folders"),
+    ]
+    assert own.read(hub=hub)[0] == {"image": f"{REPO}/train/cat/1.png", "label": "cat"}
+
+
+def test_a_repository_of_images_and_metadata_is_an_image_folder(own: Any) -> None:
+    own.image(f"{REPO}/data/1.png")
+    own.put(f"{REPO}/data/metadata.jsonl", '{"file_name": "1.png", "text": "a cat"}\n')
+    assert own.read(hub={"repo": REPO}) == [
+        {"file_name": "1.png", "text": "a cat", "image": f"{REPO}/data/1.png"}
+    ]
+
+
+def test_images_that_a_readme_lists_are_the_folder_that_holds_them(own: Any) -> None:
+    card(own, "- config_name: default\n  data_files:\n  - {split: test, path: 'eval/**'}\n")
+    own.image(f"{REPO}/eval/cat/1.png")
+    assert own.found(hub={"repo": REPO}) == [(f"{REPO}/eval", "test", "class_folders")]
+
+
+def test_images_outside_the_root_are_refused_with_the_command_that_brings_them(own: Any) -> None:
+    own.image(f"{REPO}/train/cat/1.png", "photos/2.png")
+    with pytest.raises(RawDataError, match="hf download org/charts --repo-type dataset"):
+        own.found(hub={"repo": REPO}, images={"root": "photos"})
+
+
+LABELS = """---
+dataset_info:
+- config_name: default
+  features:
+  - name: label
+    dtype:
+      class_label:
+        names: {'0': cat, '1': dog, '10': hen, '2': cow, '3': e, '4': f, '5': g, '6': h, '7': i, '8': j, '9': k}
+  - name: tags
+    sequence:
+      class_label:
+        names: {'0': old}
+  - {name: n, dtype: int64}
+---
+"""
+
+
+def test_names_of_labels_come_from_the_readme_where_files_have_none(own: Any) -> None:
+    own.put(f"{REPO}/README.md", LABELS)
+    own.put(
+        f"{REPO}/data/train.jsonl", '{"label": 2, "tags": [0], "n": 2}\n{"label": -1, "n": 3}\n'
+    )
+    own.put(f"{REPO}/data/test.csv", "label,n\n10,7\nbird,8\n")
+    hub = {"repo": REPO}
+    assert own.read(hub=hub) == [
+        {"label": "hen", "n": "7"},
+        {"label": "bird", "n": "8"},
+        {"label": "cow", "tags": ["old"], "n": 2},
+        {"label": None, "n": 3},
+    ]
+    (beside,) = files_beside(own.definition(hub=hub), LocalFiles())
+    assert beside.name == f"{REPO}/README.md"
