@@ -72,6 +72,12 @@ def parquet_types(files: Files, data_file: DataFile) -> Iterator[tuple[str, str]
             yield field.name, type_name(field.type)
 
 
+def num_rows(files: Files, data_file: DataFile) -> int:
+    """Return the number of rows of a Parquet file, by its footer."""
+    with files.open_binary(data_file.path) as file:
+        return int(pq.read_metadata(file).num_rows)
+
+
 def type_name(kind: pa.DataType) -> str:
     """Return a type as the mirrors' files write it.
 

@@ -1,6 +1,7 @@
 """Finds mirrors on this machine: a local copy, the Hub's cache, or a download into it."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from datagen.errors import OptionError, RawDataError
@@ -8,6 +9,7 @@ from datagen.files import Files
 from datagen.schema.manifest import MirrorEntry
 from datagen.sources.declared.definition import Definition, Hub, joined_definition, joins_of
 from datagen.sources.declared.join import join_name
+from datagen.sources.declared.readers.data_file import split_name
 from datagen.sources.declared.readers.files import DataFile, find_files
 from datagen.sources.declared.readers.hub import wanted_files
 from datagen.sources.declared.readers.hub_cache import (
@@ -18,7 +20,7 @@ from datagen.sources.declared.readers.hub_cache import (
     lacking,
     snapshot,
 )
-from datagen.sources.mirrors.columns import differences
+from datagen.sources.mirrors.columns import differences, num_rows
 from datagen.sources.mirrors.mirror import Mirror, Mirrored, mirror_ids, read_mirror
 
 Say = Callable[[str], None]
@@ -76,6 +78,8 @@ def find_mirror(
             f"{_repo(definition)} at {commit} is used"
         )
     _check_columns(mirror, definition, wanted, commit, files)
+    for sentence in _other_counts(mirror, definition, wanted, files):
+        say(f"{mirror.source}: {sentence}")
     lacks = f"; lacks {'; '.join(mirror.lacks)}" if mirror.lacks else ""
     say(f"{mirror.source}: {_repo(definition)} at {commit}{lacks}")
     return Mirrored(
@@ -152,9 +156,17 @@ def _find(definition: Definition, hub: Hub, raw: str | None) -> Snapshot:
 
     Raises:
         UnreachableError: it is not here, and cannot be downloaded.
+        RawDataError: a local copy lacks files.
     """
     if _is_copied(hub.repo, raw):
         folder = os.path.join(raw or "", hub.repo)
+        absent = lacking(folder, wanted_files(definition, hub)(folder))
+        if absent:
+            named = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+            raise RawDataError(
+                f"source {definition.name}: the copy {folder} lacks {named}; copy them too, or build other "
+                "splits"
+            )
         return Snapshot(folder, copied_commit(folder))
     return snapshot(hub.repo, hub.revision, wanted_files(definition, hub))
 
@@ -184,6 +196,21 @@ def _is_hub_here(definition: Definition, hub: Hub, raw: str | None) -> bool:
         return not lacking(folder, wanted_files(definition, hub)(folder))
     except RawDataError:
         return False
+
+
+def _other_counts(
+    mirror: Mirror, definition: Definition, splits: tuple[str, ...], files: Files
+) -> Iterator[str]:
+    """Yield a sentence for each split whose Parquet files have another number of rows than was seen."""
+    found: Counter[str] = Counter()
+    for data_file in find_files(definition, files):
+        if data_file.format == "parquet" and data_file.split is not None:
+            found[data_file.split] += num_rows(files, data_file)
+    seen = {mirror.splits[split].name: mirror.splits[split].rows for split in splits}
+    for name, expected in seen.items():
+        rows = found[split_name(name)]
+        if rows and isinstance(expected, int) and rows != expected:
+            yield f"{name} has {rows:,} rows, {expected:,} were seen"
 
 
 def _check_columns(

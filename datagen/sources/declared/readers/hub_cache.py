@@ -43,7 +43,8 @@ def snapshot(repo: str, revision: str | None, wanted: Wanted) -> Snapshot:
 
     if revision is not None and COMMIT.fullmatch(revision):
         folder = cached(repo, revision)
-        if folder is not None and not lacking(folder, wanted(folder)):
+        patterns = [] if folder is None else wanted(folder)
+        if folder is not None and not any(map(_is_any, patterns)) and not lacking(folder, patterns):
             return Snapshot(folder, revision)
     try:
         _ask(repo, revision)
@@ -79,11 +80,14 @@ def copied_commit(folder: str) -> str | None:
 
 
 def lacking(folder: str, patterns: Sequence[str]) -> list[str]:
-    """Return the patterns that match no file of a folder, and the shards that are missing beside others."""
+    """Return the patterns that match no file of a folder, and the shards that are missing beside others.
+
+    Patterns of whole folders, such as `data/*`, need no match.
+    """
     absent = []
     for pattern in patterns:
         found = glob(os.path.join(folder, pattern), recursive=True)
-        if not found:
+        if not found and not _is_any(pattern):
             absent.append(pattern)
         names = {os.path.relpath(each, folder) for each in found}
         for before, _, count, after in {
@@ -92,6 +96,10 @@ def lacking(folder: str, patterns: Sequence[str]) -> list[str]:
             shards = (f"{before}{n:05d}-of-{count}{after or ''}" for n in range(int(count)))
             absent += [each for each in shards if each not in names]
     return list(dict.fromkeys(absent))
+
+
+def _is_any(pattern: str) -> bool:
+    return pattern.rpartition("/")[2] == "*"
 
 
 def first_line(error: BaseException) -> str:

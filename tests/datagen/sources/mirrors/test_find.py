@@ -48,7 +48,8 @@ def test_a_local_copy_is_used_and_says_what_it_lacks(
     (found,) = finding.find("nocaps", raw=copy_of("nocaps"))
     assert found.splits == ("val", "test")
     assert finding.said == [
-        "nocaps: lmms-lab/NoCaps at an unknown revision; lacks domain: in, near or out; captions of test"
+        "nocaps: validation has 3 rows, 4,500 were seen",
+        "nocaps: lmms-lab/NoCaps at an unknown revision; lacks domain: in, near or out; captions of test",
     ]
     assert entry_of(found).revision is None
 
@@ -81,8 +82,22 @@ def test_only_the_files_of_the_wanted_splits_are_needed(
     (root / "lmms-lab/textvqa/data/train-00000-of-00001.parquet").unlink()
     (found,) = finding.find("textvqa", raw=root, splits=("val", "train2"))
     assert found.splits == ("val",)
-    with pytest.raises(RawDataError, match=r"lacks the files 'data/train-\*' of its split 'train'"):
+    with pytest.raises(
+        RawDataError, match=r"the copy .*/lmms-lab/textvqa lacks data/train-\*; copy"
+    ):
         finding.find("textvqa", raw=root)
+
+
+def test_a_copy_that_lacks_a_shard_is_refused(
+    finding: Finding, copy_of: Callable[[str], Path]
+) -> None:
+    folder = copy_of("textvqa") / "lmms-lab/textvqa/data"
+    (folder / "train-00000-of-00001.parquet").rename(folder / "train-00001-of-00003.parquet")
+    with pytest.raises(
+        RawDataError,
+        match=r"lacks data/train-00000-of-00003\.parquet, data/train-00002-of-00003\.parquet; copy",
+    ):
+        finding.find("textvqa", raw=folder.parents[2])
 
 
 def test_without_sources_those_that_are_here_are_taken(

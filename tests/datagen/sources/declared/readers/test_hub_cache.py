@@ -73,7 +73,9 @@ def test_a_repository_that_the_hub_does_not_have_is_told(charts: Any) -> None:
 def test_shards_that_are_missing_beside_others_are_lacking(tmp_path: Path) -> None:
     for number in (0, 2):
         (tmp_path / f"train-0000{number}-of-00003.parquet").touch()
-    assert lacking(str(tmp_path), ["train-*", "val-*"]) == ["train-00001-of-00003.parquet", "val-*"]
+    assert lacking(str(tmp_path), ["train-*", "val-*", "data/*"]) == [
+        "train-00001-of-00003.parquet", "val-*",
+    ]  # fmt: skip
 
 
 def test_a_local_copy_knows_its_commit(tmp_path: Path) -> None:
@@ -82,3 +84,11 @@ def test_a_local_copy_knows_its_commit(tmp_path: Path) -> None:
     place.parent.mkdir(parents=True)
     place.write_text(f"{SHA}\netag\n1732000000\n")
     assert copied_commit(str(tmp_path)) == SHA
+
+
+def test_a_commit_of_which_any_file_may_be_wanted_is_asked_for_again(charts: Any) -> None:
+    snapshot(REPO, SHA, lambda folder: ["*"])
+    charts.requests.clear()
+    folder = snapshot(REPO, SHA, lambda folder: ["*", "data/*"]).folder
+    assert charts.requests
+    assert "data/test.jsonl" in names(folder)
