@@ -9,7 +9,7 @@ Files, in `RAW/web_capfilt/`, any of these, the first that is there is read:
   `ccs_{synthetic_filtered_large,synthetic_filtered,filtered}.json` (CC3M, CC12M and SBU), then
   `laion_{..}.json` (LAION). The size that the paper gives, 14M, fits the first family.
 
-Images are not released: each user fetches them from their addresses. The place of an image follows
+Images are not released: `visinstruct fetch-images` downloads them from their addresses. The place of an image follows
 from its address alone. It lies at `RAW/images/web_capfilt/<hh>/<h>.jpg`, whatever its format, where
 `h` is the first 32 hexadecimal digits of the SHA-256 of the address (its UTF-8 bytes, just as the row
 gives it) and `hh` the first two of them. With LAVIS's file the rows give the paths.
@@ -25,17 +25,15 @@ Counts: 13,873,136 rows in LAVIS's `annotation.json`. Many addresses are dead by
 records may lack their image before a build fails.
 """
 
-import hashlib
 from collections.abc import Iterator
 
 from msgspec import Struct
 
+from datagen.media.web_names import hashed_path, url_hash
 from datagen.schema.adapter import RowContext, Rows, Source, SplitFiles
 from datagen.schema.card import FileCard, MediaCard, SourceCard, SplitCard, unverified
 from datagen.schema.example import Example, required_text
 from datagen.text import clean_line
-
-HASH_DIGITS = 32
 
 
 class WebCaption(Struct, gc=False):
@@ -46,11 +44,6 @@ class WebCaption(Struct, gc=False):
 class LavisCaption(Struct, gc=False):
     image: str
     caption: str
-
-
-def image_hash(url: str) -> str:
-    """The name of the image at an address; 128 bits, so that no two of millions share one."""
-    return hashlib.sha256(url.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def _example(context: RowContext, path: str, name: str, caption: str) -> Example:
@@ -67,8 +60,8 @@ def _example(context: RowContext, path: str, name: str, caption: str) -> Example
 
 def web(row: WebCaption, context: RowContext) -> Iterator[Example]:
     required_text(row.url.strip(), "url")
-    name = image_hash(row.url)
-    yield _example(context, f"{name[:2]}/{name}.jpg", name, row.caption)
+    name = url_hash(row.url)
+    yield _example(context, hashed_path(name), name, row.caption)
 
 
 def lavis(row: LavisCaption, context: RowContext) -> Iterator[Example]:

@@ -31,6 +31,16 @@ class Part(NamedTuple):
     rows: int
 
 
+_COLUMNS = (
+    TextColumn("{task.description:6}"),
+    BarColumn(bar_width=20),
+    TaskProgressColumn(),
+    TextColumn("{task.completed:,} {task.fields[unit]}, {task.fields[rate]}"),
+    TimeRemainingColumn(),
+    TextColumn("left"),
+)
+
+
 class Reporter:
     """Says which stage runs, and how long each took."""
 
@@ -78,6 +88,31 @@ class Reporter:
         )
 
     @contextmanager
+    def count(self, name: str, total: int, unit: str, done: Callable[[], int]) -> Iterator[None]:
+        """Follow work of `total` units, of which `done` says how many are ready."""
+        start = time.perf_counter()
+        if self.console.is_terminal:
+            with (
+                Progress(*_COLUMNS, console=self.console, transient=True) as progress,
+                _beside(_poll_count, progress, name, total, unit, done),
+            ):
+                yield
+        else:
+
+            def line() -> str:
+                seconds = time.perf_counter() - start
+                return f"{name}: {done():,} of {total:,} {unit}, {seconds:.0f} s so far"
+
+            with self._lines(line):
+                yield
+        seconds = self.seconds[name] = time.perf_counter() - start
+        count = done()
+        self.console.print(
+            f"{name}: {count:,} {unit}, {seconds:.1f} s, {count / max(seconds, 1e-9):,.0f}/s",
+            highlight=False,
+        )
+
+    @contextmanager
     def _lines(self, line: Callable[[], str]) -> Iterator[None]:
         """Print a line every `LINE_SECONDS`, so that a log shows that the build is alive."""
         with _beside(_print_lines, self.console, line):
@@ -85,16 +120,8 @@ class Reporter:
 
     @contextmanager
     def _bars(self, steps: Mapping[str, Sequence[Part]]) -> Iterator[None]:
-        columns = (
-            TextColumn("{task.description:6}"),
-            BarColumn(bar_width=20),
-            TaskProgressColumn(),
-            TextColumn("{task.completed:,} rows, {task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-        )
         with (
-            Progress(*columns, console=self.console, transient=True) as progress,
+            Progress(*_COLUMNS, console=self.console, transient=True) as progress,
             _beside(_poll, progress, steps),
         ):
             yield
@@ -138,7 +165,9 @@ def _poll(progress: Progress, steps: Mapping[str, Sequence[Part]], ended: thread
     """Move one bar a step until `ended`; what an earlier, killed build has done counts at once."""
     waiting = {step: list(parts) for step, parts in steps.items()}
     totals = {step: sum(part.rows for part in parts) for step, parts in steps.items()}
-    tasks = {step: progress.add_task(step, total=totals[step], rate="-/s") for step in steps}
+    tasks = {
+        step: progress.add_task(step, total=totals[step], unit="rows", rate="-/s") for step in steps
+    }
     start = time.perf_counter()
     before: dict[str, int] = {}
     while not ended.wait(POLL_SECONDS):
@@ -147,3 +176,19 @@ def _poll(progress: Progress, steps: Mapping[str, Sequence[Part]], ended: thread
             done = totals[step] - sum(part.rows for part in waiting[step])
             rate = (done - before.setdefault(step, done)) / (time.perf_counter() - start)
             progress.update(tasks[step], completed=done, rate=f"{rate:,.0f}/s")
+
+
+def _poll_count(
+    progress: Progress,
+    name: str,
+    total: int,
+    unit: str,
+    done: Callable[[], int],
+    ended: threading.Event,
+) -> None:
+    task = progress.add_task(name, total=total, unit=unit, rate="-/s")
+    start = time.perf_counter()
+    while not ended.wait(POLL_SECONDS):
+        count = done()
+        rate = count / (time.perf_counter() - start)
+        progress.update(task, completed=count, rate=f"{rate:,.0f}/s")

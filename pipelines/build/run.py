@@ -261,13 +261,21 @@ def _steps(plan: BuildPlan, staging: Staging) -> dict[str, list[Part]]:
 
 
 def _run(work: Work, beam_options: PipelineOptions, log: str, files: Files) -> None:
-    """Run the pipeline.
+    pipeline = beam.Pipeline(options=beam_options)
+    build_graph(pipeline, work)
+    run_pipeline(
+        pipeline, log, files, "the build", "nothing was published and what is done is kept"
+    )
+
+
+def run_pipeline(
+    pipeline: beam.Pipeline, log: str, files: Files, what: str, consequence: str
+) -> None:
+    """Run a pipeline to its end; `what` it is and the `consequence` of a failure are for the message.
 
     Raises:
         UserError: it failed. The traceback of a bug is in the file `log`, not on the terminal.
     """
-    pipeline = beam.Pipeline(options=beam_options)
-    build_graph(pipeline, work)
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:
@@ -280,10 +288,10 @@ def _run(work: Work, beam_options: PipelineOptions, log: str, files: Files) -> N
         with files.create(log) as file:
             file.write("".join(traceback.format_exception(error)).encode(errors="replace"))
         text = str(error.args[0]).strip() if error.args else ""
-        what = cause or f"{type(error).__name__}: {text.rpartition(chr(10))[2]}"
+        shown = cause or f"{type(error).__name__}: {text.rpartition(chr(10))[2]}"
         raise UserError(
-            f"the build failed: {_WHERE.sub('', str(what))}; nothing was published and what is done is "
-            f"kept. The traceback is in {log}; please report it"
+            f"{what} failed: {_WHERE.sub('', str(shown))}; {consequence}. The traceback is in {log}; "
+            "please report it"
         ) from error
 
 

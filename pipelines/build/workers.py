@@ -15,11 +15,16 @@ _PROCESSES = "multi_processing"
 
 
 def set_workers(
-    beam_options: PipelineOptions, wanted: int | None, rows: int, max_memory: int
+    beam_options: PipelineOptions,
+    wanted: int | None,
+    rows: int,
+    max_memory: int,
+    *,
+    rows_per_worker: int = ROWS_PER_WORKER,
 ) -> int:
     """Set the number of processes of Beam's own engine in `beam_options` and return it.
 
-    `wanted` is the user's number; None takes as many as pay off: one for every million rows, as far
+    `wanted` is the user's number; None takes as many as pay off: one for every `rows_per_worker` rows, as far
     as processors and memory (`max_memory` bytes each) reach. Other engines, and Beam's own options of
     the direct runner, decide for themselves: then nothing is set, and 1 is returned. No byte of the
     dataset depends on the number.
@@ -40,18 +45,18 @@ def set_workers(
                 f"of {runner} by its own options"
             )
         return 1
-    number = workers_that_pay_off(rows, max_memory) if wanted is None else wanted
+    number = workers_that_pay_off(rows, max_memory, rows_per_worker) if wanted is None else wanted
     if number > 1:
         direct.direct_num_workers = number
         direct.direct_running_mode = _PROCESSES
     return number
 
 
-def workers_that_pay_off(rows: int, max_memory: int) -> int:
+def workers_that_pay_off(rows: int, max_memory: int, rows_per_worker: int = ROWS_PER_WORKER) -> int:
     """Return how many processes a build of `rows` rows is worth on this machine."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     fit = _memory_bytes() // max_memory
-    return max(1, min(rows // ROWS_PER_WORKER, processors, fit))
+    return max(1, min(rows // rows_per_worker, processors, fit))
 
 
 def _memory_bytes() -> int:

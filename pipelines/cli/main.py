@@ -15,6 +15,7 @@ COMMANDS = {
     "templates": "list, check and preview templates",
     "sample": "write small synthetic raw data in the publishers' formats",
     "fetch": "download the publishers' files of sources",
+    "fetch-images": "download the images of a list of URLs, with Beam",
     "build": "build the dataset from the publishers' files, with Beam",
     "plan": "estimate time, memory, disk and requests of a build from a slice of it",
     "mixture": "show the sampling probability and epochs of each training source",

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from http.client import IncompleteRead
 from importlib.metadata import version
 from typing import Any
@@ -122,7 +123,6 @@ class Client:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
-        self._tls = ssl.create_default_context()
         self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._watch = _Watch()
@@ -222,8 +222,14 @@ class Client:
         own: dict[str, Any] = {"watch": self._watch, "allow_private": self.rules.allow_private}
         size = self.rules.connections_per_host
         if scheme == "https":
-            return _HttpsPool(host, port, maxsize=size, ssl_context=self._tls, **own)
+            return _HttpsPool(host, port, maxsize=size, ssl_context=_tls(), **own)
         return _HttpPool(host, port, maxsize=size, **own)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the context of all connections, since reading the system's certificates takes 50 ms."""
+    return ssl.create_default_context()
 
 
 def _target(url: str, location: str) -> str:

@@ -27,6 +27,7 @@ class FetchReason(StrEnum):
     BAD_RESPONSE = "bad_response"  # not HTTP
     TRUNCATED = "truncated"  # fewer bytes than announced
     TOO_LARGE = "too_large"  # more bytes than allowed
+    HOST_GIVEN_UP = "host_given_up"  # not asked for: nothing else of its host could be reached
 
 
 class RequestError(Exception):

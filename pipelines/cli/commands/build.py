@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from datagen.build.options import BuildOptions, make_options
 from datagen.errors import OptionError
+from pipelines.cli.paths import absolute
 from templates.library import template_folder
 from trainer.launch.shadow import children_find_ours
 
@@ -183,10 +184,10 @@ def read_options(parsed: argparse.Namespace, out: str, workers: int | None = Non
         )
     declared = read_source_files(parsed.source)
     values = {name: getattr(parsed, name) for name in _PLAIN} | {
-        "raw": None if parsed.raw is None else _absolute(parsed.raw),
+        "raw": None if parsed.raw is None else absolute(parsed.raw),
         "origin": origin,
         "declared": declared,
-        "out": _absolute(out),
+        "out": absolute(out),
         "workers": workers,
         "template_dir": str(template_folder(parsed.template_dir).absolute()),
         "sources": _names("--sources", parsed.sources),
@@ -224,9 +225,4 @@ def _image_root(text: str) -> tuple[str, str]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
         raise OptionError(f"--image-root {text!r} is not NAME=DIR, such as coco=/data/coco")
-    return name, _absolute(folder)
-
-
-def _absolute(path: str) -> str:
-    """The same folder for workers that run elsewhere."""
-    return path if "://" in path else os.path.abspath(path)
+    return name, absolute(folder)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from datagen.build.totals import RejectLimitError
+from datagen.media.web_names import url_hash
 from datagen.sample.world import World
 from datagen.sample.writers.web_capfilt import write, write_lavis
-from datagen.sources.web_capfilt import SPLITS, image_hash
+from datagen.sources.web_capfilt import SPLITS
 
 ONLY = {"sources": ["web_capfilt"]}
 KEEP = {"missing_images": "keep", "max_reject_fraction": 1.0, **ONLY}
@@ -43,7 +44,7 @@ def test_the_address_is_hashed_just_as_the_row_gives_it(raw: Any, build: Any, ur
     (record,) = records(build(**KEEP)).values()
     name = hashlib.sha256(url.encode()).hexdigest()[:32]
     assert record.images[0].path == f"web_capfilt/{name[:2]}/{name}.jpg"
-    assert image_hash(url) == name
+    assert url_hash(url) == name
 
 
 def test_captions_of_one_address_share_their_image(raw: Any, build: Any) -> None:

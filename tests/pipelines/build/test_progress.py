@@ -1,6 +1,7 @@
 """Progress of a build: bars on a terminal, a line a stage elsewhere."""
 
 import io
+from threading import Event
 
 import pytest
 from rich.console import Console
@@ -191,3 +192,27 @@ def test_lines_are_not_broken_in_files_and_pipes(capsys):
     messages().print(long)
     printed = capsys.readouterr()
     assert printed.out.strip() == printed.err.strip() == long.strip()
+
+
+def test_units_of_work_are_counted_in_one_line_when_they_end(elsewhere):
+    with Reporter(elsewhere).count("images", 9, "URLs", lambda: 4):
+        assert elsewhere.file.getvalue() == ""
+    (line,) = elsewhere.file.getvalue().splitlines()
+    assert line.startswith("images: 4 URLs, 0.0 s, ")
+    assert line.endswith("/s")
+
+
+def test_on_a_terminal_units_of_work_move_a_bar(terminal, monkeypatch):
+    counts = iter([3, 7])
+    with Progress(console=terminal) as bars:
+        done = Event()
+
+        def ready():
+            count = next(counts)
+            if count == 7:
+                done.set()
+            return count
+
+        monkeypatch.setattr(progress, "POLL_SECONDS", 0.0)
+        progress._poll_count(bars, "images", 9, "URLs", ready, done)
+        assert bars.tasks[0].completed == 7

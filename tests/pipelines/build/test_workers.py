@@ -58,3 +58,7 @@ def test_other_engines_and_beams_own_options_decide_for_themselves(arguments):
     assert options.get_all_options() == before
     with pytest.raises(OptionError, match=r"--workers 2 is for builds on this machine"):
         set_workers(options, 2, 10**9, GIGABYTE)
+
+
+def test_other_work_pays_off_sooner():
+    assert workers_that_pay_off(10_000, GIGABYTE, rows_per_worker=2_000) == 5

@@ -71,7 +71,9 @@ def test_an_unknown_command_is_reported_with_the_nearest(refused):
     assert refused("xyz") == "visinstruct: unknown command 'xyz'; see visinstruct --help"
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "build"])
+@pytest.mark.parametrize(
+    "name", [name for name in cli.COMMANDS if name not in ("build", "fetch-images")]
+)
 def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path):
     needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}
     needed |= {"new-source": ["street_signs"], "explain": [tmp_path, "--sample", "0"]}

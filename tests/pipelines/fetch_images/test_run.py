@@ -1,0 +1,197 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from datagen.media.web_names import hashed_path, url_hash
+from pipelines.cli.main import main
+from pipelines.fetch_images import results, run
+
+
+class Site:
+    """Pages of a server, and the download of their list to a folder."""
+
+    def __init__(self, web: Any, jpeg: Any, folder: Path, capsys: Any) -> None:
+        self.web, self.folder, self.out, self.capsys = web, folder, folder / "images", capsys
+        self.urls: list[str] = []
+        for number in range(12):
+            web.pages[f"/{number}.jpg"] = (200, {}, jpeg(90, 60, number))
+            self.urls.append(web.url(f"/{number}.jpg", f"127.0.0.{number % 3 + 1}"))
+
+    def list(self, urls: list[str], name: str = "list.json") -> Path:
+        path = self.folder / name
+        path.write_text(json.dumps([{"url": url, "caption": "c"} for url in urls]))
+        return path
+
+    def fetch(self, path: Path, *options: str) -> tuple[int, str, str]:
+        fixed = ("--out", str(self.out), "--allow-private", "--host-rate", "0")
+        status = main(["fetch-images", str(path), *fixed, *options])
+        printed = self.capsys.readouterr()
+        return status, printed.out, printed.err
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["url"]: row for row in pq.read_table(self.out / "results.parquet").to_pylist()}
+
+
+@pytest.fixture
+def site(web: Any, jpeg: Callable[..., bytes], tmp_path: Path, capsys: Any) -> Site:
+    return Site(web, jpeg, tmp_path, capsys)
+
+
+def test_a_list_becomes_a_folder_of_images_and_a_result_file(site: Site) -> None:
+    dead = site.web.url("/dead")
+    status, out, _ = site.fetch(site.list([*site.urls, dead, *site.urls, "ftp://a.example/b"]))
+    assert status == 0
+    assert "fetched" in out
+    assert "not_found" in out
+    assert f"12 images in {site.out}, 2 URLs without one" in out
+    assert [site.web.asked[f"/{n}.jpg"] for n in range(12)] == [1] * 12
+    rows = site.rows()
+    assert set(rows) == {*site.urls, dead, "ftp://a.example/b"}
+    for url in site.urls:
+        assert rows[url]["path"] == hashed_path(url_hash(url))
+        assert (site.out / rows[url]["path"]).stat().st_size == rows[url]["bytes"]
+    assert [path.name for path in site.out.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_same_command_again_asks_for_nothing(site: Site) -> None:
+    path = site.list([*site.urls, site.web.url("/dead")])
+    site.fetch(path)
+    before = sum(site.web.asked.values())
+    status, out, _ = site.fetch(path)
+    assert (status, sum(site.web.asked.values())) == (0, before)
+    assert "12 images" in out
+
+
+def test_another_list_adds_to_the_folder(site: Site) -> None:
+    site.fetch(site.list(site.urls[:5]))
+    site.fetch(site.list(site.urls[3:], "second.json"))
+    assert set(site.rows()) == set(site.urls)
+    assert sum(site.web.asked.values()) == 12
+
+
+def test_failed_urls_are_asked_for_again_by_their_reason(site: Site, jpeg: Any) -> None:
+    late, dead = site.web.url("/late"), site.web.url("/dead")
+    site.web.pages["/late"] = (403, {}, b"")
+    path = site.list([late, dead])
+    status, *_ = site.fetch(path)
+    assert status == 1  # more than half have no image
+    site.web.pages["/late"] = (200, {}, jpeg())
+    site.fetch(path, "--retry", "forbidden,timeout")
+    rows = site.rows()
+    assert (rows[late]["reason"], rows[dead]["reason"]) == (None, "not_found")
+    assert (site.web.asked["/late"], site.web.asked["/dead"]) == (2, 1)
+    site.fetch(path, "--retry", "all")
+    assert site.web.asked["/dead"] == 2
+
+
+def test_a_stopped_download_resumes_and_asks_for_no_finished_url_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few results the process ends, before their log is whole."""
+    monkeypatch.setattr(results, "FLUSH_ROWS", 4)
+    add, added = results.ResultLog.add, []
+
+    def stops(self: Any, result: Any) -> None:
+        if len(added) == 6:
+            self._rows = []
+            raise KeyboardInterrupt
+        added.append(result)
+        add(self, result)
+
+    path = site.list(site.urls)
+    with monkeypatch.context() as patch:
+        patch.setattr(results.ResultLog, "add", stops)
+        assert site.fetch(path, "--connections", "1")[0] == 130
+    assert not (site.out / "results.parquet").exists()
+    status, *_ = site.fetch(path)
+    assert status == 0
+    assert {row["reason"] for row in site.rows().values()} == {None}
+    assert [site.web.asked[f"/{n}.jpg"] for n in range(12)] == [1] * 12
+
+
+def test_images_are_shrunk_and_sizes_are_not_mixed(site: Site) -> None:
+    path = site.list(site.urls)
+    site.fetch(path, "--max-side", "30")
+    assert {(row["width"], row["height"]) for row in site.rows().values()} == {(30, 20)}
+    status, _, err = site.fetch(path, "--max-side", "50")
+    assert status == 2
+    assert "the images there were downloaded with --max-side 30; give the same again" in err
+    status, _, err = site.fetch(path)
+    assert status == 2
+
+
+@pytest.mark.slow  # starts two interpreters
+def test_two_processes_share_no_host_and_give_the_same_rows(site: Site) -> None:
+    path = site.list(site.urls)
+    site.fetch(path)
+    one = site.rows()
+    site.out = site.folder / "two"
+    assert site.fetch(path, "--workers", "2")[0] == 0
+    assert site.rows() == one
+
+
+def test_parts_of_another_number_lose_no_url(site: Site) -> None:
+    assert site.fetch(site.list(site.urls), "--parts", "300")[0] == 0
+    assert set(site.rows()) == set(site.urls)
+
+
+def test_private_addresses_are_refused_by_default(site: Site) -> None:
+    path = site.list(site.urls)
+    status = main(["fetch-images", str(path), "--out", str(site.out)])
+    assert status == 1
+    assert {row["reason"] for row in site.rows().values()} == {"private_address"}
+    assert not site.web.asked
+
+
+def test_what_a_row_lacks_is_told(site: Site) -> None:
+    path = site.folder / "list.jsonl"
+    path.write_text(f'{{"url": "{site.urls[0]}"}}\n{{"url": null}}\nnonsense\n')
+    _, out, _ = site.fetch(path)
+    assert "1 rows: no URL; first: list.jsonl, row 2" in out
+    assert "1 rows: unreadable row" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--retry", "time_out"), "--retry time_out: no such reason, did you mean 'timeout'?"),
+        (("--max-side", "0"), "--max-side 0 is less than 1"),
+        (("--connections", "-1"), "--connections -1 is less than 1"),
+        (("--timeout", "nan"), "--timeout nan is no number of seconds above 0"),
+        (("--host-rate", "-1"), "--host-rate -1.0 is negative"),
+        (("--max-bytes", "much"), "--max-bytes: 'much' is not a size"),
+        (("--max_side", "3"), "unknown option --max_side, did you mean '--max-side'?"),
+        (("--url-column", "link"), "has no column 'link' but url, caption"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused(
+    site: Site, options: tuple[str, ...], message: str
+) -> None:
+    status, _, err = site.fetch(site.list(site.urls), *options)
+    assert status == 2
+    assert message in err
+    assert not site.web.asked
+
+
+def test_a_list_that_is_missing_is_named(site: Site) -> None:
+    status, _, err = site.fetch(site.folder / "none.json")
+    assert status == 2
+    assert "none.json" in err
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(site: Site) -> None:
+    site.out.write_text("")
+    status, _, err = site.fetch(site.list(site.urls))
+    assert status == 2
+    assert "is no folder; give another --out" in err
+
+
+def test_two_downloads_into_one_folder_do_not_run_at_once(site: Site) -> None:
+    with run._held(str(site.out), f"{site.out}/{run.STATE_FOLDER}", print):
+        status, _, err = site.fetch(site.list(site.urls))
+    assert status == 2
+    assert "another download is writing to" in err
