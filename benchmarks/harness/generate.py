@@ -145,7 +145,7 @@ def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
     images = raw / "images" / "coco" / "train2014"
     images.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    drawn = [_image(rng) for _ in range(min(num_distinct, num_images))]
+    drawn = [image(rng) for _ in range(min(num_distinct, num_images))]
     rows = []
     for number in range(1, num_images + 1):
         comment = b"%012d" % number + rng.bytes(int(rng.integers(0, 2_000)))
@@ -162,7 +162,7 @@ def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
     (folder / "coco_karpathy_train.json").write_text(json.dumps(rows))
 
 
-def _image(rng: np.random.Generator) -> bytes:
+def image(rng: np.random.Generator) -> bytes:
     """A 640x480 JPEG of smooth colours under noise."""
     rows, columns = np.mgrid[0:480, 0:640]
     waves = rng.integers(20, 80, size=(3, 2))

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from datagen.errors import OptionError, OutputError, nearest
 from datagen.errors import Reason as ImageReason
-from datagen.files import Files, is_url, locked_file
+from datagen.files import TEMPORARY_SUFFIX, Files, is_url, locked_file
 from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
 from pipelines.build.beam_options import DEFAULT_RUNNER
@@ -115,7 +115,10 @@ def fetch_images(
     say = partial(console.print, highlight=False, markup=False)
     with _held(out, state, say) as check_held, remembering_ctrl_c():
         held, logged = HeldResults(files, out), LoggedResults(files, f"{state}/results")
-        resumes = _check_size(files, held, state, options.max_side) or not is_url(out)
+        stopped = _check_size(files, held, state, options.max_side)
+        if stopped and not is_url(out):
+            _drop_halves(out)
+        resumes = stopped or held.exists or not is_url(out)
         writer = UrlWriter(files, f"{state}/urls-")
         opened = [UrlList(files, path, url_column) for path in lists]
         with reporter.stage("read", ", ".join(lists)):
@@ -199,7 +202,14 @@ def _check_size(files: Files, held: HeldResults, state: str, max_side: int | Non
     if not stopped:
         with files.create(path) as file:
             file.write(json.dumps({"max_side": max_side}).encode())
-    return stopped or held.exists
+    return stopped
+
+
+def _drop_halves(out: str) -> None:
+    """Remove the files that were being written when a download was killed."""
+    for folder in Path(out).glob("[0-9a-f][0-9a-f]"):
+        for path in folder.glob(f"*{TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def _drop_state(files: AnyFiles, state: str) -> None:

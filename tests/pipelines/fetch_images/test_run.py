@@ -1,9 +1,5 @@
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from datagen.media.web_names import hashed_path, url_hash
@@ -11,37 +7,7 @@ from pipelines.cli.main import main
 from pipelines.fetch_images import results, run
 
 
-class Site:
-    """Pages of a server, and the download of their list to a folder."""
-
-    def __init__(self, web: Any, jpeg: Any, folder: Path, capsys: Any) -> None:
-        self.web, self.folder, self.out, self.capsys = web, folder, folder / "images", capsys
-        self.urls: list[str] = []
-        for number in range(12):
-            web.pages[f"/{number}.jpg"] = (200, {}, jpeg(90, 60, number))
-            self.urls.append(web.url(f"/{number}.jpg", f"127.0.0.{number % 3 + 1}"))
-
-    def list(self, urls: list[str], name: str = "list.json") -> Path:
-        path = self.folder / name
-        path.write_text(json.dumps([{"url": url, "caption": "c"} for url in urls]))
-        return path
-
-    def fetch(self, path: Path, *options: str) -> tuple[int, str, str]:
-        fixed = ("--out", str(self.out), "--allow-private", "--host-rate", "0")
-        status = main(["fetch-images", str(path), *fixed, *options])
-        printed = self.capsys.readouterr()
-        return status, printed.out, printed.err
-
-    def rows(self) -> dict[str, dict[str, Any]]:
-        return {row["url"]: row for row in pq.read_table(self.out / "results.parquet").to_pylist()}
-
-
-@pytest.fixture
-def site(web: Any, jpeg: Callable[..., bytes], tmp_path: Path, capsys: Any) -> Site:
-    return Site(web, jpeg, tmp_path, capsys)
-
-
-def test_a_list_becomes_a_folder_of_images_and_a_result_file(site: Site) -> None:
+def test_a_list_becomes_a_folder_of_images_and_a_result_file(site: Any) -> None:
     dead = site.web.url("/dead")
     status, out, _ = site.fetch(site.list([*site.urls, dead, *site.urls, "ftp://a.example/b"]))
     assert status == 0
@@ -57,7 +23,7 @@ def test_a_list_becomes_a_folder_of_images_and_a_result_file(site: Site) -> None
     assert [path.name for path in site.out.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_same_command_again_asks_for_nothing(site: Site) -> None:
+def test_the_same_command_again_asks_for_nothing(site: Any) -> None:
     path = site.list([*site.urls, site.web.url("/dead")])
     site.fetch(path)
     before = sum(site.web.asked.values())
@@ -66,14 +32,14 @@ def test_the_same_command_again_asks_for_nothing(site: Site) -> None:
     assert "12 images" in out
 
 
-def test_another_list_adds_to_the_folder(site: Site) -> None:
+def test_another_list_adds_to_the_folder(site: Any) -> None:
     site.fetch(site.list(site.urls[:5]))
     site.fetch(site.list(site.urls[3:], "second.json"))
     assert set(site.rows()) == set(site.urls)
     assert sum(site.web.asked.values()) == 12
 
 
-def test_failed_urls_are_asked_for_again_by_their_reason(site: Site, jpeg: Any) -> None:
+def test_failed_urls_are_asked_for_again_by_their_reason(site: Any, jpeg: Any) -> None:
     late, dead = site.web.url("/late"), site.web.url("/dead")
     site.web.pages["/late"] = (403, {}, b"")
     path = site.list([late, dead])
@@ -89,7 +55,7 @@ def test_failed_urls_are_asked_for_again_by_their_reason(site: Site, jpeg: Any) 
 
 
 def test_a_stopped_download_resumes_and_asks_for_no_finished_url_again(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a few results the process ends, before their log is whole."""
     monkeypatch.setattr(results, "FLUSH_ROWS", 4)
@@ -113,7 +79,7 @@ def test_a_stopped_download_resumes_and_asks_for_no_finished_url_again(
     assert [site.web.asked[f"/{n}.jpg"] for n in range(12)] == [1] * 12
 
 
-def test_images_are_shrunk_and_sizes_are_not_mixed(site: Site) -> None:
+def test_images_are_shrunk_and_sizes_are_not_mixed(site: Any) -> None:
     path = site.list(site.urls)
     site.fetch(path, "--max-side", "30")
     assert {(row["width"], row["height"]) for row in site.rows().values()} == {(30, 20)}
@@ -125,7 +91,7 @@ def test_images_are_shrunk_and_sizes_are_not_mixed(site: Site) -> None:
 
 
 @pytest.mark.slow  # starts two interpreters
-def test_two_processes_share_no_host_and_give_the_same_rows(site: Site) -> None:
+def test_two_processes_share_no_host_and_give_the_same_rows(site: Any) -> None:
     path = site.list(site.urls)
     site.fetch(path)
     one = site.rows()
@@ -134,12 +100,12 @@ def test_two_processes_share_no_host_and_give_the_same_rows(site: Site) -> None:
     assert site.rows() == one
 
 
-def test_parts_of_another_number_lose_no_url(site: Site) -> None:
+def test_parts_of_another_number_lose_no_url(site: Any) -> None:
     assert site.fetch(site.list(site.urls), "--parts", "300")[0] == 0
     assert set(site.rows()) == set(site.urls)
 
 
-def test_private_addresses_are_refused_by_default(site: Site) -> None:
+def test_private_addresses_are_refused_by_default(site: Any) -> None:
     path = site.list(site.urls)
     status = main(["fetch-images", str(path), "--out", str(site.out)])
     assert status == 1
@@ -147,7 +113,7 @@ def test_private_addresses_are_refused_by_default(site: Site) -> None:
     assert not site.web.asked
 
 
-def test_what_a_row_lacks_is_told(site: Site) -> None:
+def test_what_a_row_lacks_is_told(site: Any) -> None:
     path = site.folder / "list.jsonl"
     path.write_text(f'{{"url": "{site.urls[0]}"}}\n{{"url": null}}\nnonsense\n')
     _, out, _ = site.fetch(path)
@@ -169,7 +135,7 @@ def test_what_a_row_lacks_is_told(site: Site) -> None:
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(
-    site: Site, options: tuple[str, ...], message: str
+    site: Any, options: tuple[str, ...], message: str
 ) -> None:
     status, _, err = site.fetch(site.list(site.urls), *options)
     assert status == 2
@@ -177,20 +143,20 @@ def test_an_option_that_cannot_be_used_is_refused(
     assert not site.web.asked
 
 
-def test_a_list_that_is_missing_is_named(site: Site) -> None:
+def test_a_list_that_is_missing_is_named(site: Any) -> None:
     status, _, err = site.fetch(site.folder / "none.json")
     assert status == 2
     assert "none.json" in err
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(site: Site) -> None:
+def test_a_file_in_the_place_of_the_folder_is_refused(site: Any) -> None:
     site.out.write_text("")
     status, _, err = site.fetch(site.list(site.urls))
     assert status == 2
     assert "is no folder; give another --out" in err
 
 
-def test_two_downloads_into_one_folder_do_not_run_at_once(site: Site) -> None:
+def test_two_downloads_into_one_folder_do_not_run_at_once(site: Any) -> None:
     with run._held(str(site.out), f"{site.out}/{run.STATE_FOLDER}", print):
         status, _, err = site.fetch(site.list(site.urls))
     assert status == 2
