@@ -167,12 +167,13 @@ def check_sources(template_set: TemplateSet, specs: Collection[PromptSpec]) -> N
         w: None for spec in specs for form in template_set.forms(spec) for w in form.templates
     }
     findings = [finding for template in templates for finding in _edge_cases(template)]
-    findings += [finding for spec in specs for finding in _unknown_styles(template_set, spec)]
+    findings += [finding for spec in specs for finding in unknown_styles(template_set, spec)]
     if findings:
         raise TemplateSetError(template_set.name, findings)
 
 
-def _unknown_styles(template_set: TemplateSet, spec: PromptSpec) -> Iterator[Finding]:
+def unknown_styles(template_set: TemplateSet, spec: PromptSpec) -> Iterator[Finding]:
+    """Yield a finding for each style that a source names and no template of the set has."""
     for style in spec.styles:
         task = style.partition(".")[0]
         known = sorted({w.style for w in template_set.templates if w.task == task})

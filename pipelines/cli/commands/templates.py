@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of templates, or a shipped set: instruct, plain, task_dataset_prefix",
     )
-    add("--source", metavar="ID", help="only templates of this source (default: all)")
+    add(
+        "--source",
+        metavar="ID|FILE.yaml",
+        help="only templates of this source; of a source file, preview and lint show its rows (default: all)",
+    )
     add(
         "--template",
         metavar="ID",

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -11,12 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from datagen.build.options import make_options
-from datagen.build.preview import examples_in
+from datagen.build.preview import examples_in, own_examples
 from datagen.dataset import open_dataset
 from datagen.errors import OptionError, RowRejectedError
 from datagen.render import chance, evaluation, fields_of
 from datagen.schema.example import Example
 from datagen.sources import all_sources, load_source
+from datagen.sources.declared.compile import template_folders, use_of
+from pipelines.cli.own_sources import OwnSource, is_source_file, open_source_file
 from pipelines.cli.views.record_view import first_records
 from pipelines.console import output, visible
 from templates.blank import is_blank
@@ -30,7 +32,7 @@ from templates.library import (
     read_templates,
     template_folder,
 )
-from templates.lint import lint
+from templates.lint import lint, unknown_styles
 from templates.prompt_list import import_prompts
 from templates.prompt_spec import PromptSpec
 from templates.tasks import TASKS
@@ -41,17 +43,16 @@ def list_templates(template_dir: str, source: str | None) -> int:
     template_set = _read(template_dir)
     console = output()
     specs = [each.card.prompts for each in all_sources()]
-    wanted = None
+    listed: Sequence[Template] = template_set.templates
     if source is not None:
-        forms = template_set.forms(load_source(source).card.prompts)
-        wanted = [template for form in forms for template in form.templates]
+        own = open_source_file(source) if is_source_file(source) else []
+        chosen = [each.prompts for each in own] or [load_source(source).card.prompts]
+        specs += [each.prompts for each in own]
+        forms = [form for spec in chosen for form in template_set.forms(spec)]
+        listed = list({t.template_id: t for form in forms for t in form.templates}.values())
     shown = 0
     for task in TASKS:
-        fitting = [
-            template
-            for template in template_set.templates
-            if template.task == task and (wanted is None or template in wanted)
-        ]
+        fitting = [template for template in listed if template.task == task]
         if fitting:
             named = [
                 each.id for each in specs if task in [f.task for f in template_set.forms(each)]
@@ -80,18 +81,27 @@ _COVERAGE = ("task-without-template", "source-without-template")
 def lint_templates(parsed: argparse.Namespace) -> int:
     """Print every finding; returns 1 if there is any, or nothing to check.
 
-    With `--raw` or `--data`, each template is rendered on rows of its sources too.
+    With `--raw` or `--data`, each template is rendered on rows of its sources too, and with a source file as
+    `--source` on its rows; its own templates are checked as well.
     """
     if parsed.raw and parsed.data:
         raise OptionError("give either --raw DIR or --data OUT")
-    report = lint(parsed.template_dir, [each.card.prompts for each in all_sources()])
+    own = _own(parsed)
+    specs = [each.card.prompts for each in all_sources()]
+    report = lint(parsed.template_dir, [*specs, *(each.prompts for each in own)])
     console = output()
     findings = [str(each) for each in report.findings if each.rule not in _COVERAGE]
+    for folder in dict.fromkeys(f for each in own for f in template_folders(each.definition)):
+        findings += [
+            f"{folder}/{each}" for each in lint(folder).findings if each.rule not in _COVERAGE
+        ]
+    for each in own:
+        findings += [str(finding) for finding in unknown_styles(report.template_set, each.prompts)]
     uncovered = [each.field for each in report.findings if each.rule == "source-without-template"]
     num_rows = 0
-    if parsed.raw or parsed.data:
+    if parsed.raw or parsed.data or own:
         parsed.rows = parsed.rows or 100
-        for shown in _raw_rows(parsed) if parsed.raw else _built_rows(parsed):
+        for shown in _rows(parsed, own):
             num_rows += 1
             of_source = report.template_set.of(shown.spec)
             findings += _row_findings(of_source, shown.example, parsed.template)
@@ -100,7 +110,7 @@ def lint_templates(parsed: argparse.Namespace) -> int:
     checked = report.template_set
     if checked.deprecated:
         console.print(Text(deprecation(template_folder(parsed.template_dir), checked)))
-    rows = f" on {num_rows:,} rows" if parsed.raw or parsed.data else ""
+    rows = f" on {num_rows:,} rows" if parsed.raw or parsed.data or own else ""
     console.print(
         f"checked {len(checked.templates)} templates and {len(checked.protocols)} protocols{rows}: "
         f"{len(findings)} findings"
@@ -157,23 +167,27 @@ def import_templates(parsed: argparse.Namespace) -> int:
 
 
 def preview(parsed: argparse.Namespace) -> int:
-    """Print every template that fits, rendered on rows of a raw folder or a built dataset.
+    """Print every template that fits, rendered on rows of a raw folder, a built dataset or a source file.
 
     A row of an evaluation split shows its source's protocol, as a build stores it; with `--template`,
     that template.
     """
-    if bool(parsed.raw) == bool(parsed.data):
-        raise OptionError("preview needs rows: give either --raw DIR or --data OUT")
+    own = _own(parsed)
+    if (bool(parsed.raw) + bool(parsed.data) + bool(own)) != 1:
+        raise OptionError(
+            "preview needs rows: give either --raw DIR, --data OUT or --source FILE.yaml of own data"
+        )
     parsed.rows = 1 if parsed.rows is None else parsed.rows
     if parsed.rows < 1:
         raise OptionError("--rows is 1 or more")
     template_set = _read(parsed.template_dir)
     console = output()
     shown = 0
-    for example, spec, evaluated in _raw_rows(parsed) if parsed.raw else _built_rows(parsed):
+    for example, spec, evaluated, own_protocol in _rows(parsed, own):
         templates = template_set.of(spec)
-        if evaluated and templates.protocol is not None and not parsed.template:
-            rendered = [_rendered_protocol(templates.protocol, example, spec.title)]
+        protocol = own_protocol or templates.protocol
+        if evaluated and protocol is not None and not parsed.template:
+            rendered = [_rendered_protocol(protocol, example, spec.title)]
         else:
             rendered = [
                 text
@@ -199,11 +213,41 @@ def _read(template_dir: str) -> TemplateSet:
 
 
 class _Row(NamedTuple):
-    """An example and what its source is rendered with; `evaluated` if by its protocol."""
+    """An example and what its source is rendered with; `evaluated` if by its protocol, `protocol` if own."""
 
     example: Example
     spec: PromptSpec
     evaluated: bool
+    protocol: Protocol | None = None
+
+
+def _own(parsed: argparse.Namespace) -> list[OwnSource]:
+    """Return the sources of the source file that `--source` names, none if it names none.
+
+    Raises:
+        OptionError: rows of another place are asked for too.
+    """
+    if parsed.source is None or not is_source_file(parsed.source):
+        return []
+    if parsed.raw or parsed.data:
+        raise OptionError(
+            f"--source {parsed.source} has rows of its own; leave out --raw and --data"
+        )
+    return open_source_file(parsed.source)
+
+
+def _rows(parsed: argparse.Namespace, own: Sequence[OwnSource]) -> Iterator[_Row]:
+    if own:
+        return _own_rows(parsed, own)
+    return _raw_rows(parsed) if parsed.raw else _built_rows(parsed)
+
+
+def _own_rows(parsed: argparse.Namespace, own: Sequence[OwnSource]) -> Iterator[_Row]:
+    """Yield rows of a source file, whose images need not be there."""
+    for each in own:
+        for example in own_examples(each.definition, each.data_files, parsed.split, parsed.rows):
+            evaluated = use_of(each.definition, example.split) != "train"
+            yield _Row(example, each.prompts, evaluated, each.protocol)
 
 
 def _raw_rows(parsed: argparse.Namespace) -> Iterator[_Row]:

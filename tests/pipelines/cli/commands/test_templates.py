@@ -184,8 +184,11 @@ def test_a_preview_needs_no_images(run, raw_copy):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ((), "give either --raw DIR or --data OUT"),
-        (("--raw", "RAW", "--data", "OUT"), "give either --raw DIR or --data OUT"),
+        ((), "give either --raw DIR, --data OUT or --source FILE.yaml"),
+        (
+            ("--raw", "RAW", "--data", "OUT"),
+            "give either --raw DIR, --data OUT or --source FILE.yaml",
+        ),
         (("--raw", "RAW", "--rows", 0), "--rows is 1 or more"),
         (("--raw", "RAW", "--rows", -1), "--rows is 1 or more"),
         (("--raw", "RAW", "--template", "vqa.nope"), "no template for vqa.nope in instruct"),
@@ -250,3 +253,66 @@ def test_a_set_for_a_few_sources_is_clean_and_the_others_are_named(run, mine):
     assert outcome.status == 0
     assert ": 0 findings" in outcome.out
     assert "no template for " in outcome.out and "msvd_qa" in outcome.out
+
+
+# --- source files of own data
+
+
+@pytest.fixture
+def pumps(tmp_path):
+    """A source file with templates of its own; the images are not there."""
+    (tmp_path / "pumps.csv").write_text(
+        "image,question,answer,split\na.png,What leaks?,the valve,train\nb.png,Shut?,yes,val\n"
+    )
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/vqa.yaml").write_text(
+        "task: vqa\ntarget: '{{ answer }}'\ntemplates:\n"
+        "- id: vqa.pump.1\n  instruction: 'Pump: {{ question }}'\n"
+    )
+    path = tmp_path / "pumps.yaml"
+    path.write_text(
+        "name: pumps\ntask: vqa\nfiles: pumps.csv\n"
+        "columns: {image: image, question: question, answers: answer, split: split}\n"
+        "splits: {train: train, val: val}\n"
+    )
+    return path
+
+
+def test_templates_are_previewed_on_rows_of_a_source_file(run, pumps):
+    outcome = run("templates", "preview", "--source", pumps, "--template", "vqa.short_answer.1")
+    assert outcome.status == 0, outcome.err
+    assert "What leaks?" in outcome.out and "-> the valve" in outcome.out
+    evaluated = run("templates", "preview", "--source", pumps, "--split", "val")
+    assert "Question: Shut? Short answer:" in evaluated.out
+    assert "protocol/pumps" in evaluated.out
+
+
+def test_templates_of_a_source_files_own_are_listed_checked_and_previewed(run, pumps):
+    pumps.write_text(pumps.read_text() + "templates: ./prompts\n")
+    assert "-> the valve" in run("templates", "preview", "--source", pumps).out
+    listed = run("templates", "list", "--source", pumps)
+    assert ", pumps" in listed.out
+    assert "vqa.pump.1" in listed.out and "vqa.short_answer.1" not in listed.out
+    clean = run("templates", "lint", "--source", pumps)
+    assert clean.status == 0, clean.out
+    assert "on 1 rows: 0 findings" in clean.out
+    path = pumps.parent / "prompts/vqa.yaml"
+    path.write_text(path.read_text().replace("Pump: {{ question }}", "Look. {{ answer }}"))
+    wrong = run("templates", "lint", "--source", pumps)
+    assert wrong.status == 1
+    assert "prompts/vqa.yaml: " in wrong.out
+
+
+def test_a_style_that_a_source_file_names_wrongly_is_a_finding(run, pumps):
+    pumps.write_text(pumps.read_text() + "templates: vqa.shrt_answer\n")
+    wrong = run("templates", "lint", "--source", pumps)
+    assert wrong.status == 1 and "'vqa.shrt_answer'" in wrong.out
+
+
+def test_a_source_file_has_rows_of_its_own(refused, pumps, tmp_path):
+    assert "leave out --raw and --data" in refused(
+        "templates", "preview", "--source", pumps, "--raw", tmp_path
+    )
+    assert "has no split 'vall', did you mean 'val'" in refused(
+        "templates", "preview", "--source", pumps, "--split", "vall"
+    )
