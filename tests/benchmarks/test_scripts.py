@@ -63,6 +63,10 @@ TOYS = {
     "own_sources": Toy(
         ("--rows", "50", *ONCE), ("source file, JSON lines", "source file, large JSON")
     ),
+    "plan": Toy(
+        ("--shares", "0.00001", "--only-estimated", "", "--workers", "10", "--patience", "0"),
+        ("0.00001, estimated", "0.00001, built"),
+    ),
     "read_json": Toy(("--rows", "500", *ONCE), ("long rows: our index", "short rows: msgspec")),
     "scaling": Toy(
         ("--rows", "8", "--processes", "1", "--trained-set", "small", *ONCE),

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 
 from pipelines.build.estimate.extrapolate import SplitEstimate, Work
 from pipelines.build.estimate.phases import Phase
-from pipelines.build.estimate.simulate import Cluster, run_phase, seconds_of
+from pipelines.build.estimate.simulate import (
+    LONGEST,
+    WORKERS,
+    Cluster,
+    run_phase,
+    seconds_of,
+    spent_on,
+)
 
 USEFUL_GAIN = 0.1
 """Twice as many workers are of use while they save this part of the time."""
@@ -15,7 +22,7 @@ ONE_MACHINE = "one machine"
 
 @dataclass(frozen=True)
 class ClusterPhase:
-    """A simulated phase: its seconds, and what it waits for."""
+    """A simulated phase: its seconds, what holds it up, and the part of the workers' time that is used."""
 
     name: str
     seconds: float
@@ -76,7 +83,11 @@ def _simulate(
             started = cluster if phase.name == "stage" else replace(cluster, start_seconds=0)
             once = setup if phase.name == "stage" else ()
             run = run_phase(work[phase.name], started, once)
-            found.append(ClusterPhase(phase.name, run.seconds, run.limit, run.busy))
+            limit = run.limit
+            if run.longest is not None and limit in (LONGEST, WORKERS):
+                split = splits[run.longest.group].name
+                limit = f"{limit}: {split}, {spent_on(run.longest, cluster)}"
+            found.append(ClusterPhase(phase.name, run.seconds, limit, run.busy))
         else:
             alone = Work(
                 0,
@@ -85,7 +96,8 @@ def _simulate(
                 phase.traffic.requests / phase.at_once,
                 phase.traffic.moved_bytes,
             )
-            found.append(ClusterPhase(phase.name, seconds_of(alone, cluster), ONE_MACHINE))
+            limit = f"{ONE_MACHINE}: {spent_on(alone, cluster)}"
+            found.append(ClusterPhase(phase.name, seconds_of(alone, cluster), limit))
     return tuple(found)
 
 

@@ -271,8 +271,12 @@ class _Shards:
         """Return the peak memory while a shard of the build's size is written."""
         if not self.samples:
             return 0
-        rise = self.line(lambda each: each.write.rise_bytes)
-        usual = rise.at(self.records().value / self.number)
+        points = sorted((each.report.rows, each.write.rise_bytes) for each in self.samples)
+        usual = (
+            Line.through(points[-2], points[-1]).at(self.records().value / self.number, parts=1)
+            if len(points) > 1
+            else 0
+        )
         measured = max(each.write.rise_bytes for each in self.samples)
         return max(each.write.base_bytes for each in self.samples) + max(usual, measured)
 

@@ -36,12 +36,13 @@ class PhaseRun:
     """A simulated phase.
 
     `seconds` are the longest of `bounds`: by name, how long the phase would take if nothing else held it up.
-    `busy` is the part of the workers' time that was used.
+    `busy` is the part of the workers' time that was used, `longest` the part of the work that takes longest.
     """
 
     seconds: float
     busy: float
     bounds: Mapping[str, float]
+    longest: Work | None = None
 
     @property
     def limit(self) -> str:
@@ -65,6 +66,17 @@ def seconds_of(work: Work, cluster: Cluster) -> float:
         + work.requests * cluster.store_latency_seconds
         + work.moved_bytes / cluster.bytes_per_second
     )
+
+
+def spent_on(work: Work, cluster: Cluster) -> str:
+    """Return what a worker is mostly at in a part of the work."""
+    seconds = {
+        "computing": work.cpu_seconds * cluster.cpu_times,
+        "waiting for disks": work.waiting_seconds,
+        "requests, one after the other": work.requests * cluster.store_latency_seconds,
+        "moving bytes": work.moved_bytes / cluster.bytes_per_second,
+    }
+    return max(seconds, key=lambda name: seconds[name])
 
 
 def schedule(
@@ -122,10 +134,11 @@ def run_phase(work: Sequence[Work], cluster: Cluster, setup: Sequence[Work] = ()
     end, worked = schedule(seconds, cluster, once, [each.group for each in work])
     requests = sum(each.requests for each in work)
     moved = sum(each.moved_bytes for each in work)
-    longest = max(
+    lengths = [
         length + (once[each.group] if once else 0)
         for length, each in zip(seconds, work, strict=True)
-    )
+    ]
+    longest = max(lengths)
     bounds = {
         WORKERS: worked / cluster.workers,
         LONGEST: longest,
@@ -135,4 +148,9 @@ def run_phase(work: Sequence[Work], cluster: Cluster, setup: Sequence[Work] = ()
     if cluster.store_latency_seconds:
         bounds[REQUESTS] = requests / cluster.store_requests_per_second
         bounds[BANDWIDTH] = moved / cluster.store_bytes_per_second
-    return PhaseRun(max(end, *bounds.values()), worked / (cluster.workers * max(end, 1e-9)), bounds)
+    return PhaseRun(
+        seconds=max(end, *bounds.values()),
+        busy=worked / (cluster.workers * max(end, 1e-9)),
+        bounds=bounds,
+        longest=work[lengths.index(longest)],
+    )

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from datagen.build.options import BuildOptions
 from datagen.build.plan import RangePlan, SplitPlan
-from datagen.build.shard_writer import ShardWriter, StagedPlace
+from datagen.build.shard_writer import ROW_GROUP_ROWS, ShardWriter, StagedPlace
 from datagen.build.stage import SplitStager
 from datagen.build.staging import Place, RangeReport, ShardReport, Staging
 from datagen.media.media import MediaRoots
@@ -200,7 +200,12 @@ def _groups(
     sampled = sum(each.rows for each in ranges)
     whole = plan.rows * rows_times * staged / max(1, sampled)
     number = max(1, round(staged / max(1.0, whole / num_shards)))
-    parts = [[first], *(part for part in _parts(rest, number) if part)]
+    if number == 1 and staged >= 3 * ROW_GROUP_ROWS:
+        third, *others = _parts(rest, 3)  # two sizes above a row group show how memory grows
+        larger = [third, [each for part in others for each in part]]
+    else:
+        larger = _parts(rest, number)
+    parts = [[first], *(part for part in larger if part)]
     return [(number, _in_shard(number, part)) for number, part in enumerate(parts)]
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.build.estimate.bounds import Bounds
-from pipelines.build.estimate.cluster import ONE_MACHINE, ClusterEstimate
+from pipelines.build.estimate.cluster import ClusterEstimate
 from pipelines.build.estimate.estimate import BuildEstimate
 from pipelines.build.estimate.extrapolate import SplitEstimate
 from pipelines.cli.views.tables import plain_table
@@ -136,12 +136,10 @@ def _print_cluster(cluster: ClusterEstimate, estimate: BuildEstimate, console: C
         phases.add_row(each.name, f"{each.seconds:.1f}", busy, each.limit)
     console.print("", phases, "")
     worst = cluster.bottleneck
-    where = "" if worst.limit == ONE_MACHINE else f", held up by: {worst.limit}"
-    place = " on one machine" if worst.limit == ONE_MACHINE else ""
     console.print(
         Text(
-            f"{cluster.cluster.workers:,} workers: {cluster.seconds:.0f} s; first bottleneck: {worst.name}{place}, "
-            f"{worst.seconds:.0f} s{where}"
+            f"{cluster.cluster.workers:,} workers: {cluster.seconds:.0f} s; first bottleneck: {worst.name}, "
+            f"{worst.seconds:.0f} s, held up by: {worst.limit}"
         )
     )
     console.print(

@@ -11,6 +11,7 @@ from pipelines.build.estimate.simulate import (
     Cluster,
     run_phase,
     schedule,
+    spent_on,
 )
 
 
@@ -88,3 +89,18 @@ def test_more_workers_never_take_longer_when_parts_are_equal():
     parts = work(*[1.0] * 96)
     seconds = [run_phase(parts, Cluster(n)).seconds for n in (1, 2, 4, 8, 96, 200)]
     assert seconds == [96, 48, 24, 12, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [
+        (Work(0, 9, 1, 10, 10), "computing"),
+        (Work(0, 1, 9, 10, 10), "waiting for disks"),
+        (Work(0, 1, 1, 90, 10), "requests, one after the other"),
+        (Work(0, 1, 1, 10, 90), "moving bytes"),
+    ],
+)
+def test_what_a_worker_is_mostly_at_is_named(part, what):
+    cluster = Cluster(1, store_latency_seconds=0.1, bytes_per_second=10)
+    assert spent_on(part, cluster) == what
+    assert run_phase([part, Work(0, 0.5)], cluster).longest == part

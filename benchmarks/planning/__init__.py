@@ -1,0 +1,1 @@
+"""Contestants of the estimate of a build: the estimate, and the build itself."""
