@@ -220,7 +220,7 @@ def test_every_option_of_the_command_is_tested_here():
 
     parser = argparse.ArgumentParser(add_help=False)
     build_command.add_arguments(parser)
-    names = ("test_run.py", "test_update.py", "test_own_sources.py")
+    names = ("test_run.py", "test_update.py", "test_own_sources.py", "test_from_hub.py")
     tested = "".join(Path(__file__).with_name(name).read_text() for name in names)
     options = [option for action in parser._actions for option in action.option_strings]
     assert len(options) > 14
