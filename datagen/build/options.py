@@ -57,6 +57,7 @@ class BuildOptions(BaseModel):
     template_dir: str = "instruct"
     max_memory: int = Field(2 << 30, ge=MIN_MEMORY_BYTES)
     workers: int | None = Field(None, ge=1)
+    stall_minutes: float = Field(10, gt=0, allow_inf_nan=False)
     mixture: MixtureOptions = MixtureOptions()
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -147,6 +148,7 @@ class BuildOptions(BaseModel):
                 "template_dir",
                 "max_memory",
                 "workers",
+                "stall_minutes",
                 "origin",
             },
             by_alias=True,

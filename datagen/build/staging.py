@@ -70,6 +70,10 @@ class Staging:
     def index(self, name: str) -> str:
         return f"{self.root}/index/{name}.npy"
 
+    def pulse(self, name: str) -> str:
+        """Return the path of the file in which a worker says that it works; `*` matches all."""
+        return f"{self.root}/pulse/{name}"
+
     def plan_rejections(self, source: str, split: str) -> str:
         return f"{self.root}/ranges/{source}/{split}/plan.rejected.jsonl"
 

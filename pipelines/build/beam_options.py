@@ -10,6 +10,9 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 from datagen.errors import OptionError, nearest
 
 DEFAULT_RUNNER = "FnApiRunner"  # by its own name: DirectRunner first tries to download another one
+DASK_RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"
+SHORT_NAMES = {"DaskRunner": DASK_RUNNER, "dask": DASK_RUNNER}
+"""Runners that Beam knows by their dotted path only."""
 DEFAULTS = (
     f"--runner={DEFAULT_RUNNER}",
     "--default_sdk_harness_log_level=WARNING",
@@ -22,6 +25,7 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
     Raises:
         OptionError: an argument is neither, or its value or the runner cannot be used.
     """
+    arguments = _with_long_names(arguments)
     runner = _runner(arguments)  # first, since it may bring options of its own
     parser = _parser()
     try:
@@ -42,6 +46,17 @@ def beam_options(arguments: Sequence[str], own_options: Sequence[str]) -> Pipeli
     if errors:  # Beam itself would refuse them too, but only after the files have been indexed
         raise OptionError("; ".join(errors))
     return options
+
+
+def _with_long_names(arguments: Sequence[str]) -> list[str]:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--runner")
+    try:
+        parsed, rest = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise OptionError(str(error)) from None
+    long = SHORT_NAMES.get(parsed.runner)
+    return list(arguments) if long is None else [f"--runner={long}", *rest]
 
 
 def _runner(arguments: Sequence[str]) -> PipelineRunner:

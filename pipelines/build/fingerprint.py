@@ -37,6 +37,20 @@ def versions() -> dict[str, str]:
     }
 
 
+def worker_versions() -> dict[str, str]:
+    """Return the versions in this process that must be the same in all processes of a build."""
+    return {**versions(), "apache-beam": _version("apache-beam")}
+
+
+def different_versions(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """Return the names and versions in which a worker differs, in words; empty if it does not."""
+    return ", ".join(
+        f"{name} {theirs.get(name, 'missing')} instead of {version}"
+        for name, version in ours.items()
+        if theirs.get(name) != version
+    )
+
+
 def _version(name: str) -> str:
     try:
         return version(name)

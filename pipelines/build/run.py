@@ -7,16 +7,11 @@ indexes the files and plans; Beam stages and writes; then the process checks, co
 import json
 import os
 import platform
-import re
 import time
-import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import TypeVar
 
-import apache_beam as beam
-import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
@@ -28,9 +23,9 @@ from datagen.build.mirrors import with_mirrors
 from datagen.build.options import BuildOptions
 from datagen.build.plan import BuildPlan, check_image_roots, choose_splits, media_roots
 from datagen.build.planner import index_files, input_files, make_plan
-from datagen.build.staging import RangeReport, ShardReport, Staging
+from datagen.build.staging import Staging
 from datagen.build.totals import SplitWork
-from datagen.errors import RawDataError, RowFailedError, UserError
+from datagen.errors import RawDataError
 from datagen.files import Files, is_url
 from datagen.media.media import MISSING, MediaRoots
 from datagen.schema.manifest import CandidatesEntry, Manifest
@@ -38,14 +33,16 @@ from datagen.sources import load_source
 from datagen.sources.declared.readers.data_file import paths_of
 from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
+from pipelines.build.execute import execute
 from pipelines.build.fingerprint import (
     Fingerprints,
     Identity,
     identify,
     split_fingerprints,
-    versions,
+    worker_versions,
 )
 from pipelines.build.mixture_options import check_mixture
+from pipelines.build.needs import check_engine
 from pipelines.build.progress import Part, Reporter
 from pipelines.build.publish import (
     REPORT_NAME,
@@ -57,6 +54,7 @@ from pipelines.build.publish import (
     recover,
     staging_of,
 )
+from pipelines.build.reports import read_reports
 from pipelines.build.resume import (
     drop_leftovers,
     forget_stale,
@@ -65,7 +63,7 @@ from pipelines.build.resume import (
     reuse_splits,
 )
 from pipelines.build.update import compare, first_build, print_changes, print_update
-from pipelines.build.work import Work, build_graph
+from pipelines.build.work import Work
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
@@ -73,7 +71,6 @@ from templates.library import load_templates
 from templates.lint import check_sources
 
 LOG_SUFFIX = ".error.log"
-Report = TypeVar("Report", RangeReport, ShardReport)
 
 
 def build(
@@ -115,6 +112,8 @@ def _build(
     files = AnyFiles()
     check_stores(options, files, writes=not dry_run)
     say = partial(console.print, highlight=False, markup=False)
+    if not dry_run:
+        check_engine(beam_options, say)
     with nullcontext(_nothing) if dry_run else output_held(options.out, say) as check_held:
         return _build_held(options, beam_options, console, reporter, files, check_held, dry_run)
 
@@ -207,20 +206,23 @@ def _build_held(
                     highlight=False,
                 )
         settings = StoreSettings.of_this_process([options.out, *roots.values(), *raw_paths])
-        work = Work(plan, options, roots, staging, templates.hash, identity.versions, settings)
+        work = Work(plan, options, roots, staging, templates.hash, worker_versions(), settings)
         rows = sum(split.rows for split in built.splits)
         number = set_workers(beam_options, options.workers, rows, options.max_memory)
         if number > 1:
             console.print(f"{number} processes", highlight=False)
         with reporter.watch("records", _steps(plan, staging), rows):
-            _run(work, beam_options, f"{options.out.rstrip('/')}{LOG_SUFFIX}", files)
-        check_stopped()
+            engine = execute(work, beam_options, f"{options.out.rstrip('/')}{LOG_SUFFIX}", files)
+            check_stopped()
+            done = read_reports(plan, staging, files)
         _check_unchanged(states, raw_paths, files)
         with reporter.stage("finish", "check, hash, describe"):
-            manifest = _finish(plan, options, identity, fingerprints, candidates, files, staging)
+            manifest = _finish(
+                plan, done, options, identity, fingerprints, candidates, files, staging
+            )
             write_states(plan, staging, files)
             drop_leftovers(manifest, staging, files)
-            _write_report(options, beam_options, reporter, files, staging)
+            _write_report(options, beam_options, engine, reporter, files, staging)
         check_held()
         publish(staging, options.out, files, replaces=held is not None)
         files.remove([f"{options.out.rstrip('/')}{LOG_SUFFIX}"])
@@ -260,66 +262,9 @@ def _steps(plan: BuildPlan, staging: Staging) -> dict[str, list[Part]]:
     return steps
 
 
-def _run(work: Work, beam_options: PipelineOptions, log: str, files: Files) -> None:
-    pipeline = beam.Pipeline(options=beam_options)
-    build_graph(pipeline, work)
-    run_pipeline(
-        pipeline, log, files, "the build", "nothing was published and what is done is kept"
-    )
-
-
-def run_pipeline(
-    pipeline: beam.Pipeline, log: str, files: Files, what: str, consequence: str
-) -> None:
-    """Run a pipeline to its end; `what` it is and the `consequence` of a failure are for the message.
-
-    Raises:
-        UserError: it failed. The traceback of a bug is in the file `log`, not on the terminal.
-    """
-    try:
-        pipeline.run().wait_until_finish()
-    except Exception as error:
-        if _STOPPED.search(str(error)):
-            raise KeyboardInterrupt from error
-        cause = user_error(error)
-        is_bug = isinstance(error, RowFailedError) or "RowFailedError" in str(error)
-        if cause is not None and not is_bug:
-            raise cause from error
-        with files.create(log) as file:
-            file.write("".join(traceback.format_exception(error)).encode(errors="replace"))
-        text = str(error.args[0]).strip() if error.args else ""
-        shown = cause or f"{type(error).__name__}: {text.rpartition(chr(10))[2]}"
-        raise UserError(
-            f"{what} failed: {_WHERE.sub('', str(shown))}; {consequence}. The traceback is in {log}; "
-            "please report it"
-        ) from error
-
-
-_OURS = re.compile(r"^datagen\.(?:errors|totals)\.\w+: (.*)$", re.MULTILINE)
-_SYSTEMS = re.compile(r"^(?:\w+: )*\w*Error: \[Errno \d+\] (.*)$", re.MULTILINE)
-_STOPPED = re.compile(r"^(?:\w+: )?KeyboardInterrupt\b", re.MULTILINE)
-_REFUSALS = ("You must specify a --job_endpoint", "Unable to fetch remote job server jar")
-_WHERE = re.compile(r" \[while running '[^']*'\]")
-
-
-def user_error(error: BaseException) -> UserError | None:
-    """Return the error of ours, or of the system, that a worker raised; runners pass on only its text.
-
-    Also a runner's own sentence, where it could not even begin.
-    """
-    text = str(error)
-    if type(error).__name__ == "FutureTimeoutError":  # of gRPC, without a word
-        return UserError("no job service answers at the address that --job_endpoint gives")
-    if text.startswith(_REFUSALS):
-        return UserError(text)
-    found = (
-        [text] if isinstance(error, UserError) else _OURS.findall(text) or _SYSTEMS.findall(text)
-    )
-    return UserError(_WHERE.sub("", found[-1])) if found else None
-
-
 def _finish(
     plan: BuildPlan,
+    work: Sequence[SplitWork],
     options: BuildOptions,
     identity: Identity,
     fingerprints: Fingerprints,
@@ -327,7 +272,6 @@ def _finish(
     files: AnyFiles,
     staging: Staging,
 ) -> Manifest:
-    work = _read_reports(plan, staging, files)
     return finish(
         plan,
         work,
@@ -342,31 +286,10 @@ def _finish(
     )
 
 
-def _read_reports(plan: BuildPlan, staging: Staging, files: Files) -> list[SplitWork]:
-    """Return the reports that the workers wrote, in order."""
-    work = []
-    for each in plan.splits:
-        key = (each.source, each.split)
-        ranges = [
-            _read(staging.range(*key, planned.number, "report.json"), RangeReport, files)
-            for planned in each.ranges
-        ]
-        filled = sorted({place.shard for report in ranges for place in report.places})
-        shards = [
-            _read(staging.shard(*key, shard, "report.json"), ShardReport, files) for shard in filled
-        ]
-        work.append(SplitWork(each, ranges, shards))
-    return work
-
-
-def _read(path: str, kind: type[Report], files: Files) -> Report:
-    with files.open_binary(path) as file:
-        return msgspec.json.decode(file.read(), type=kind)
-
-
 def _write_report(
     options: BuildOptions,
     beam_options: PipelineOptions,
+    engine: str,
     reporter: Reporter,
     files: Files,
     staging: Staging,
@@ -376,9 +299,10 @@ def _write_report(
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "raw": options.raw,
         "runner": str(beam_options.get_all_options().get("runner")),
+        "engine": engine,
         "machine": platform.platform(),
         "processors": os.cpu_count(),
-        "versions": {**versions(), "apache-beam": beam.__version__},
+        "versions": worker_versions(),
         "seconds": {name: round(value, 3) for name, value in reporter.seconds.items()},
     }
     with files.create(f"{staging.output}/{REPORT_NAME}") as file:

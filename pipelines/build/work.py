@@ -24,7 +24,8 @@ from datagen.media.media import MediaRoots
 from datagen.sources.declared.compile import pack_file
 from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
-from pipelines.build.fingerprint import versions
+from pipelines.build.fingerprint import different_versions, worker_versions
+from pipelines.build.pulse import Pulse, pulse_of
 from pipelines.interrupt import check_stopped
 from templates.library import load_templates
 
@@ -56,19 +57,25 @@ class Work:
         packs = {each.name: pack_file(each, self.staging.root) for each in self.options.readings}
         return MediaRoots(self.media_roots, files, self.options.follow_links, packs=packs)
 
+    def pulse(self, files: AnyFiles) -> Pulse:
+        """Return the pulse of this process."""
+        return pulse_of(self.staging, files, 60 * self.options.stall_minutes)
+
+    def part(self, kind: str, split: int, number: int) -> str:
+        """Return a part of the build in words, for messages."""
+        plan = self.plan.splits[split]
+        return f"{kind} {number} of {plan.source}/{plan.split}"
+
     def check_worker(self) -> None:
         """Refuse a worker that would not write the same bytes as the process that planned.
 
         Raises:
             UserError: its code, a library or the template set is of another version.
         """
-        ours = {**versions(), "templates": load_templates(self.options.template_dir).hash}
-        for name, wanted in {**self.versions, "templates": self.template_hash}.items():
-            if ours[name] != wanted:
-                raise UserError(
-                    f"a worker has {name} {ours[name]}, the process that started the build {wanted}; "
-                    "install the same versions on all machines"
-                )
+        theirs = {**worker_versions(), "templates": load_templates(self.options.template_dir).hash}
+        ours = {**self.versions, "templates": self.template_hash}
+        if different := different_versions(ours, theirs):
+            raise UserError(f"a worker has {different}; install the same versions on all machines")
 
 
 class _WorkDoFn(beam.DoFn):
@@ -104,7 +111,8 @@ class StageRanges(_WorkDoFn):
                 self.files,
                 work.staging,
             )
-        report = self.stagers[split].stage(self.work.plan.splits[split].ranges[number])
+        with self.work.pulse(self.files).working(self.work.part("range", split, number)):
+            report = self.stagers[split].stage(self.work.plan.splits[split].ranges[number])
         for place in report.places:
             numbers = (place.offset, place.length, place.first_row, place.rows)
             yield (split, place.shard), (number, *numbers)
@@ -123,7 +131,9 @@ class CountShards(_WorkDoFn):
     ) -> Iterator[tuple[int, tuple[ShardKey, int]]]:
         key, numbers = element
         writer = _writer(self.work, key[0], self.files)
-        yield 0, (key, writer.unique_rows(_places(key[1], numbers)))
+        with self.work.pulse(self.files).working(self.work.part("shard", *key)):
+            rows = writer.unique_rows(_places(key[1], numbers))
+        yield 0, (key, rows)
 
 
 class WriteShards(_WorkDoFn):
@@ -135,7 +145,9 @@ class WriteShards(_WorkDoFn):
         (split, shard), numbers = element
         check_stopped()
         weight = weights(self.work, counts).get(split)
-        report = _writer(self.work, split, self.files).write(shard, _places(shard, numbers), weight)
+        writer = _writer(self.work, split, self.files)
+        with self.work.pulse(self.files).working(self.work.part("shard", split, shard)):
+            report = writer.write(shard, _places(shard, numbers), weight)
         yield report.rows
 
 

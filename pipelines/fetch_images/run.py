@@ -27,9 +27,9 @@ from datagen.files import TEMPORARY_SUFFIX, Files, is_url, locked_file
 from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
 from pipelines.build.beam_options import DEFAULT_RUNNER
+from pipelines.build.execute import run_pipeline
 from pipelines.build.progress import Reporter
 from pipelines.build.publish import output_held
-from pipelines.build.run import run_pipeline
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
 from pipelines.fetch.reasons import FetchReason

@@ -43,7 +43,7 @@ def test_a_build_whose_interruption_was_swallowed_stops(raw, tmp_path, monkeypat
     """As Beam does in some of its own code."""
     from pipelines.build import run as module
 
-    run = module._run
+    run = module.execute
 
     def swallowing(*arguments):
         try:
@@ -51,7 +51,7 @@ def test_a_build_whose_interruption_was_swallowed_stops(raw, tmp_path, monkeypat
         except KeyboardInterrupt:
             run(*arguments)
 
-    monkeypatch.setattr(module, "_run", swallowing)
+    monkeypatch.setattr(module, "execute", swallowing)
     assert build(raw, tmp_path / "out").status == 130
     assert not (tmp_path / "out").exists()
     monkeypatch.undo()

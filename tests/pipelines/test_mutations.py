@@ -212,11 +212,12 @@ def run_plainly(work, *_):
     counts = dict(pair for each in elements for _, pair in CountShards(work).process(each))
     for each in elements:
         list(WriteShards(work).process(each, counts))
+    return "a plain loop"
 
 
 @pytest.fixture
 def plainly(monkeypatch):
-    monkeypatch.setattr("pipelines.build.run._run", run_plainly)
+    monkeypatch.setattr("pipelines.build.run.execute", run_plainly)
 
 
 def test_a_plain_loop_writes_the_same_bytes(plainly, raw, tmp_path, built, digests):

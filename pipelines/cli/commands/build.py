@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes on this machine (default: one for every million rows, as far as processors "
         "and memory reach)",
     )
+    add(
+        "--stall-minutes",
+        type=float,
+        default=10,
+        metavar="N",
+        help="end the build if no worker makes progress for so long",
+    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -138,13 +145,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     logging.basicConfig(level=logging.WARNING)
-    for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
+    for handler in logging.getLogger().handlers:  # Beam raises what it logs as well; of Dask, we do
         handler.addFilter(lambda record: "apache_beam" not in record.pathname)
+        handler.addFilter(lambda record: not record.name.startswith("distributed"))
     from pipelines.build.beam_options import beam_options
     from pipelines.build.run import build, dry_run
     from pipelines.cli.views.tables import print_build
 
-    options = read_options(parsed, parsed.out, workers=parsed.workers)
+    mine = {"workers": parsed.workers, "stall_minutes": parsed.stall_minutes}
+    options = read_options(parsed, parsed.out, **mine)
     own = [option for action in parser._actions for option in action.option_strings]
     passed_on = beam_options(rest, own)
     if parsed.dry_run:
@@ -156,8 +165,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     return 0
 
 
-def read_options(parsed: argparse.Namespace, out: str, workers: int | None = None) -> BuildOptions:
-    """Return the options of a build into `out`, as the arguments of `add_options` say.
+def read_options(parsed: argparse.Namespace, out: str, **others: object) -> BuildOptions:
+    """Return the options of a build into `out`, as the arguments of `add_options` say; `others` by name.
 
     Raises:
         UserError: an argument cannot be used.
@@ -188,12 +197,12 @@ def read_options(parsed: argparse.Namespace, out: str, workers: int | None = Non
         "origin": origin,
         "declared": declared,
         "out": absolute(out),
-        "workers": workers,
         "template_dir": str(template_folder(parsed.template_dir).absolute()),
         "sources": _names("--sources", parsed.sources),
         "splits": _names("--splits", parsed.splits),
         "image_roots": dict(_image_root(text) for text in parsed.image_root),
         "mixture": read_mixture_options(parsed.mixture, own=[each.name for each in declared]),
+        **others,
     }
     return make_options(**values)
 

@@ -220,7 +220,7 @@ def test_a_build_that_was_stopped_keeps_the_normal_rows_of_files_that_did_not_ch
     from datagen.build import declared
 
     stopped = tmp_path / "out"
-    monkeypatch.setattr("pipelines.build.run._run", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("pipelines.build.run.execute", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("build", "--source", pumps, "--out", stopped, *LENIENT)
     monkeypatch.undo()

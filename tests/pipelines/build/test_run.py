@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,7 +23,7 @@ from datagen.dataset import open_dataset
 from datagen.errors import RawDataError, UserError
 from datagen.files import LocalFiles
 from datagen.sources import load_source
-from pipelines.build.run import user_error
+from pipelines.build.execute import user_error
 from pipelines.cli.commands import build as build_command
 from pipelines.cli.main import main
 
@@ -410,12 +411,53 @@ def test_the_number_of_workers_changes_no_byte(raw, tmp_path, build, digests, st
     assert two.status == 0, two.err
     assert "2 processes" in two.err
     assert digests(tmp_path / "two") == digests(tmp_path / "one")
+    report = json.loads((tmp_path / "two/report.json").read_text())
+    assert report["engine"] == "FnApiRunner, multi_processing 2"
+
+
+def test_the_report_names_the_engine_that_really_ran(raw, tmp_path, build):
+    """`DirectRunner` would take Prism if it could be downloaded."""
+    only = ("--sources", "msvd_qa", "--runner=DirectRunner", "--prism_location=/nowhere/prism")
+    assert build(raw, tmp_path / "out", *only).status == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (report["runner"], report["engine"]) == ("DirectRunner", "FnApiRunner")
 
 
 def test_workers_go_with_this_machine_alone(raw, tmp_path, build):
     message = build(raw, tmp_path / "out", "--workers", 2, "--direct_num_workers", 3).message
     assert "--workers 2 is for builds on this machine; leave it out" in message
     assert "--workers: " in build(raw, tmp_path / "out", "--workers", 0).message
+
+
+def test_a_build_that_stands_still_ends_with_the_reason_and_is_resumed(
+    raw, tmp_path, build, built, digests, monkeypatch
+):
+    """A disk that does not answer: the first shard is never written."""
+    asleep = threading.Event()
+
+    def hang(*_):
+        if not asleep.wait(60):
+            raise AssertionError("nothing interrupted the build")
+        raise KeyboardInterrupt  # the thread of the engine ends when the test does
+
+    monkeypatch.setattr("datagen.build.shard_writer.ShardWriter.write", hang)
+    monkeypatch.setattr("pipelines.build.watch.POLLS_PER_STALL", 5)
+    out = tmp_path / "out"
+    outcome = build(raw, out, "--stall-minutes", 1 / 60)
+    asleep.set()
+    assert outcome.status == 2
+    assert "no progress for 0.0166667 minutes" in outcome.message
+    assert " in shard 0 of coco_caption/train" in outcome.message
+    assert "start the same command again to resume" in outcome.message
+    assert not out.exists()
+    monkeypatch.undo()
+    assert build(raw, out).status == 0
+    assert digests(out) == digests(built)
+
+
+def test_the_time_without_progress_is_positive(raw, tmp_path, build):
+    for minutes in (0, -1, "nan", "inf"):
+        assert "--stall-minutes: " in build(raw, tmp_path / "o", "--stall-minutes", minutes).message
 
 
 def test_help_tells_of_beams_options(run):
@@ -510,6 +552,7 @@ def test_the_readme_opens_with_the_cards_header(six, built):
 def test_the_report_tells_of_the_run(built, raw):
     report = json.loads((built / "report.json").read_text())
     assert report["runner"] == "FnApiRunner"
+    assert report["engine"] == "FnApiRunner"
     assert report["raw"] == str(raw)
     assert set(report["seconds"]) >= {"index", "plan", "records"}
 

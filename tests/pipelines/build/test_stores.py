@@ -129,14 +129,15 @@ def test_images_that_were_absent_are_looked_for_again_in_a_store(
 def test_raw_objects_that_change_during_a_build_are_noticed(uploaded, store, run, monkeypatch):
     memory = fsspec.filesystem("memory")
     name = next(each for each in store if "/vqav2/" in each)
-    finish = "pipelines.build.run._run"
+    finish = "pipelines.build.run.execute"
     from pipelines.build import run as module
 
-    original = module._run
+    original = module.execute
 
     def changing(*arguments):
-        original(*arguments)
+        engine = original(*arguments)
         memory.pipe_file(name, store[name].getvalue())
+        return engine
 
     monkeypatch.setattr(finish, changing)
     outcome = run("build", "--raw", uploaded, "--out", OUT, "--sources", "vqav2")
