@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, BinaryIO, cast
 
 from datagen.files import Files
+from datagen.media.media import MediaRoots
 
 REQUEST_BYTES = 8 << 20
 """A contiguous read is one request for every so many bytes."""
@@ -96,6 +97,34 @@ class CountedFiles:
     def state(self, path: str) -> str:
         self._of(path).looks += 1
         return self.files.state(path)
+
+    @property
+    def data_reads(self) -> int:
+        """Requests for bytes outside of the folder, so far."""
+        return self._counts[False].reads
+
+    def count_image(self, file: BinaryIO, reads_before: int) -> None:
+        """Count an image that was opened without these files, as local ones are: its state, and all its bytes."""
+        counts = self._counts[False]
+        if counts.reads == reads_before:
+            counts.looks += 1
+            counts.reads += 1
+            counts.read_bytes += os.fstat(file.fileno()).st_size
+
+
+@dataclass(frozen=True)
+class CountedRoots(MediaRoots):
+    """Media folders whose images are counted."""
+
+    counted: CountedFiles = field(kw_only=True, compare=False, repr=False)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a media file, as `MediaRoots.open` does, and count it; a slice of a pack is counted as a read of the pack."""
+        before = self.counted.data_reads
+        file = super().open(path)
+        if self.packed(path) is None:
+            self.counted.count_image(file, before)
+        return file
 
 
 class _Counts:

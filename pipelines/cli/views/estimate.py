@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pipelines.build.estimate.bounds import Bounds
 from pipelines.build.estimate.cluster import ClusterEstimate
-from pipelines.build.estimate.estimate import BuildEstimate
+from pipelines.build.estimate.combine import BuildEstimate
 from pipelines.build.estimate.extrapolate import SplitEstimate
 from pipelines.cli.views.tables import plain_table
 from pipelines.console import output

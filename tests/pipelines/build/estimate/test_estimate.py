@@ -8,7 +8,8 @@ import pytest
 
 from datagen.build.options import BuildOptions, make_options
 from pipelines.build.estimate import slice as slices
-from pipelines.build.estimate.estimate import BuildEstimate, estimate_build
+from pipelines.build.estimate.combine import BuildEstimate
+from pipelines.build.estimate.estimate import estimate_build
 from pipelines.build.estimate.simulate import Cluster
 
 
@@ -48,6 +49,10 @@ def test_a_build_with_its_images_is_known_to_the_byte_nearly(raw, embedded):
     found = estimate_build(options(raw, images="embed"))
     assert found.files == sum(path.is_file() for path in embedded.rglob("*"))
     assert found.output_bytes.value == pytest.approx(sizes(embedded), rel=0.05)
+    image_bytes = sum(path.stat().st_size for path in (raw / "images").rglob("*.*"))
+    stage, write = (p.traffic for p in found.phases if p.in_workers)
+    assert min(stage.reads, write.reads) > 100  # an image a request
+    assert stage.read_bytes > image_bytes / 2
 
 
 @pytest.fixture(scope="module")
