@@ -95,7 +95,7 @@ def normal_rows(
         }
         report = f"{staging.root}/declared/{name}/report.json"
         if not _is_report(report, made_of, files):
-            warnings = _normalise(each, data_files[name], files, staging.root)
+            warnings = _normalise(each, data_files[name], files, staging.root, options.limit)
             if warnings:
                 counts = ", ".join(f"{n:,} {reason}" for reason, n in warnings.items())
                 lists = (
@@ -117,14 +117,18 @@ def normal_rows(
 
 
 def _normalise(
-    each: Definition | Mirrored, data_files: Sequence[DataFile], files: Files, folder: str
+    each: Definition | Mirrored,
+    data_files: Sequence[DataFile],
+    files: Files,
+    folder: str,
+    limit: int | None,
 ) -> Counter[str]:
     if isinstance(each, Definition):
         return normalise(each, data_files, files, folder)
     mirrored = each
 
     def make(pack: BinaryIO, report: Report) -> MirrorRows:
-        return MirrorRows(mirrored, files, pack, report)
+        return MirrorRows(mirrored, files, pack, report, limit)
 
     return write_normal_rows(mirrored.definition, make, data_files, files, folder)
 

@@ -11,11 +11,16 @@ from datagen.sources.mirrors.mirror import Mirrored, read_mirror
 
 
 def with_mirrors(
-    options: BuildOptions, files: Files, say: Callable[[str], None] = lambda sentence: None
+    options: BuildOptions,
+    files: Files,
+    say: Callable[[str], None] = lambda sentence: None,
+    *,
+    download: bool = True,
 ) -> BuildOptions:
     """Return the options of a build from the Hub with the mirrors that were found.
 
-    `say` receives a sentence for each: the repository, its revision, and what it lacks.
+    `say` receives a sentence for each: the repository, its revision, and what it lacks. Without `download`,
+    what is not on this machine is not fetched.
 
     Raises:
         OptionError: a source has no mirror, or its images have no folder.
@@ -23,7 +28,8 @@ def with_mirrors(
     """
     for source in options.sources or ():
         _check_images(source, options)
-    found = find_mirrors(options.sources, options.splits, options.raw, files, say)
+    wanted = (options.sources, options.splits, options.raw)
+    found = find_mirrors(*wanted, files, say, download=download)
     for mirrored in found:
         _check_images(mirrored.name, options)
     return options.model_copy(update={"mirrors": found, "sources": _names(found)})

@@ -147,7 +147,7 @@ def _build_held(
     say = partial(console.print, highlight=False, markup=False)
     definitions, own_files = resolve_all(options.declared, files)
     if options.origin == "hub":
-        options = with_mirrors(options, files, say)
+        options = with_mirrors(options, files, say, download=not dry_run)
     options = options.model_copy(update={"declared": definitions})
     own_files |= mirror_files(options.mirrors, files)
     templates = load_templates(options.template_dir)

@@ -32,18 +32,21 @@ def find_mirrors(
     raw: str | None,
     files: Files,
     say: Say = lambda sentence: None,
+    *,
+    download: bool = True,
 ) -> tuple[Mirrored, ...]:
     """Return the mirrors of `sources`, downloaded where they are not on this machine.
 
     Without `sources`, those are taken that are here: as `RAW/<owner>/<name>`, or in the Hub's cache. `splits`
-    limits what is read and downloaded.
+    limits what is read and downloaded. Without `download`, nothing is.
 
     Raises:
         OptionError: a source has no mirror, none of the splits, or no mirror is here.
         RawDataError: a mirror cannot be downloaded, or its columns changed.
     """
     if sources is not None:
-        return tuple(find_mirror(read_mirror(each), splits, raw, files, say) for each in sources)
+        named = [read_mirror(each) for each in sources]
+        return tuple(find_mirror(each, splits, raw, files, say, download) for each in named)
     here = [read_mirror(each) for each in mirror_ids()]
     here = [each for each in here if _splits_of(each, splits) and _is_here(each, splits, raw)]
     if not here:
@@ -52,11 +55,16 @@ def find_mirrors(
             f"no mirror is on this machine,{where} nor in the Hub's cache; name the sources to download: "
             f"--sources {','.join(mirror_ids()[:2])}"
         )
-    return tuple(find_mirror(each, splits, raw, files, say) for each in here)
+    return tuple(find_mirror(each, splits, raw, files, say, download) for each in here)
 
 
 def find_mirror(
-    mirror: Mirror, splits: Sequence[str] | None, raw: str | None, files: Files, say: Say
+    mirror: Mirror,
+    splits: Sequence[str] | None,
+    raw: str | None,
+    files: Files,
+    say: Say,
+    download: bool,
 ) -> Mirrored:
     """Return a mirror with the places of its files on this machine.
 
@@ -70,7 +78,7 @@ def find_mirror(
             f"the mirror {mirror.repository} of {mirror.source} has none of the splits "
             f"{', '.join(splits or ())}; it has {', '.join(mirror.splits)}"
         )
-    definition, found = _located(mirror, wanted, raw)
+    definition, found = _located(mirror, wanted, raw, download)
     commit = found.commit or "an unknown revision"
     if found.offline is not None:
         say(
@@ -116,7 +124,7 @@ def _repo(definition: Definition) -> str:
 
 
 def _located(
-    mirror: Mirror, splits: tuple[str, ...], raw: str | None
+    mirror: Mirror, splits: tuple[str, ...], raw: str | None, download: bool
 ) -> tuple[Definition, Snapshot]:
     """Return the definition that knows the folders of its repositories, and where the first was found.
 
@@ -130,7 +138,7 @@ def _located(
     for repo in places:
         definition = mirror.read_as(splits, repo)
         try:
-            found = [(hub, _find(definition, hub, raw)) for hub in _hubs(definition)]
+            found = [(hub, _find(definition, hub, raw, download)) for hub in _hubs(definition)]
         except UnreachableError as error:
             errors.append(f"{repo}: {str(error).rstrip('.')}")
             continue
@@ -151,7 +159,7 @@ def _hubs(definition: Definition) -> Iterator[Hub]:
     yield from (join.hub for join in joins_of(definition) if join.hub is not None)
 
 
-def _find(definition: Definition, hub: Hub, raw: str | None) -> Snapshot:
+def _find(definition: Definition, hub: Hub, raw: str | None, download: bool) -> Snapshot:
     """Return where a repository is.
 
     Raises:
@@ -168,7 +176,7 @@ def _find(definition: Definition, hub: Hub, raw: str | None) -> Snapshot:
                 "splits"
             )
         return Snapshot(folder, copied_commit(folder))
-    return snapshot(hub.repo, hub.revision, wanted_files(definition, hub))
+    return snapshot(hub.repo, hub.revision, wanted_files(definition, hub), download=download)
 
 
 def _is_copied(repo: str, raw: str | None) -> bool:

@@ -28,14 +28,25 @@ from datagen.sources.mirrors.mirror import Mirrored, PublisherRows
 
 
 class MirrorRows:
-    """Turns the rows of a mirror into normal rows, each with the split that it belongs to."""
+    """Turns the rows of a mirror into normal rows, each with the split that it belongs to.
 
-    def __init__(self, mirrored: Mirrored, files: Files, pack: BinaryIO, report: Report) -> None:
+    With a `limit`, only so many rows of each split are read.
+    """
+
+    def __init__(
+        self,
+        mirrored: Mirrored,
+        files: Files,
+        pack: BinaryIO,
+        report: Report,
+        limit: int | None = None,
+    ) -> None:
         definition = mirrored.definition
-        self.mirrored, self.files, self.report = mirrored, files, report
+        self.mirrored, self.files, self.report, self.limit = mirrored, files, report, limit
         self.joins = Joins(definition, files, report)
         self._pack = ImagePack(pack)
         self._has_joins = bool(definition.join)
+        self._is_mixed = definition.columns.split is not None
         self._decoders = Decoders(definition)
         self._split_rule = SplitRule(definition, files)
         self._makers = {
@@ -47,11 +58,20 @@ class MirrorRows:
 
     def rows(self, data_file: DataFile) -> Iterator[tuple[str, NormalRow]]:
         """Yield the normal rows of a file; rows of splits that are not built are passed over."""
-        for raw in read_rows(self.files, self.mirrored.definition, data_file, self.report):
+        rows = read_rows(self.files, self.mirrored.definition, data_file, self.report)
+        while not self._has_enough(data_file) and (raw := next(rows, None)) is not None:
             split, outcomes = self._outcomes(raw, data_file.split)
             if split in self._makers:
                 rejected = any(each.rejected is not None for each in outcomes)
                 yield split, NormalRow(raw.place, outcomes, raw.shown() if rejected else raw.text)
+
+    def _has_enough(self, data_file: DataFile) -> bool:
+        """Return True if no further row of a file is wanted."""
+        if self.limit is None:
+            return False
+        split = self._split_rule.named_or_none(None, data_file.split)
+        splits = [split] if split and not self._is_mixed else self.mirrored.splits
+        return all(self._num_rows[each] >= self.limit for each in splits)
 
     def finish(self) -> None:
         """Forget the joined rows, and report those that nothing asked for."""

@@ -84,6 +84,42 @@ def test_a_dataset_from_a_mirror_has_the_publishers_ids_and_names_the_mirror(
     assert "is built already" in run(*arguments).err
 
 
+def test_records_from_a_mirror_are_those_from_the_publishers_files(
+    build: Callable[..., Any], raw: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copies/openflamingo/eval_benchmark/mscoco_karpathy/karpathy_coco.json"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((raw / "coco_caption/dataset_coco.json").read_bytes())
+    (tmp_path / "copies/images").symlink_to(raw / "images")
+    built = {}
+    for name, *arguments in (
+        ("publisher", raw),
+        ("mirror", tmp_path / "copies", "--from", "hub"),
+    ):
+        outcome = build(arguments[0], tmp_path / name, *arguments[1:], "--sources", "coco_caption")
+        assert outcome.status == 0, outcome
+        manifest = read_manifest(str(tmp_path / name), LocalFiles())
+        built[name] = {
+            split: sorted(
+                BuiltDataset(str(tmp_path / name), manifest, LocalFiles()).records(
+                    "coco_caption", split
+                ),
+                key=lambda record: record.record_id,
+            )
+            for split in manifest.splits["coco_caption"]
+        }
+    assert built["mirror"] == built["publisher"]
+    assert all(built["mirror"].values())
+
+
+def test_a_dry_run_of_a_mirror_that_is_not_here_is_refused(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    arguments = ("--out", tmp_path / "out", "--sources", "nocaps", "--dry-run")
+    message = refused("build", "--from", "hub", *arguments)
+    assert "lmms-lab/NoCaps: nothing is downloaded now" in message
+
+
 def test_a_mirror_without_images_needs_their_folder(
     refused: Callable[..., str], tmp_path: Path
 ) -> None:

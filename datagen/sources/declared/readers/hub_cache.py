@@ -29,11 +29,11 @@ class Snapshot(NamedTuple):
     offline: str | None = None
 
 
-def snapshot(repo: str, revision: str | None, wanted: Wanted) -> Snapshot:
+def snapshot(repo: str, revision: str | None, wanted: Wanted, *, download: bool = True) -> Snapshot:
     """Return a repository's files from the Hub's cache, after downloading what it lacks.
 
     If the Hub cannot be reached, the commit that the cache has for a branch or tag is used, if it is whole. A
-    commit that is whole in the cache is used without asking the Hub.
+    commit that is whole in the cache is used without asking the Hub. Without `download`, the Hub is not asked.
 
     Raises:
         UnreachableError: they are not in the cache, and cannot be downloaded.
@@ -47,6 +47,8 @@ def snapshot(repo: str, revision: str | None, wanted: Wanted) -> Snapshot:
         if folder is not None and not any(map(_is_any, patterns)) and not lacking(folder, patterns):
             return Snapshot(folder, revision)
     try:
+        if not download:
+            raise _OfflineError("nothing is downloaded now")
         _ask(repo, revision)
     except _OfflineError as error:
         folder = cached(repo, revision)
@@ -55,15 +57,15 @@ def snapshot(repo: str, revision: str | None, wanted: Wanted) -> Snapshot:
         absent = lacking(folder, wanted(folder))
         if absent:
             raise UnreachableError(f"{error}; the cache lacks {', '.join(absent[:3])}") from None
-        return Snapshot(folder, os.path.basename(folder), str(error))
+        return Snapshot(folder, os.path.basename(folder), str(error) if download else None)
 
-    def download(patterns: Sequence[str]) -> str:
+    def downloaded(patterns: Sequence[str]) -> str:
         return snapshot_download(
             repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)
         )
 
     try:
-        folder = download(wanted(download(["README.md"])))
+        folder = downloaded(wanted(downloaded(["README.md"])))
         return Snapshot(folder, os.path.basename(folder))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise UnreachableError(first_line(error)) from None

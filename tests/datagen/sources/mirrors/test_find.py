@@ -216,6 +216,17 @@ def test_a_mirror_is_downloaded_and_its_revision_recorded(
     }  # fmt: skip
 
 
+def test_nothing_is_downloaded_for_a_look(textcaps_on_the_hub: Any) -> None:
+    wanted = (["textcaps"], ["val"], None, LocalFiles())
+    with pytest.raises(RawDataError, match=r"cannot be downloaded: .*: nothing is downloaded now"):
+        find_mirrors(*wanted, download=False)
+    assert textcaps_on_the_hub.requests == []
+    found = find_mirrors(*wanted)
+    textcaps_on_the_hub.requests.clear()
+    assert find_mirrors(*wanted, download=False) == found
+    assert textcaps_on_the_hub.requests == []
+
+
 def test_a_revision_that_is_not_pinned_is_recorded_and_used_offline(
     finding: Finding, fake_hub: Any, copy_of: Callable[[str], Path]
 ) -> None:

@@ -36,10 +36,12 @@ def publishers(raw: Path, scratch: Path, source: str, split: str) -> list[Exampl
     return list(examples_in(str(raw), str(scratch), source, split, 1_000_000))
 
 
-def of_mirror(mirrored: Mirrored) -> tuple[dict[str, list[Example]], bytes, list[Any]]:
+def of_mirror(
+    mirrored: Mirrored, limit: int | None = None
+) -> tuple[dict[str, list[Example]], bytes, list[Any]]:
     """The examples by split, the packed images, and what became of the other rows."""
     pack, others = io.BytesIO(), []
-    rows = MirrorRows(mirrored, LocalFiles(), pack, lambda problem: None)
+    rows = MirrorRows(mirrored, LocalFiles(), pack, lambda problem: None, limit)
     found: dict[str, list[Example]] = {split: [] for split in mirrored.splits}
     for data_file in find_files(mirrored.definition, LocalFiles()):
         for split, row in rows.rows(data_file):
@@ -106,6 +108,19 @@ def published_image(example: Example, raw: Path) -> bytes:
     if not place.exists():  # in a folder of its split
         (place,) = folder.glob(f"**/{place.name}")
     return place.read_bytes()
+
+
+@pytest.mark.parametrize("source", ["vqav2", "flickr30k"])
+def test_with_a_limit_reading_ends_when_each_split_has_its_rows(
+    source: str, copy_of: Callable[[str], Path]
+) -> None:
+    (mirrored,) = find_mirrors([source], None, str(copy_of(source)), LocalFiles())
+    found, _, _ = of_mirror(mirrored)
+    limited, _, _ = of_mirror(mirrored, limit=1)
+    for split, examples in limited.items():
+        assert examples == found[split][: len(examples)]
+        if source == "vqav2":  # else a file holds several splits
+            assert len(examples) == 1
 
 
 @pytest.mark.parametrize("source", mirror_ids())
