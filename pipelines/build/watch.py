@@ -159,9 +159,9 @@ def watching(staging: Staging, files: Files, stall_seconds: float, total: int) -
 
     threading.excepthook = note
     watch.stall.message(look(staging, files), time.monotonic())
-    for wait in (watch.wait_for_stall, watch.wait_for_death):
-        threading.Thread(target=wait, name=wait.__name__, daemon=True).start()
     try:
+        for wait in (watch.wait_for_stall, watch.wait_for_death):
+            threading.Thread(target=wait, name=wait.__name__, daemon=True).start()
         yield
     except BaseException as error:
         if watch.fault is None and CHANNEL_LOST in str(error):

@@ -67,7 +67,7 @@ def test_a_death_is_told_by_its_signal_or_status(code, words):
 def test_what_stands_still_is_interrupted(tmp_path):
     with (
         pytest.raises(EngineError, match=r"no progress for .* minutes, 0 of 3 parts are done"),
-        watching(Staging(str(tmp_path)), LocalFiles(), 0.05, 3),
+        watching(Staging(str(tmp_path)), LocalFiles(), 0.5, 3),
     ):
         threading.Event().wait(60)
 
@@ -82,7 +82,7 @@ def raise_in_thread(error):
 
 
 def test_a_dead_process_ends_an_engine_that_does_not_notice(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.build.watch.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("pipelines.build.watch.GRACE_SECONDS", 0.5)
     with (
         pytest.raises(EngineError, match="a worker process was killed by signal 9"),
         watching(Staging(str(tmp_path)), LocalFiles(), MINUTE, 3),
