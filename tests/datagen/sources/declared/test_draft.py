@@ -192,3 +192,75 @@ def test_of_equal_folders_that_of_the_data_is_the_root(folder):
         Image.new("RGB", (8, 8)).save(folder / name / "9.png")
     name = lines(folder / "set/a.jsonl", {"image": "9.png", "caption": "c"})
     assert drafted(folder, f"set/{name}")["images"] == {"root": "set"}
+
+
+def test_videos_with_their_begin_and_end(folder):
+    (folder / "clips").mkdir()
+    (folder / "clips/a.mp4").write_bytes(b"video")
+    (folder / "a.csv").write_text(
+        "video_path,start_time,end_time,question,answer\na.mp4,0,2.5,What falls?,a cup\n"
+    )
+    found = drafted(folder, "a.csv")
+    assert found["videos"] == {"root": "clips"}
+    assert "images" not in found
+    assert found["columns"] == {
+        "question": "question",
+        "answers": "answer",
+        "video": "video_path",
+        "start": "start_time",
+        "end": "end_time",
+    }
+    (folder / "b.csv").write_text("video_id,caption\na,a cup falls\n")
+    assert drafted(folder, "b.csv")["videos"] == {"pattern": "clips/{video}.mp4"}
+
+
+def test_a_text_file_without_header_and_suffixes_as_roco_has_it(folder):
+    (folder / "images").mkdir()
+    for number in (2, 17):
+        Image.new("RGB", (8, 8)).save(folder / f"images/ROCO_{number:05d}.jpg")
+    (folder / "captions.txt").write_text(
+        'ROCO_00002\t "CT" of the chest, axial; see left\nROCO_00017\t X-ray, "hip\n'
+    )
+    found = drafted(folder, "captions.txt")
+    assert found["format"] == {
+        "delimiter": "\t",
+        "type": "csv",
+        "header": ["column1", "column2"],
+    }
+    assert found["columns"] == {"caption": "column2"}
+    assert found["images"] == {"pattern": "images/{column1}.jpg"}
+
+
+def test_a_header_of_numbered_names_is_a_header(folder):
+    (folder / "a.csv").write_text("image,q1,a1\n1.png,Q7,A\n2.png,Q8,B\n")
+    assert "format" not in drafted(folder, "a.csv")
+
+
+def test_an_image_in_a_folder_for_each_row_as_scienceqa_has_it(folder):
+    rows = {}
+    for number, split in ((1, "train"), (2, "val")):
+        (folder / f"images/{split}/{number}").mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / f"images/{split}/{number}/image.png")
+        rows[str(number)] = {"question": "Q?", "choices": ["a", "b"], "answer": 0, "hint": "h"}
+        rows[str(number)] |= {"image": "image.png", "split": split}
+    rows["3"] = rows["2"] | {"image": None}
+    (folder / "problems.json").write_text(json.dumps(rows))
+    found = drafted(folder, "problems.json")
+    assert found["task"] == "multiple_choice"
+    assert found["images"] == {"pattern": "images/{split}/{__key__}/{image}"}
+    text = draft([str(folder / "problems.json")], str(folder), LocalFiles())
+    assert "# 1 of 3 rows have no image: missing_column: skip leaves them out" in text
+    assert found["columns"]["image"] == "image"
+
+
+def test_folders_of_images_that_are_no_classes_are_refused(folder):
+    for name in ("Annotations", "ImageSets", "JPEGImages"):
+        (folder / f"voc/{name}").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "voc/JPEGImages/1.jpg")
+    (folder / "voc/Annotations/1.xml").write_text("<annotation/>")
+    with pytest.raises(UserError, match="JPEGImages, Annotations, ImageSets: images with annotat"):
+        drafted(folder, "voc")
+    (folder / "set/images").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "set/images/1.jpg")
+    with pytest.raises(UserError, match="holds images in one folder alone, 'images'"):
+        drafted(folder, "set")
