@@ -100,7 +100,7 @@ CARD = SourceCard(
                     13_873_136, "LAVIS projects/xinstruct_blip image_train.yaml"
                 )
             },
-            note="images are fetched by their addresses to <hh>/<h>.jpg, where h is the first 32 "
+            note="images are fetched by `visinstruct fetch-images` to <hh>/<h>.jpg, where h is the first 32 "
             "hexadecimal digits of the address's SHA-256 and hh the first two of them",
         ),
     },

@@ -1,5 +1,6 @@
 from typing import Any
 
+import fsspec
 import pytest
 
 from datagen.media.web_names import hashed_path, url_hash
@@ -161,3 +162,20 @@ def test_two_downloads_into_one_folder_do_not_run_at_once(site: Any) -> None:
         status, _, err = site.fetch(site.list(site.urls))
     assert status == 2
     assert "another download is writing to" in err
+
+
+def test_images_and_results_may_lie_in_a_store(site: Any) -> None:
+    store = fsspec.filesystem("memory").store
+    store.clear()
+    site.out = "memory://bucket/images"
+    path = site.list([*site.urls, site.web.url("/dead")])
+    assert site.fetch(path)[0] == 0
+    images = [name for name in store if name.endswith(".jpg")]
+    assert sorted(images) == sorted(
+        f"/bucket/images/{hashed_path(url_hash(url))}" for url in site.urls
+    )
+    assert sorted(set(store) - set(images)) == ["/bucket/images/results.parquet"]
+    before = site.web.asked.total()
+    assert site.fetch(path)[0] == 0
+    assert site.web.asked.total() == before
+    store.clear()
