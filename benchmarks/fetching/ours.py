@@ -13,7 +13,7 @@ from pipelines.fetch_images.run import fetch_images
 
 
 def run(source: str, output: str, max_side: str = "") -> dict[str, Any]:
-    rules = Rules(allow_private=True, total_seconds=60, max_hosts=4 * THREADS)
+    rules = Rules(allow_private=True, total_seconds=60)
     options = FetchOptions(
         out=f"{output}/images",
         max_side=int(max_side) if max_side else None,

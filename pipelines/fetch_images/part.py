@@ -1,10 +1,12 @@
 """The download of one part of the URLs: many requests at a time in the threads of one worker."""
 
+import resource
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, cast
+from dataclasses import replace
+from typing import BinaryIO, cast
 
 from datagen.errors import RowRejectedError
 from datagen.files import Files
@@ -20,6 +22,10 @@ from pipelines.fetch_images.url_files import PartUrls
 SPOOLED_BYTES = 1 << 20
 """Bytes of a body in memory; what is larger is in a temporary file until it is checked."""
 WAIT_SECONDS = 0.5
+OTHER_FILES = 256
+"""File descriptors of a process for other things than requests."""
+HOSTS_A_CONNECTION = 4
+"""Hosts whose connections stay open, for each request at a time: a host rests between its requests."""
 
 _UNANSWERED = (
     FetchReason.NAME_NOT_RESOLVED,
@@ -49,7 +55,11 @@ class PartFetcher:
     ) -> None:
         self._urls, self._log, self._options, self._resumes = urls, log, options, resumes
         self._folder = ImageFolder(files, options.out, options.max_side)
-        self._client = Client(options.rules)
+        each = options.host_connections
+        max_hosts = hosts_that_fit(options.connections, each)
+        self._client = Client(
+            replace(options.rules, connections_per_host=each, max_hosts=max_hosts)
+        )
         self._hosts = Hosts(urls.starts, options.host_rate, options.host_connections)
         self._turns = threading.Condition()
         self._stopped = False
@@ -141,13 +151,14 @@ class PartFetcher:
             RequestError: nothing was downloaded.
             RowRejectedError: what was downloaded is no image.
         """
-        with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as body:
+        with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as spooled:
+            body = cast(BinaryIO, spooled)
             with self._client.get(url, {"Accept": "image/*,*/*;q=0.5"}) as response:
-                self._read(response, cast(IO[bytes], body))
-            stored = self._folder.keep(cast("IO[bytes]", body), path)  # type: ignore[arg-type]
+                self._read(response, body)
+            stored = self._folder.keep(body, path)
         return _success(url, path, response.status, stored)
 
-    def _read(self, response: Response, body: IO[bytes]) -> None:
+    def _read(self, response: Response, body: BinaryIO) -> None:
         limit, total = self._options.max_bytes, response.num_bytes or 0
         if total <= limit:
             total = 0
@@ -160,6 +171,21 @@ class PartFetcher:
             raise RequestError(
                 FetchReason.TOO_LARGE, f"it has more than {limit:,} bytes", status=response.status
             )
+
+
+def hosts_that_fit(connections: int, each: int) -> int:
+    """Return to how many hosts connections may stay open, and let this process open as many files as that takes.
+
+    A connection takes two file descriptors, and a process of its own may often have only 1024.
+    """
+    fixed = OTHER_FILES + 3 * connections
+    wanted = fixed + 2 * each * HOSTS_A_CONNECTION * connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        wanted = soft
+    return max(1, (wanted - fixed) // (2 * each))
 
 
 def _success(url: str, path: str, status: int | None, stored: StoredImage) -> Result:

@@ -9,6 +9,8 @@ from pipelines.cli.paths import absolute
 from trainer.launch.shadow import children_find_ours
 
 PASSES_OPTIONS_ON = True
+CONNECT_SECONDS = 5.0
+"""Old lists are full of hosts that never answer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,12 +107,10 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         raise OptionError(f"--max-bytes: {error}") from None
     rules = Rules(
         read_seconds=min(parsed.silence, parsed.timeout),
-        connect_seconds=min(parsed.silence, parsed.timeout, Rules.connect_seconds),
+        connect_seconds=min(parsed.silence, parsed.timeout, CONNECT_SECONDS),
         total_seconds=parsed.timeout,
         allow_private=parsed.allow_private,
         user_agent=parsed.user_agent or Rules.user_agent,
-        connections_per_host=parsed.host_connections,
-        max_hosts=4 * parsed.connections,
     )
     options = FetchOptions(
         out=absolute(parsed.out).rstrip("/"),

@@ -14,7 +14,7 @@ from pipelines.fetch.http import Rules
 from pipelines.fetch.reasons import RequestError
 from pipelines.fetch_images import part as part_module
 from pipelines.fetch_images.options import FetchOptions
-from pipelines.fetch_images.part import PartFetcher
+from pipelines.fetch_images.part import PartFetcher, hosts_that_fit
 from pipelines.fetch_images.results import LoggedResults, Result, ResultLog
 from pipelines.fetch_images.url_files import NUM_BUCKETS, PartUrls, UrlWriter
 
@@ -232,3 +232,24 @@ def test_a_full_disk_ends_the_download_and_results_so_far_are_kept(
     with pytest.raises(OutputError, match="no space left"):
         fetch(*(web.url(f"/{n}") for n in range(9)), connections=1)
     assert len(LoggedResults(FILES, f"{tmp_path}/log")) == 4
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "hosts", "allowed"),
+    [
+        (1_024, 1 << 20, 256, 2_496),
+        (1_024, 1_024, 72, 1_024),
+        (100, 300, 1, 300),
+        (1 << 20, 1 << 20, 256, None),
+        (-1, -1, 256, None),
+        (1_024, -1, 256, 2_496),
+    ],
+)
+def test_no_more_connections_stay_open_than_a_process_may_have_files(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, hosts: int, allowed: int | None
+) -> None:
+    limits = []
+    monkeypatch.setattr(part_module.resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(part_module.resource, "setrlimit", lambda _, pair: limits.append(pair))
+    assert hosts_that_fit(connections=64, each=4) == hosts
+    assert limits == ([] if allowed is None else [(allowed, hard)])
