@@ -79,20 +79,22 @@ def num_rows(files: Files, data_file: DataFile) -> int:
 
 
 def type_name(kind: pa.DataType) -> str:
-    """Return a type as the mirrors' files write it.
+    """Return a type as the mirrors' files write it, the fields of a structure sorted.
 
     Examples:
-        >>> type_name(pa.list_(pa.struct({"word": pa.string()})))
-        'list of {word: string}'
+        >>> type_name(pa.list_(pa.struct({"word": pa.string(), "at": pa.int64()})))
+        'list of {at: int64, word: string}'
     """
     types = pa.types
+    if types.is_dictionary(kind):
+        return type_name(kind.value_type)
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return f"list of {type_name(kind.value_type)}"
     if types.is_struct(kind):
         fields = {field.name: type_name(field.type) for field in kind}
         if fields == {"bytes": "binary", "path": "string"}:
             return "image"
-        return "{" + ", ".join(f"{name}: {each}" for name, each in fields.items()) + "}"
+        return "{" + ", ".join(f"{name}: {fields[name]}" for name in sorted(fields)) + "}"
     plain = {"large_string": "string", "string_view": "string", "large_binary": "binary",
              "double": "float64", "float": "float32"}  # fmt: skip
     return plain.get(str(kind), str(kind))

@@ -88,6 +88,8 @@ def find_mirror(
     _check_columns(mirror, definition, wanted, commit, files)
     for sentence in _other_counts(mirror, definition, wanted, files):
         say(f"{mirror.source}: {sentence}")
+    if mirror.revision and found.commit and found.commit != mirror.revision:
+        say(f"{mirror.source}: the copy is of {found.commit}, {mirror.revision} was looked at")
     lacks = f"; lacks {'; '.join(mirror.lacks)}" if mirror.lacks else ""
     say(f"{mirror.source}: {_repo(definition)} at {commit}{lacks}")
     return Mirrored(

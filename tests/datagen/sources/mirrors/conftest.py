@@ -211,7 +211,7 @@ JSON = {
 """Files of a repository that are the publisher's."""
 
 
-def schema_of(mirror: Mirror, columns: Mapping[str, str | None]) -> pa.Schema:
+def arrow_schema(mirror: Mirror, columns: Mapping[str, str | None]) -> pa.Schema:
     """The schema of a mirror's Parquet files, with the features that `datasets` keeps in it."""
     types = {
         name: arrow_type(UNSEEN.get(f"{mirror.source}.{name}") or kind or "string")
@@ -254,7 +254,7 @@ def write_copy(source: str, sample: Sample, root: Path) -> Path:
     if source == "gqa":
         write_gqa(mirror, sample, folder)
     elif source in PARQUET:
-        schema = schema_of(mirror, mirror.columns)
+        schema = arrow_schema(mirror, mirror.columns)
         files = {}
         for split, each in mirror.splits.items():
             name = f"data/{each.name}-00000-of-00001.parquet"
@@ -274,7 +274,7 @@ def write_gqa(mirror: Mirror, sample: Sample, folder: Path) -> None:
         ):
             config = f"{name}_balanced_{kind}"
             path = f"{config}/{name}-00000-of-00001.parquet"
-            write_parquet(folder / path, rows(sample, split), schema_of(mirror, columns))
+            write_parquet(folder / path, rows(sample, split), arrow_schema(mirror, columns))
             configs[config] = {name: f"{config}/{name}-*"}
     (folder / "README.md").write_text(readme(configs))
 
@@ -301,3 +301,14 @@ def copy_of(small_raw: Path, tmp_path: Path) -> Callable[[str], Path]:
         return root
 
     return copy
+
+
+@pytest.fixture
+def schema_of() -> Callable[[str], pa.Schema]:
+    """The schema of a mirror's Parquet files."""
+
+    def schema(source: str) -> pa.Schema:
+        mirror = read_mirror(source)
+        return arrow_schema(mirror, mirror.columns)
+
+    return schema

@@ -61,6 +61,9 @@ def test_a_copy_tells_its_commit(finding: Finding, copy_of: Callable[[str], Path
     note.write_text(f"{SHA}\n")
     (found,) = finding.find("nocaps", raw=root)
     assert entry_of(found).revision == SHA
+    assert finding.said[-2] == (
+        f"nocaps: the copy is of {SHA}, a26b3fe1e0021164ec430c57c48085d58f2fe922 was looked at"
+    )
 
 
 def test_a_repository_that_moved_is_found_under_its_new_name(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
 from datagen.build.preview import examples_in
@@ -14,6 +15,7 @@ from datagen.media.pack import slice_of
 from datagen.schema.example import Example
 from datagen.sources import SOURCE_IDS, load_source
 from datagen.sources.declared.readers.files import find_files
+from datagen.sources.mirrors.columns import type_name
 from datagen.sources.mirrors.find import find_mirrors
 from datagen.sources.mirrors.mirror import Mirrored, mirror_ids, read_mirror, reasons
 from datagen.sources.mirrors.rows import MirrorRows
@@ -133,3 +135,15 @@ def test_the_facts_of_a_mirror_say_where_they_were_read(source: str) -> None:
     paper = {split for split, card in splits.items() if card.used_in_paper and split != "train"}
     assert "train" in mirror.splits if "train" in mirror.use else "train" not in mirror.splits
     assert "evaluate" not in mirror.use or paper & set(mirror.splits)
+
+
+def test_types_are_written_as_they_are_compared(schema_of: Callable[[str], pa.Schema]) -> None:
+    for source in set(mirror_ids()) - PARENTS.keys():
+        mirror = read_mirror(source)
+        if mirror.kind == "parquet":
+            for field in schema_of(source):
+                kind = mirror.columns[field.name]
+                if kind not in (None, "int", "list", "bool") and "class label" not in kind:
+                    assert type_name(field.type) == kind
+    nested = pa.dictionary(pa.int32(), pa.large_string())
+    assert type_name(pa.large_list(nested)) == "list of string"
