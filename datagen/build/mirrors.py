@@ -7,7 +7,7 @@ from datagen.errors import OptionError
 from datagen.files import Files
 from datagen.sources import load_source
 from datagen.sources.mirrors.find import find_mirrors
-from datagen.sources.mirrors.mirror import Mirrored, read_mirror
+from datagen.sources.mirrors.mirror import read_mirror
 
 
 def with_mirrors(
@@ -26,17 +26,16 @@ def with_mirrors(
         OptionError: a source has no mirror, or its images have no folder.
         RawDataError: a mirror is not here and cannot be downloaded, or its columns changed.
     """
-    for source in options.sources or ():
+    names = options.sources if options.hub_sources is None else options.hub_sources
+    for source in names or ():
         _check_images(source, options)
-    wanted = (options.sources, options.splits, options.raw)
-    found = find_mirrors(*wanted, files, say, download=download)
+    found = find_mirrors(names, options.splits, options.raw, files, say, download=download)
     for mirrored in found:
         _check_images(mirrored.name, options)
-    return options.model_copy(update={"mirrors": found, "sources": _names(found)})
-
-
-def _names(mirrors: tuple[Mirrored, ...]) -> tuple[str, ...]:
-    return tuple(sorted(each.name for each in mirrors))
+    sources = {each.name for each in found}
+    if options.hub_sources is not None:  # the others are the publishers'
+        sources = sources | set(options.sources) if options.sources else set()
+    return options.model_copy(update={"mirrors": found, "sources": tuple(sorted(sources)) or None})
 
 
 def _check_images(source: str, options: BuildOptions) -> None:

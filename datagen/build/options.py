@@ -32,8 +32,8 @@ class BuildOptions(BaseModel):
     `max_reject_fraction` and `max_missing_fraction` are shares of the rows read, per source; the
     second is about absent images and clips only (None: what the source's card allows). `declared` holds
     the definitions of own sources, by value, so that workers need no file of the user; without `raw`
-    there are no others. With `origin` hub, the sources are read from their mirrors on the Hugging Face Hub:
-    `mirrors` are those that were found.
+    there are no others. With `origin` hub, the sources, or `hub_sources` alone, are read from their mirrors
+    on the Hugging Face Hub: `mirrors` are those that were found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +41,7 @@ class BuildOptions(BaseModel):
     raw: str | None = None
     out: str
     origin: Literal["publisher", "hub"] = "publisher"
+    hub_sources: tuple[str, ...] | None = None
     declared: tuple[Definition, ...] = ()
     mirrors: tuple[Mirrored, ...] = ()
     sources: tuple[str, ...] | None = None
@@ -66,7 +67,7 @@ class BuildOptions(BaseModel):
         fields = type(self).model_fields
         return state | {"__dict__": {k: v for k, v in state["__dict__"].items() if k in fields}}
 
-    @field_validator("sources", "splits")
+    @field_validator("sources", "splits", "hub_sources")
     @classmethod
     def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """Sorted: the order in which they are given changes nothing."""
@@ -106,8 +107,9 @@ class BuildOptions(BaseModel):
     def source_ids(self) -> tuple[str, ...]:
         """The sources to build: the 26, those of `sources` or the mirrors, then the declared ones."""
         published = self.sources or (() if self.raw is None else source_ids())
-        if self.origin == "hub":
-            published = tuple(self.mirrored)
+        if self.origin == "hub" and self.hub_sources is None:
+            published = ()
+        published = (*published, *(each for each in self.mirrored if each not in published))
         return (*published, *self.own_sources)
 
     def source(self, source_id: str) -> Source:
@@ -150,6 +152,7 @@ class BuildOptions(BaseModel):
                 "workers",
                 "stall_minutes",
                 "origin",
+                "hub_sources",
             },
             by_alias=True,
         )

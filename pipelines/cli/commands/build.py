@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--from",
         dest="origin",
-        choices=("publisher", "hub"),
+        metavar="ORIGIN",
         default="publisher",
-        help="read the publishers' files, or mirrors of them on the Hugging Face Hub: from local copies, "
-        "its cache, or a download",
+        help="publisher: the publishers' files (default); hub: mirrors of them on the Hugging Face Hub, in "
+        "local copies, its cache, or downloaded; hub=A,B: these sources from mirrors, the others as published",
     )
     add("--out", required=True, metavar="DIR", help="new folder for the dataset")
     add_options(parser)
@@ -179,13 +179,16 @@ def read_options(parsed: argparse.Namespace, out: str, **others: object) -> Buil
             raise OptionError(
                 f"--source {file}: no such source file; sources of the 26 are named by --sources {file}"
             )
-    origin = getattr(parsed, "origin", "publisher")  # not every command reads mirrors
+    # Not every command reads mirrors.
+    origin, from_mirrors, names = getattr(parsed, "origin", "publisher").partition("=")
     from_hub = origin == "hub"
+    if origin not in ("publisher", "hub") or (from_mirrors and not from_hub):
+        raise OptionError(f"--from {parsed.origin}: give publisher, hub, or hub=A,B with sources")
     if parsed.raw is None and not parsed.source and not from_hub:
         raise OptionError(
             "give --raw DIR, --source FILE or --from hub: there is nothing to build from"
         )
-    if parsed.raw is None and parsed.sources and not from_hub:
+    if parsed.raw is None and parsed.sources and (from_mirrors or not from_hub):
         raise OptionError(f"--sources {parsed.sources} needs --raw DIR, the folder of their files")
     if parsed.raw is not None and "://" not in parsed.raw and not os.path.isdir(parsed.raw):
         raise OptionError(
@@ -195,6 +198,7 @@ def read_options(parsed: argparse.Namespace, out: str, **others: object) -> Buil
     values = {name: getattr(parsed, name) for name in _PLAIN} | {
         "raw": None if parsed.raw is None else absolute(parsed.raw),
         "origin": origin,
+        "hub_sources": _names("--from hub=", names) if from_mirrors else None,
         "declared": declared,
         "out": absolute(out),
         "template_dir": str(template_folder(parsed.template_dir).absolute()),

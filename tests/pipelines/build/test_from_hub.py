@@ -112,6 +112,40 @@ def test_records_from_a_mirror_are_those_from_the_publishers_files(
     assert all(built["mirror"].values())
 
 
+def test_some_sources_come_from_mirrors_and_the_others_from_the_publishers(
+    build: Callable[..., Any], raw: Path, copies: Path, tmp_path: Path
+) -> None:
+    for name in ("vqav2", "scienceqa", "images"):
+        (copies / name).symlink_to(raw / name)
+    origin = ("--from", "hub=nocaps", "--splits", "val")
+    for out, sources, held in (
+        ("all", (), {"nocaps", "vqav2", "vqav2_qg", "scienceqa"}),
+        ("named", ("--sources", "vqav2"), {"nocaps", "vqav2"}),
+    ):
+        outcome = build(copies, tmp_path / out, *origin, *sources)
+        assert outcome.status == 0, outcome
+        manifest = read_manifest(str(tmp_path / out), LocalFiles())
+        assert set(manifest.splits) == held
+        read = {name for name, each in manifest.sources.items() if each.mirror is not None}
+        assert read == {"nocaps"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--from", "hubs"), "--from hubs: give publisher, hub, or hub=A,B with sources"),
+        (("--from", "publisher=vqav2"), "--from publisher=vqav2: give publisher, hub, or hub=A,B"),
+        (("--from", "hub="), "--from hub= names nothing"),
+        (("--from", "hub=visdial"), "source 'visdial' cannot be built from the Hub"),
+        (("--from", "hub=nocaps", "--sources", "vqav2"), "--sources vqav2 needs --raw DIR"),
+    ],
+)
+def test_an_origin_that_cannot_be_is_refused(
+    arguments: tuple[str, ...], message: str, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    assert message in refused("build", "--out", tmp_path / "out", *arguments)
+
+
 def test_a_dry_run_of_a_mirror_that_is_not_here_is_refused(
     refused: Callable[..., str], tmp_path: Path
 ) -> None:
