@@ -98,6 +98,7 @@ def combine(found: Found, engine: EngineCost, cluster: Cluster | None) -> BuildE
     runs = sum(each.runs for each in splits)
     shards = sum(each.shards for each in splits)
     side_files = sum(6 * each.ranges + 3 * each.shards for each in splits)
+    own_bytes = sum(each.cost.staging.written_bytes * each.times for each in found.own)
     dataset_files = shards + finishing.files
     output = total(each.output_bytes for each in splits).plus(finishing.other_bytes)
     staged = total(each.staged_bytes.plus(each.side_bytes) for each in splits)
@@ -148,7 +149,7 @@ def combine(found: Found, engine: EngineCost, cluster: Cluster | None) -> BuildE
         records=total(each.records for each in splits),
         files=dataset_files,
         output_bytes=output,
-        staging_bytes=staged.plus(found.plan.staging.written_bytes),
+        staging_bytes=staged.plus(found.plan.staging.written_bytes + own_bytes),
         staging_files=side_files,
         memory_bytes=memory,
         launcher_bytes=launcher,

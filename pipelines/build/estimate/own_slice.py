@@ -79,7 +79,7 @@ def _slice(
     every = data_files[name]
     number = min(len(every), MAX_FILES)
     some = [every[n * len(every) // number] for n in range(number)]
-    counted = _Counted(files, SLICE_BYTES // max(1, number))
+    counted = _Counted(files, SLICE_BYTES // max(1, number), [_size(each, files) for each in some])
     with measure(files) as measured:
         normalise(definition, some, files, staging.root, take=counted.take)
     whole = counted.is_whole and number == len(every)
@@ -90,41 +90,47 @@ def _slice(
 class _Counted:
     """Takes rows until so many bytes of their file were read, and counts these.
 
-    Bytes are counted from the first row on: what is read before is an index of the whole file.
+    `sizes` are the bytes of the files, in their order. An index of a whole file, which is read before its first row,
+    does not count.
     """
 
-    def __init__(self, files: CountedFiles, max_bytes: int) -> None:
+    def __init__(self, files: CountedFiles, max_bytes: int, sizes: Sequence[int]) -> None:
         self.files, self.max_bytes = files, max_bytes
+        self._sizes = iter(sizes)
         self.num_bytes = 0
         self.is_whole = True
 
     def take(self, rows: Iterator[tuple[str, NormalRow]]) -> Iterator[tuple[str, NormalRow]]:
-        before = self._read()
+        before, size = self._read(), next(self._sizes)
         start: int | None = None
+        done = now = 0
         for each in rows:
+            done, now = now, self._read()
             if start is None:
-                start = self._read()
-                first = start - before
-            yield each
-            if self._read() - start >= self.max_bytes:
+                start = now
+            if now - start >= self.max_bytes:  # the first row of a block of which no other is taken
                 self.is_whole = False
                 break
+            yield each
+        else:
+            done = now
         if start is not None:
-            later = self._read() - start
-            # A file of lines is counted from its first block; a document was indexed as a whole before.
-            self.num_bytes += later if first > later and later else later + first
+            # What was read before the first row is its block, behind an index of the whole file if there is one.
+            first = start - before
+            self.num_bytes += done - start + (first - size if first > size else first)
 
     def _read(self) -> int:
         return int(self.files.traffic()[1].read_bytes)
 
 
+def _size(data_file: DataFile, files: CountedFiles) -> int:
+    size = 0
+    for path in paths_of(data_file):
+        with files.open_binary(path) as opened:
+            size += opened.seek(0, 2)
+    return size
+
+
 def data_bytes(data_files: Mapping[str, Sequence[DataFile]], files: CountedFiles) -> dict[str, int]:
     """Return the bytes of the data files of each own source."""
-    found = {}
-    for name, mine in data_files.items():
-        size = 0
-        for path in (path for each in mine for path in paths_of(each)):
-            with files.open_binary(path) as opened:
-                size += opened.seek(0, 2)
-        found[name] = size
-    return found
+    return {name: sum(_size(each, files) for each in mine) for name, mine in data_files.items()}

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from datagen.build.options import BuildOptions
 from datagen.build.plan import RangePlan, SplitPlan
+from datagen.build.planner import EMBED_SHARD_ROWS, SHARD_INPUT_BYTES
 from datagen.build.shard_writer import ROW_GROUP_ROWS, ShardWriter, StagedPlace
 from datagen.build.stage import SplitStager
 from datagen.build.staging import Place, RangeReport, ShardReport, Staging
@@ -106,7 +107,7 @@ class Slicer:
         self, plan: SplitPlan, slice_rows: int, weight: float | None, rows_times: float = 1
     ) -> SplitSample:
         """Stage and write about `slice_rows` rows of a split, from places spread evenly over it."""
-        num_shards = max(1, round(plan.num_shards * rows_times))
+        num_shards = plan.num_shards if rows_times == 1 else self._shards_of_own(plan, rows_times)
         chosen = choose_ranges(plan, slice_rows)
         share = sum(each.rows for each in chosen) / sum(
             plan.ranges[each.number].rows for each in chosen
@@ -135,6 +136,16 @@ class Slicer:
             ranges,
             shards,
         )
+
+    def _shards_of_own(self, plan: SplitPlan, rows_times: float) -> int:
+        """Return the shards of a whole own source, by the rule of the planner, from the plan of its slice."""
+        window_bytes = sum(each.window.end - each.window.start for each in plan.ranges)
+        shards = window_bytes * rows_times / SHARD_INPUT_BYTES
+        if plan.num_shards > max(
+            1, round(window_bytes / SHARD_INPUT_BYTES)
+        ):  # its images are embedded
+            shards = max(shards, plan.rows * rows_times / EMBED_SHARD_ROWS)
+        return max(1, round(shards))
 
     def _range(self, stager: SplitStager, whole: RangePlan, planned: RangePlan) -> RangeSample:
         with measure(self.files) as decode:
