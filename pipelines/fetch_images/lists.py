@@ -25,14 +25,22 @@ _TEXT = ".txt"
 
 @dataclass
 class UrlList:
-    """One list, read row by row; `problems` counts the rows without a URL, `first` describes the first of them."""
+    """One list, read row by row."""
 
     files: Files
     path: str
     column: str = URL_COLUMN
     num_urls: int = 0
-    problems: Counter[str] = field(default_factory=Counter)
-    first: str | None = None
+    _problems: Counter[str] = field(default_factory=Counter)
+    _first: dict[str, str] = field(default_factory=dict)
+
+    def problems(self) -> list[str]:
+        """Return how many rows gave no URL, for each reason, and the first of them."""
+        name = os.path.basename(self.path)
+        return [
+            f"{name}: {count:,} rows {what}; first: {self._first[what]}"
+            for what, count in self._problems.items()
+        ]
 
     def urls(self) -> Iterator[str]:
         """Yield the URLs as the rows give them, repeated ones too.
@@ -54,7 +62,7 @@ class UrlList:
                 try:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
                 except UnicodeDecodeError as error:
-                    self._report("unreadable row", f"line {number} is not utf-8: {error.reason}")
+                    self._report("cannot be read", f"line {number} is not utf-8: {error.reason}")
                     continue
                 if text:
                     yield text
@@ -63,7 +71,7 @@ class UrlList:
         column, seen, number = Column(self.column), False, 0
         for row in self._rows():
             if isinstance(row.value, Rejected):
-                self._report("unreadable row", f"{row.place}: {row.value.message}")
+                self._report("cannot be read", f"{row.place}: {row.value.message}")
                 continue
             number += 1
             seen = seen or column.is_in(row.value)
@@ -72,7 +80,7 @@ class UrlList:
             try:
                 yield from self._of_value(column.get(row.value), row)
             except RowRejectedError as error:
-                self._report("unreadable row", f"{row.place}: {error.message}")
+                self._report("cannot be read", f"{row.place}: {error.message}")
             last = row.value
         if number and not seen:
             raise RawDataError(
@@ -94,18 +102,18 @@ class UrlList:
     def _of_value(self, value: Any, row: RawRow) -> Iterator[str]:
         for each in value if isinstance(value, list) else [value]:
             if is_blank(each):
-                self._report("no URL", f"{row.place} has no URL in {self.column!r}")
+                self._report("have no URL", str(row.place))
             elif not isinstance(each, str) or not _is_utf8(each):
-                self._report("unreadable row", f"{row.place}: {each!r:.100} is no URL")
+                self._report("cannot be read", f"{row.place}: {each!r:.100} is no URL")
             else:
                 yield each
 
     def _note(self, problem: Problem) -> None:
-        self._report("unreadable row", f"{problem.place}: {problem.message}")
+        self._report("cannot be read", f"{problem.place}: {problem.message}")
 
     def _report(self, what: str, message: str) -> None:
-        self.problems[what] += 1
-        self.first = self.first or message
+        self._problems[what] += 1
+        self._first.setdefault(what, message)
 
 
 def _is_utf8(text: str) -> bool:

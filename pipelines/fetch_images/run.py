@@ -5,10 +5,11 @@ the results into one file. A download that was stopped resumes: what has a resul
 """
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from apache_beam.options.pipeline_options import (
 )
 from rich.console import Console
 
-from datagen.errors import OptionError, OutputError, nearest
+from datagen.errors import OptionError, OutputError, UserError, nearest
 from datagen.errors import Reason as ImageReason
 from datagen.files import TEMPORARY_SUFFIX, Files, is_url, locked_file
 from datagen.stores.any_files import AnyFiles
@@ -41,7 +42,7 @@ from pipelines.fetch_images.url_files import NUM_BUCKETS, UrlWriter
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
 
 STATE_FOLDER = ".fetching"
-LOG_NAME = "error.log"
+LOG_NAME, OPTIONS_NAME = "error.log", "options.json"
 URLS_PER_WORKER = 2_000
 WORKER_BYTES = 1 << 30
 PARTS_ELSEWHERE = 64
@@ -62,8 +63,7 @@ class Fetched:
     """What a download found: rows of the lists and their problems, and all results in the folder by reason."""
 
     num_urls: int
-    problems: Counter[str]
-    first_problem: str | None
+    problems: Sequence[str]
     counts: Counter[str]
 
 
@@ -109,30 +109,26 @@ def fetch_images(
     """
     console = console or messages()
     reporter, files, out = Reporter(console), AnyFiles(), options.out
-    for path in filter(is_url, [*lists, out]):
-        files.store.check_reachable(path, writes=path == out)
+    _check_files(files, lists, out)
     state = f"{out}/{STATE_FOLDER}"
     say = partial(console.print, highlight=False, markup=False)
     with _held(out, state, say) as check_held, remembering_ctrl_c():
         held, logged = HeldResults(files, out), LoggedResults(files, f"{state}/results")
         stopped = _check_size(files, held, state, options.max_side)
-        if stopped and not is_url(out):
-            _drop_halves(out)
-        resumes = stopped or held.exists or not is_url(out)
-        writer = UrlWriter(files, f"{state}/urls-")
-        opened = [UrlList(files, path, url_column) for path in lists]
-        with reporter.stage("read", ", ".join(lists)):
+        with reporter.stage("read", ", ".join(lists)), _dropping(files, state, not stopped):
+            opened = [UrlList(files, path, url_column) for path in lists]
+            writer = UrlWriter(files, f"{state}/urls-")
             num_done = _write_urls(opened, held, logged, retry, writer)
         num_urls = sum(each.num_urls for each in opened)
         left = max(0, num_urls - num_done)
         set_workers(beam_options, workers, left, WORKER_BYTES, rows_per_worker=URLS_PER_WORKER)
-        num_parts = min(num_parts or _num_parts(beam_options), NUM_BUCKETS)
+        _begin(files, state, options.max_side, stopped)
         work = FetchWork(
             options,
             tuple(writer.chunks),
-            num_parts,
+            min(num_parts or _num_parts(beam_options), NUM_BUCKETS),
             f"{state}/results",
-            resumes=resumes,
+            resumes=stopped or held.exists or not is_url(out),
             stores=StoreSettings.of_this_process([out]),
         )
         before = len(logged)
@@ -146,9 +142,21 @@ def fetch_images(
         with reporter.stage("results", held.path):
             counts = merge(files, held, logged, options.max_side)
             _drop_state(files, state)
-    problems = sum((each.problems for each in opened), Counter[str]())
-    first = next((each.first for each in opened if each.first), None)
-    return Fetched(num_urls, problems, first, counts)
+    return Fetched(num_urls, [problem for each in opened for problem in each.problems()], counts)
+
+
+def _check_files(files: AnyFiles, lists: Sequence[str], out: str) -> None:
+    """Refuse what cannot be read or written before anything is made.
+
+    Raises:
+        OptionError: a list is missing.
+        StoreError: a store does not answer, or refuses.
+    """
+    for path in filter(is_url, [*lists, out]):
+        files.store.check_reachable(path, writes=path == out)
+    for path in lists:
+        if not files.exists(path):
+            raise OptionError(f"there is no list {path}")
 
 
 def _write_urls(
@@ -188,7 +196,7 @@ def _check_size(files: Files, held: HeldResults, state: str, max_side: int | Non
     Raises:
         OptionError: the images in the folder were downloaded with another `--max-side`.
     """
-    path = f"{state}/options.json"
+    path = f"{state}/{OPTIONS_NAME}"
     stopped = files.exists(path)
     before = held.max_side
     if stopped:
@@ -199,10 +207,16 @@ def _check_size(files: Files, held: HeldResults, state: str, max_side: int | Non
         raise OptionError(
             f"the images there were downloaded {given}; give the same again, or another --out"
         )
-    if not stopped:
-        with files.create(path) as file:
-            file.write(json.dumps({"max_side": max_side}).encode())
     return stopped
+
+
+def _begin(files: Files, state: str, max_side: int | None, stopped: bool) -> None:
+    """Note the size of the images that come, or tidy up after the download that was stopped."""
+    if not stopped:
+        with files.create(f"{state}/{OPTIONS_NAME}") as file:
+            file.write(json.dumps({"max_side": max_side}).encode())
+    elif not is_url(state):
+        _drop_halves(os.path.dirname(state))
 
 
 def _drop_halves(out: str) -> None:
@@ -217,6 +231,19 @@ def _drop_state(files: AnyFiles, state: str) -> None:
         files.store.remove(files.store.below(state))
     else:
         shutil.rmtree(state, ignore_errors=True)
+
+
+@contextmanager
+def _dropping(files: AnyFiles, state: str, own: bool) -> Iterator[None]:
+    """Leave nothing of our `own` behind where the lists cannot be used."""
+    try:
+        yield
+    except UserError:
+        if own:
+            _drop_state(files, state)
+            with suppress(OSError):
+                os.rmdir(os.path.dirname(state))
+        raise
 
 
 @contextmanager

@@ -19,14 +19,11 @@ def print_fetched(fetched: Fetched, out: str, console: Console | None = None) ->
     for reason, count in [(FETCHED, fetched.counts[FETCHED]), *reasons]:
         table.add_row(reason, f"{count:,}", f"{count / max(total, 1):.1%}")
     console.print(table)
-    for what, count in fetched.problems.items():
-        console.print(
-            Text(f"- {count:,} rows: {what}; first: {visible(fetched.first_problem or '')}")
-        )
-    repeated = f" of {fetched.num_urls:,} rows" if fetched.num_urls else ""
+    for problem in fetched.problems:
+        console.print(Text(f"- {visible(problem)}"))
     console.print(
         Text(
-            f"{fetched.counts[FETCHED]:,} images in {out}, {failed:,} URLs without one{repeated}; each is in "
+            f"{fetched.counts[FETCHED]:,} images in {out}, {failed:,} URLs without one; each is in "
             f"{out.rstrip('/')}/{RESULTS_NAME}"
         )
     )

@@ -34,7 +34,7 @@ def test_every_format_gives_the_same_urls(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         found = opened(path)
         assert list(found.urls()) == URLS, path
-        assert (found.num_urls, found.problems) == (3, {})
+        assert (found.num_urls, found.problems()) == (3, [])
 
 
 def test_the_column_may_lie_deeper_and_hold_several(tmp_path: Path) -> None:
@@ -50,8 +50,10 @@ def test_rows_without_a_url_are_counted_and_the_first_is_described(tmp_path: Pat
     )
     found = opened(path)
     assert list(found.urls()) == ["u1"]
-    assert found.problems == {"no URL": 3, "unreadable row": 3}
-    assert found.first == "a.jsonl, row 2, line 2 has no URL in 'url'"
+    assert found.problems() == [
+        "a.jsonl: 3 rows have no URL; first: a.jsonl, row 2, line 2",
+        "a.jsonl: 3 rows cannot be read; first: a.jsonl, row 4, line 4: 7 is no URL",
+    ]
 
 
 def test_a_line_that_is_no_utf8_is_counted(tmp_path: Path) -> None:
@@ -59,7 +61,9 @@ def test_a_line_that_is_no_utf8_is_counted(tmp_path: Path) -> None:
     path.write_bytes(b"http://a.example/\n\xff\xfe\nhttp://b.example/\n")
     found = opened(path)
     assert len(list(found.urls())) == 2
-    assert found.first == "line 2 is not utf-8: invalid start byte"
+    assert found.problems() == [
+        "a.txt: 1 rows cannot be read; first: line 2 is not utf-8: invalid start byte"
+    ]
 
 
 @pytest.mark.parametrize("rows", [1, 5_000])

@@ -118,8 +118,8 @@ def test_what_a_row_lacks_is_told(site: Any) -> None:
     path = site.folder / "list.jsonl"
     path.write_text(f'{{"url": "{site.urls[0]}"}}\n{{"url": null}}\nnonsense\n')
     _, out, _ = site.fetch(path)
-    assert "1 rows: no URL; first: list.jsonl, row 2" in out
-    assert "1 rows: unreadable row" in out
+    assert "list.jsonl: 1 rows have no URL; first: list.jsonl, row 2" in out
+    assert "list.jsonl: 1 rows cannot be read; first: list.jsonl, row 3" in out
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,15 @@ def test_an_option_that_cannot_be_used_is_refused(
     assert status == 2
     assert message in err
     assert not site.web.asked
+    assert not site.out.exists()
 
 
 def test_a_list_that_is_missing_is_named(site: Any) -> None:
     status, _, err = site.fetch(site.folder / "none.json")
     assert status == 2
+    assert "there is no list" in err
     assert "none.json" in err
+    assert not site.out.exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(site: Any) -> None:
