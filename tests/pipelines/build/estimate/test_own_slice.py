@@ -10,7 +10,7 @@ from datagen.sources.declared.load import read_definitions
 from pipelines.build.estimate import own_slice
 from pipelines.build.estimate.estimate import estimate_build
 
-ROWS = 20_000
+ROWS = 30_000
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json"])
@@ -29,7 +29,7 @@ def test_the_rows_behind_the_slice_are_taken_to_be_like_it(
         f"name: mine\ntask: vqa\nfiles: rows.{suffix}\nlicence: mit\nimages: {{root: {image.parent}}}\n"
         "columns: {image: image, question: q, answers: a}\n"
     )
-    monkeypatch.setattr(own_slice, "SLICE_BYTES", 2 << 20)
+    monkeypatch.setattr(own_slice, "SLICE_BYTES", 1 << 20 if suffix == "json" else 2 << 20)
     options = make_options(
         out="nowhere", declared=tuple(read_definitions(str(tmp_path / "mine.yaml")))
     )
