@@ -73,6 +73,7 @@ class Checker:
         self._checked: dict[str, RowRejectedError | bytes] = {}
         self._checked_videos: dict[str, RowRejectedError | float] = {}
         self._labels: dict[str, dict[str, Place]] = defaultdict(dict)
+        self._leaks: set[tuple[bytes, Place]] = set()
         self._seen_with: dict[bytes, tuple[str, str, str, Place]] = {}
 
     def close(self) -> None:
@@ -189,7 +190,9 @@ class Checker:
                 self._report(Problem(at, "warn", "image_twice", message))
         elif split != example.split:
             uses = {use_of(self.definition, each) for each in (split, example.split)}
-            if "train" in uses and len(uses) > 1:
+            is_known = (digest, place) in self._leaks  # of another turn
+            if "train" in uses and len(uses) > 1 and not is_known:
+                self._leaks.add((digest, place))
                 other = "" if other_path == path else f", as {clean_path(other_path)},"
                 message = f"the image {clean_path(path)} of {example.split} is in {split} too{other} at {other_place}"
                 self._report(Problem(place, "warn", "leakage", message))

@@ -156,12 +156,21 @@ class RowMapping:
             if name in MAY_BE_ABSENT and usual.get(name) != expressions[0]
         }
         named |= {f"tags.{name}": each for name, each in self.definition.columns.tags.items()}
+        named = {f"columns.{name}": expression for name, expression in named.items()}
+        for key, listed in (
+            ("json", self.definition.json_columns),
+            ("python_lists", self.definition.python_lists),
+        ):
+            each = [listed] if isinstance(listed, str) else listed
+            named |= {(f"{key}.{n}" if n else key): column for n, column in enumerate(each)}
+        if self.definition.images.same_as is not None:
+            named["images.same_as"] = self.definition.images.same_as
         for name, expression in named.items():
             if any(re.match(rf"{re.escape(j)}(\W|$)", expression) for j in joined):
                 continue
             column = Column(expression)
             if parts and not any(column.is_in(part) for part in parts):
-                yield f"columns.{name}: {unknown_column(expression, parts)}"
+                yield f"{name}: {unknown_column(expression, parts)}"
 
     def _parts_or_none(self, row: Value) -> list[Value]:
         try:

@@ -14,6 +14,7 @@ _OPEN: tuple[TaskName, ...] = ("vqa", "document_vqa")
 _VERDICT: tuple[TaskName, ...] = ("yes_no", "statement")
 _LABEL: tuple[TaskName, ...] = ("classification",)
 _TURNS: tuple[TaskName, ...] = ("conversation", "prompt")
+_RANKED = (*_CHOICE, *_VERDICT, *_LABEL)
 
 _TASKS_OF_ANSWER: Mapping[str, Collection[TaskName]] = {
     "first": _CHOICE,
@@ -45,6 +46,14 @@ def keys_without_effect(definition: Definition, given: Mapping[str, Any]) -> Ite
     answer = given.get("answer")
     for key in answer if isinstance(answer, Mapping) else ():
         yield from _of_answer(definition, key)
+    own = definition.evaluation
+    if own.decode and task in _RANKED and own.candidates is None:
+        yield (
+            f"evaluation.decode: not used by task {task}, which ranks candidates; candidates: generate makes it "
+            "generate"
+        )
+    if own.candidates is not None and task not in _RANKED:
+        yield f"evaluation.candidates: not used by task {task}, which generates"
     if "roles" in given and task not in _TURNS:
         yield f"roles: not used by task {task}: it has no turns"
     if "videos" in given and definition.columns.video is None:

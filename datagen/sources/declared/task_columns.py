@@ -57,7 +57,13 @@ def column_errors(definition: Definition) -> Iterator[str]:
     task = TASK_COLUMNS[definition.task]
     given = set(given_columns(definition))
     if definition.question is not None:
-        given.add("question")
+        known = {name for group in task.needed for name in group} | task.allowed
+        if "question" not in known:
+            yield f"question: not used by task {definition.task}"
+        elif "question" in given:
+            yield "question: is the same for all rows, and columns.question is not; give one of them"
+        else:
+            given.add("question")
     for group in task.needed:
         if not given.intersection(group) and not (
             set(group) & ANSWER_COLUMNS and set(definition.use.values()) == {"hidden"}

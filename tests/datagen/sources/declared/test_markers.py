@@ -122,3 +122,14 @@ def test_the_images_are_found_below_the_root(check: Any, image: Any, tmp_path: P
     assert [each["file"] for each in record["images"]] == ["qwen/1.png", "qwen/2.png"]
     assert record["group"] == "1.png"
     assert not checker.problems
+
+
+def test_an_image_in_two_splits_is_reported_once_for_a_row(
+    check: Any, image: Any, tmp_path: Path
+) -> None:
+    image("1.png")
+    said = turns("Picture 1: <img>1.png</img> Which?", "This.", "Why?", "So.")
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.json").write_text(json.dumps([{"id": split, "conversations": said}]))
+    _, checker = check(f"name: qwen\nfiles: {{train: train.json, val: val.json}}\n{QWEN}")
+    assert [each.reason for each in checker.problems] == ["leakage"]
