@@ -12,7 +12,9 @@ import random
 import re
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +31,8 @@ RESERVED_BYTES = 64 << 20
 _PROGRESS_BYTES = 1 << 16
 """After more new bytes than this, failures are counted from the start."""
 _MAX_RESTARTS = 3
+_MAX_WAITING = 4
+"""Chunks that wait to be hashed."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _BEGINNINGS = {".zip": b"PK", ".gz": b"\x1f\x8b", ".tgz": b"\x1f\x8b"}
 
@@ -209,13 +213,13 @@ class _Task:
             )
         if resumed and total and resumed > total:
             raise _RestartError(f"the part that is there has more than {total:,} bytes")
-        hasher = _Hasher()
-        if resumed and resumed == total:
-            self.hash_part(hasher, total)
-        else:
-            self.receive(state, resumed, hasher)
-        self.check_beginning()
-        problem = hasher.problem(self.expected)
+        with _Hasher() as hasher:
+            if resumed and resumed == total:
+                self.hash_part(hasher, total)
+            else:
+                self.receive(state, resumed, hasher)
+            self.check_beginning()
+            problem = hasher.problem(self.expected)
         if problem and resumed and not state.validator:
             raise _RestartError("the part that was there is of another version")
         if problem:
@@ -358,19 +362,31 @@ class _Task:
 
 
 class _Hasher:
-    """Counts and hashes what is written."""
+    """Counts what is written, and hashes it in a thread beside: hashing takes as long as receiving and writing."""
 
     def __init__(self) -> None:
         self.num_bytes = 0
-        self._sha256 = hashlib.sha256()
+        self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> "_Hasher":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown()
 
     def update(self, data: bytes) -> None:
         self.num_bytes += len(data)
-        self._sha256.update(data)
+        self._waiting.append(self._thread.submit(self._hash.update, data))
+        if len(self._waiting) > _MAX_WAITING:
+            self._waiting.popleft().result()
 
     @property
     def sha256(self) -> str:
-        return self._sha256.hexdigest()
+        while self._waiting:
+            self._waiting.popleft().result()
+        return self._hash.hexdigest()
 
     def problem(self, expected: Expected) -> str | None:
         """Return in what the file differs from the one expected, or None."""

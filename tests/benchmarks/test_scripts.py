@@ -55,6 +55,7 @@ TOYS = {
     "captions": Toy(("--rows", "40", *ONCE), ("ours", "ours, 20 times the pictures"), here=False),
     "evaluate": Toy(("--rows", "200"), ("gqa, 200", "visdial, 2")),
     "fetch_images": Toy(("--rows", "20", *ONCE), ("fetch-images, 384 px", "urllib3 alone")),
+    "fetch": Toy(("--rows", "4", *ONCE), ("ours, hashed", "curl --parallel, four files")),
     "miniature": Toy(
         ("--scenes", "12", "--seeds", "1", "--steps", "16", "--only", "plain"),
         ("plain", "plain, own wording"),

@@ -1,0 +1,1 @@
+"""Contestants that download files from a server of this machine, and the server."""
