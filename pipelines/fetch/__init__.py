@@ -1,4 +1,4 @@
-"""Requests over HTTP: the rules that every download obeys.
+"""Downloads: the rules of requests that every download obeys, and the publishers' files brought into a raw folder.
 
-Imports `datagen.errors`; knows no source and no Beam.
+Imports `datagen` and `pipelines.console`; knows no Beam.
 """
