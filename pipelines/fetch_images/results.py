@@ -21,6 +21,7 @@ RESULTS_NAME = "results.parquet"
 FLUSH_SECONDS = 5.0
 FLUSH_ROWS = 2_000
 BATCH_ROWS = 10_000
+GROUP_ROWS = 100_000
 MAX_SIDE_KEY = b"visinstruct.max_side"
 FETCHED = "fetched"
 
@@ -164,29 +165,40 @@ def merge(
     A logged result replaces the held one; of two logged ones, one with an image counts. Rows are in the
     order in which they came. Memory holds about 50 bytes a logged row.
     """
-    digests, keep = _kept(logged)
     schema = SCHEMA.with_metadata({MAX_SIDE_KEY: str(max_side)})
     counts: Counter[str] = Counter()
+    waiting: list[pa.RecordBatch] = []
     with files.create(held.path) as file, pq.ParquetWriter(file, schema) as writer:
 
-        def write(batch: pa.RecordBatch) -> None:
-            counts.update(each or FETCHED for each in batch.column("reason").to_pylist())
-            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+        def write(least: int) -> None:
+            if sum(map(len, waiting)) >= least:
+                writer.write_table(pa.Table.from_batches(waiting, schema))
+                waiting.clear()
 
-        for batch in held.batches():
-            urls = batch.column("url").to_pylist()
-            write(batch.filter(pa.array(~_is_among(digests, _digests(urls)))))
-        start = 0
-        for rows in logged:
-            chosen = keep[start : start + len(rows)]
-            start += len(rows)
-            write(_batch([row for row, kept in zip(rows, chosen, strict=True) if kept], schema))
+        for batch in _merged(held, logged):
+            counts.update(each or FETCHED for each in batch.column("reason").to_pylist())
+            waiting.append(batch.replace_schema_metadata(schema.metadata))
+            write(GROUP_ROWS)
+        write(0)
     return counts
 
 
-def _batch(rows: Sequence[Result], schema: pa.Schema) -> pa.RecordBatch:
-    columns = [pa.array([getattr(row, f.name) for row in rows], f.type) for f in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+def _merged(held: HeldResults, logged: LoggedResults) -> Iterator[pa.RecordBatch]:
+    """Yield the held rows that nothing replaces, then the logged ones that count."""
+    digests, keep = _kept(logged)
+    for batch in held.batches():
+        urls = batch.column("url").to_pylist()
+        yield batch.filter(pa.array(~_is_among(digests, _digests(urls))))
+    start = 0
+    for rows in logged:
+        chosen = keep[start : start + len(rows)]
+        start += len(rows)
+        yield _batch([row for row, kept in zip(rows, chosen, strict=True) if kept])
+
+
+def _batch(rows: Sequence[Result]) -> pa.RecordBatch:
+    columns = [pa.array([getattr(row, f.name) for row in rows], f.type) for f in SCHEMA]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def _digests(urls: Iterable[str]) -> npt.NDArray[np.bytes_]:

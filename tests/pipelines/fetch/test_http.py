@@ -1,9 +1,14 @@
+import shutil
 import socket
-from collections.abc import Iterator
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.fetch import http
 from pipelines.fetch.http import Client, Rules
 from pipelines.fetch.reasons import RequestError
 
@@ -278,3 +283,41 @@ def test_no_more_hosts_are_kept_than_allowed(web: Any) -> None:
 
 def test_tls_is_checked_for_the_name_of_the_host(client: Client, web: Any) -> None:
     assert failure(client, web.url("/a").replace("http", "https")).reason == "tls_failed"
+
+
+@pytest.fixture
+def tls_web(web: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
+    """Let the server speak TLS with a certificate of `localhost`, which clients trust; makes its URLs."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the program openssl, to make a certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    )
+    names = ("-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
+    subprocess.run(["openssl", *command.split(), *names], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    web.socket = server.wrap_socket(web.socket, server_side=True)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    return lambda path, host: web.url(path, host).replace("http:", "https:")
+
+
+def test_a_certificate_is_that_of_the_name_and_not_of_the_address(
+    client: Client, web: Any, tls_web: Any
+) -> None:
+    web.pages["/a"] = (200, {}, b"secret")
+    assert [body(client, tls_web("/a", "localhost")) for _ in range(2)] == [b"secret"] * 2
+    assert failure(client, tls_web("/a", "127.0.0.1")).reason == "tls_failed"
+
+
+def test_time_is_bounded_with_tls_too(web: Any, tls_web: Any) -> None:
+    def drips(handler: Any) -> None:
+        while not handler.server.ended.wait(0.02):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+
+    web.pages["/a"] = drips
+    with Client(Rules(allow_private=True, total_seconds=0.3)) as client:
+        assert failure(client, tls_web("/a", "localhost")).reason == "timeout"
