@@ -18,6 +18,7 @@ COMMANDS = {
     "fetch-images": "download the images of a list of URLs, with Beam",
     "build": "build the dataset from the publishers' files, with Beam",
     "plan": "estimate time, memory, disk and requests of a build from a slice of it",
+    "doctor": "check files, images, machine, packages and stores before a long job",
     "mixture": "show the sampling probability and epochs of each training source",
     "show": "print records of a built dataset",
     "explain": "show sample k of a training run",

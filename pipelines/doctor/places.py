@@ -1,0 +1,50 @@
+"""Checks of what is elsewhere: stores, and engines of Apache Beam."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from datagen.build.options import BuildOptions
+from datagen.errors import UserError
+from datagen.files import is_url
+from datagen.stores.any_files import AnyFiles
+from pipelines.doctor.finding import Finding
+
+
+def check_stores(read: Collection[str], written: Collection[str], files: AnyFiles) -> list[Finding]:
+    """Try each URL: those that are `read` can be listed, to those that are `written` a small object is put."""
+    findings = []
+    for path in dict.fromkeys([*written, *read]):
+        if not is_url(path):
+            continue
+        writes = path in written
+        try:
+            files.store.check_reachable(path, writes=writes)
+        except UserError as error:
+            remedy = "see docs/how_to/build.md on credentials, endpoints and extras"
+            findings.append(Finding("store", path, "problem", str(error), remedy))
+        else:
+            found = "can be read and written" if writes else "can be read"
+            findings.append(Finding("store", path, "ok", found))
+    return findings
+
+
+def check_engine(
+    arguments: Sequence[str], own_options: Sequence[str], say: Callable[[str], None]
+) -> Finding | None:
+    """Look at the engine that options of Beam name, as a build does before it starts; None if there are none."""
+    if not arguments:
+        return None
+    from pipelines.build.beam_options import beam_options
+    from pipelines.build.needs import check_engine as check_needs
+
+    subject = " ".join(arguments)
+    try:
+        check_needs(beam_options(arguments, own_options), say)
+    except UserError as error:
+        remedy = "see docs/how_to/engines.md"
+        return Finding("engine", subject, "problem", str(error), remedy)
+    return Finding("engine", subject, "ok", "what it needs is there")
+
+
+def urls_read(options: BuildOptions) -> list[str]:
+    """Return the folders and URLs that a build reads."""
+    return [*filter(None, [options.raw]), *options.image_roots.values()]
