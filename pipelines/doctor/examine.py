@@ -1,7 +1,8 @@
 """The examination: all checks that a job asks for, in the order of the table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from datagen.build.options import BuildOptions
 from datagen.errors import UserError
@@ -32,8 +33,7 @@ class Job:
         dataset: Folder of a built dataset; by default that of the configuration.
         num_images: Rows of each split whose images are looked at; None for all.
         max_read: Bytes of the files of rows that are read; past it, they are neither counted nor estimated.
-        engine: Options of Beam.
-        own_options: Options of ours, for the nearest name of a wrong one.
+        engine: Beam's `PipelineOptions`, if an engine was named.
     """
 
     build: BuildOptions | None = None
@@ -42,8 +42,7 @@ class Job:
     dataset: str | None = None
     num_images: int | None = 300
     max_read: int = 8 << 30
-    engine: Sequence[str] = ()
-    own_options: Sequence[str] = ()
+    engine: Any = None
 
 
 def examine(job: Job, say: Callable[[str], None] = lambda sentence: None) -> list[Finding]:
@@ -91,8 +90,9 @@ def _places(
         output = machine.check_writable(job.out)
         findings += [output] if output is not None else []
     findings += check_stores(read, written, files)
-    engine = check_engine(job.engine, job.own_options, say)
-    return findings + ([engine] if engine is not None else [])
+    if job.engine is not None:
+        findings.append(check_engine(job.engine, say))
+    return findings
 
 
 def _room(job: Job, estimate: BuildEstimate | None) -> list[Finding]:

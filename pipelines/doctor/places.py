@@ -1,6 +1,7 @@
 """Checks of what is elsewhere: stores, and engines of Apache Beam."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from typing import Any
 
 from datagen.build.options import BuildOptions
 from datagen.errors import UserError
@@ -27,22 +28,17 @@ def check_stores(read: Collection[str], written: Collection[str], files: AnyFile
     return findings
 
 
-def check_engine(
-    arguments: Sequence[str], own_options: Sequence[str], say: Callable[[str], None]
-) -> Finding | None:
-    """Look at the engine that options of Beam name, as a build does before it starts; None if there are none."""
-    if not arguments:
-        return None
-    from pipelines.build.beam_options import beam_options
+def check_engine(options: Any, say: Callable[[str], None]) -> Finding:
+    """Look at the engine that Beam's `PipelineOptions` name, as a build does before it starts."""
     from pipelines.build.needs import check_engine as check_needs
+    from pipelines.build.needs import engine_name
 
-    subject = " ".join(arguments)
+    name = engine_name(options)
     try:
-        check_needs(beam_options(arguments, own_options), say)
+        check_needs(options, say)
     except UserError as error:
-        remedy = "see docs/how_to/engines.md"
-        return Finding("engine", subject, "problem", str(error), remedy)
-    return Finding("engine", subject, "ok", "what it needs is there")
+        return Finding("engine", name, "problem", str(error), "see docs/how_to/engines.md")
+    return Finding("engine", name, "ok", "what it needs is there")
 
 
 def urls_read(options: BuildOptions) -> list[str]:

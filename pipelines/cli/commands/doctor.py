@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from datagen.build.options import BuildOptions, parse_size
 from datagen.errors import OptionError
@@ -55,8 +56,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         dataset=None if parsed.dataset is None else absolute(parsed.dataset),
         num_images=_number(parsed.check_images),
         max_read=_size("--max-read", parsed.max_read),
-        engine=rest,
-        own_options=[option for action in parser._actions for option in action.option_strings],
+        engine=_engine(rest, parser) if rest else None,
     )
     findings = examine(job, lambda line: console.print(line, highlight=False, markup=False))
     problems = sum(each.status == "problem" for each in findings)
@@ -74,6 +74,18 @@ def _build(parsed: argparse.Namespace) -> BuildOptions | None:
             raise OptionError("--out is the output of a build: give --raw DIR or --source FILE too")
         return None
     return read_options(parsed, out=parsed.out or "planned")
+
+
+def _engine(rest: Sequence[str], parser: argparse.ArgumentParser) -> Any:
+    """Return the options of Beam.
+
+    Raises:
+        OptionError: one is neither Beam's nor ours.
+    """
+    from pipelines.build.beam_options import beam_options
+
+    own = [option for action in parser._actions for option in action.option_strings]
+    return beam_options(rest, own)
 
 
 def _number(text: str) -> int | None:

@@ -228,10 +228,11 @@ def test_a_store_that_does_not_answer_is_a_problem(findings, monkeypatch):
     assert found["store", "s3://nothing/raw"]["status"] == "problem"
 
 
-def test_an_engine_that_beam_does_not_know_is_a_problem(findings, raw):
-    status, found = findings("--raw", raw, "--sources", "vqav2", "--runner=NoRunner")
+def test_an_engine_that_does_not_answer_is_a_problem(findings, raw):
+    options = ("--runner=PortableRunner", "--job_endpoint=localhost:1")
+    status, found = findings("--raw", raw, "--max-read", "1", *options)
     assert status == 1
-    assert found["engine", "--runner=NoRunner"]["status"] == "problem"
+    assert "no job service answers" in found["engine", "portable"]["found"]
 
 
 def test_the_table_shows_remedies_and_shortens_what_is_well(run, raw):
@@ -247,6 +248,7 @@ def test_the_table_shows_remedies_and_shortens_what_is_well(run, raw):
     [
         (("--out", "x"), "--out is the output of a build"),
         (("--check-images", "some"), "--check-images some: give a number from 1, or all"),
+        (("--runner=NoRunner",), "NoRunner"),
         (("--max-read", "much"), "--max-read: 'much' is not a size"),
     ],
 )
