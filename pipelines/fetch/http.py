@@ -2,6 +2,7 @@
 
 A `Client` follows a bounded number of redirects, connects to public addresses only, bounds the time of a
 request as a whole and that of each silence, and turns every failure into a `RequestError`. Threads share it.
+Proxies are those of the environment.
 """
 
 import socket
@@ -9,10 +10,10 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from http.client import IncompleteRead
 from importlib.metadata import version
 from typing import Any
@@ -25,12 +26,14 @@ from urllib3.exceptions import (
     HTTPError,
     LocationParseError,
     ProtocolError,
+    ProxyError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.util import Timeout, Url, parse_url
 
 from pipelines.fetch.addresses import PrivateAddressError, connect, resolve
+from pipelines.fetch.proxies import Proxies, check_target, proxy_of
 from pipelines.fetch.reasons import FetchReason, RequestError, status_error
 
 CHUNK_BYTES = 1 << 16
@@ -126,6 +129,12 @@ class Client:
         self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._watch = _Watch()
+        own: dict[str, Any] = {"watch": self._watch, "allow_private": True}
+        pools: dict[str, Callable[..., urllib3.HTTPConnectionPool]] = {
+            "http": partial(_HttpPool, **own),
+            "https": partial(_HttpsPool, **own),
+        }
+        self._proxies = Proxies(pools, self.rules.connections_per_host)
 
     def __enter__(self) -> "Client":
         return self
@@ -140,6 +149,7 @@ class Client:
             for pool in self._pools.values():
                 pool.close()
             self._pools.clear()
+        self._proxies.close()
 
     @contextmanager
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Response]:
@@ -189,9 +199,7 @@ class Client:
     ) -> urllib3.BaseHTTPResponse:
         rules = self.rules
         with call.errors():
-            return self._pool(url).urlopen(
-                "GET",
-                url.request_uri,
+            return self._sender(url)(
                 headers={
                     "User-Agent": rules.user_agent,
                     "Accept": "*/*",
@@ -202,8 +210,16 @@ class Client:
                 redirect=False,
                 preload_content=False,
                 timeout=Timeout(connect=rules.connect_seconds, read=rules.read_seconds),
-                assert_same_host=False,
             )
+
+    def _sender(self, url: Url) -> Callable[..., urllib3.BaseHTTPResponse]:
+        """Return the function that sends a GET request to a URL."""
+        proxy = proxy_of(url)
+        if proxy is None:
+            return partial(self._pool(url).urlopen, "GET", url.request_uri, assert_same_host=False)
+        if not self.rules.allow_private:
+            check_target(url, url.port or _PORTS[url.scheme or "http"])
+        return partial(self._proxies.manager(proxy, _tls()).urlopen, "GET", url.url)
 
     def _pool(self, url: Url) -> urllib3.HTTPConnectionPool:
         scheme, host = url.scheme or "http", url.host or ""
@@ -297,9 +313,12 @@ class _Call:
 
 def _request_error(error: Exception) -> RequestError:
     cause = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
+    if isinstance(error, ProxyError):
+        message = f"the proxy cannot be used: {cause}"
+        return RequestError(FetchReason.CONNECTION_FAILED, message, temporary=True)
     for each in (error, cause):
         if isinstance(each, SSLError | ssl.SSLError):
-            return RequestError(FetchReason.TLS_FAILED, f"TLS: {each}")
+            return RequestError(FetchReason.TLS_FAILED, _tls_message(cause))
         if isinstance(each, UrllibTimeoutError | TimeoutError):
             return RequestError(FetchReason.TIMEOUT, "the server went silent", temporary=True)
         if isinstance(each, IncompleteRead):
@@ -311,6 +330,15 @@ def _request_error(error: Exception) -> RequestError:
     if isinstance(error, DecodeError | ProtocolError | HTTPError | ValueError):
         return RequestError(FetchReason.BAD_RESPONSE, f"the response is not HTTP: {cause}")
     return RequestError(FetchReason.CONNECTION_FAILED, str(error), temporary=True)
+
+
+def _tls_message(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the server's certificate is refused: {error.verify_message}; check this machine's date, and name "
+            "your network's own certificates in SSL_CERT_FILE"
+        )
+    return f"no secure connection: {error}"
 
 
 class _Watch:

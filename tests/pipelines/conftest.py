@@ -317,8 +317,11 @@ class _Pages(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    """An empty server, reached at 127.0.0.1 and every other loopback address."""
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """An empty server, reached at 127.0.0.1 and every other loopback address, without a proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     with Web() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

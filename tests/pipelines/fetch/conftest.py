@@ -64,10 +64,3 @@ def serve(web: Any) -> Iterator[Callable[..., ServedFile]]:
         return page
 
     return serve
-
-
-@pytest.fixture
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)

@@ -309,7 +309,9 @@ def test_a_certificate_is_that_of_the_name_and_not_of_the_address(
 ) -> None:
     web.pages["/a"] = (200, {}, b"secret")
     assert [body(client, tls_web("/a", "localhost")) for _ in range(2)] == [b"secret"] * 2
-    assert failure(client, tls_web("/a", "127.0.0.1")).reason == "tls_failed"
+    found = failure(client, tls_web("/a", "127.0.0.1"))
+    assert found.reason == "tls_failed"
+    assert "the server's certificate is refused: IP address mismatch" in found.message
 
 
 def test_time_is_bounded_with_tls_too(web: Any, tls_web: Any) -> None:
@@ -321,3 +323,29 @@ def test_time_is_bounded_with_tls_too(web: Any, tls_web: Any) -> None:
     web.pages["/a"] = drips
     with Client(Rules(allow_private=True, total_seconds=0.3)) as client:
         assert failure(client, tls_web("/a", "localhost")).reason == "timeout"
+
+
+def test_what_arrives_is_not_decoded(client: Client, web: Any) -> None:
+    web.pages["/a"] = (200, {"Content-Encoding": "gzip"}, b"as it is")
+    with client.get(web.url("/a")) as response:
+        assert b"".join(response.arriving(3)) == b"as it is"
+
+
+def test_a_head_that_drips_is_left_while_a_long_body_is_not(web: Any) -> None:
+    def drips(handler: Any) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not handler.server.ended.wait(0.02):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+
+    def slow(handler: Any) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n")
+        for _ in range(25):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            handler.server.ended.wait(0.02)
+
+    web.pages |= {"/head": drips, "/body": slow}
+    with Client(Rules(allow_private=True, read_seconds=5, head_seconds=0.3)) as client:
+        assert failure(client, web.url("/head")).reason == "timeout"
+        assert len(body(client, web.url("/body"))) == 25
