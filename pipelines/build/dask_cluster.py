@@ -37,10 +37,10 @@ class DaskCluster:
             return f"--dask_scheduler_file={self.scheduler_file}"
         return f"--dask_client_address={self.address}"
 
-    def check(self, say: Callable[[str], None]) -> int:
+    def check(self, say: Callable[[str], None], *, patient: bool = True) -> int:
         """Return the number of workers, once one has connected: 0 if Beam starts the cluster.
 
-        `say` gets a line for the user if there is no worker yet.
+        `say` gets a line for the user if there is no worker yet, which is then waited for if `patient`.
 
         Raises:
             OptionError: Dask is not installed, no scheduler or worker is there, or a worker differs.
@@ -50,9 +50,10 @@ class DaskCluster:
         with self._client() as client:
             address = client.scheduler.address
             if not client.scheduler_info()["workers"]:
-                say(f"waiting for a worker to connect to the Dask scheduler at {address}")
+                if patient:
+                    say(f"waiting for a worker to connect to the Dask scheduler at {address}")
                 try:
-                    client.wait_for_workers(1, timeout=WORKER_SECONDS)
+                    client.wait_for_workers(1, timeout=WORKER_SECONDS if patient else 0)
                 except TimeoutError:
                     raise OptionError(
                         f"{self.option}: no worker is connected to the scheduler; start one by "

@@ -19,6 +19,7 @@ COMMANDS = {
     "build": "build the dataset from the publishers' files, with Beam",
     "plan": "estimate time, memory, disk and requests of a build from a slice of it",
     "doctor": "check files, images, machine, packages and stores before a long job",
+    "engines": "list the engines that a build can run on: installed, reachable, the command",
     "mixture": "show the sampling probability and epochs of each training source",
     "show": "print records of a built dataset",
     "explain": "show sample k of a training run",

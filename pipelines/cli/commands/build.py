@@ -144,10 +144,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    logging.basicConfig(level=logging.WARNING)
-    for handler in logging.getLogger().handlers:  # Beam raises what it logs as well; of Dask, we do
-        handler.addFilter(lambda record: "apache_beam" not in record.pathname)
-        handler.addFilter(lambda record: not record.name.startswith("distributed"))
+    quiet_engines()
     from pipelines.build.beam_options import beam_options
     from pipelines.build.run import build, dry_run
     from pipelines.cli.views.tables import print_build
@@ -163,6 +160,14 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
         manifest = build(options, passed_on)
     print_build(manifest, parsed.out, brief=parsed.brief)
     return 0
+
+
+def quiet_engines() -> None:
+    """Keep what engines log from the terminal: Beam raises it as well, and of Dask we say it ourselves."""
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: "apache_beam" not in record.pathname)
+        handler.addFilter(lambda record: not record.name.startswith("distributed"))
 
 
 def read_options(parsed: argparse.Namespace, out: str, **others: object) -> BuildOptions:
