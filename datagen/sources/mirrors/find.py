@@ -88,8 +88,9 @@ def find_mirror(
     _check_columns(mirror, definition, wanted, commit, files)
     for sentence in _other_counts(mirror, definition, wanted, files):
         say(f"{mirror.source}: {sentence}")
-    if mirror.revision and found.commit and found.commit != mirror.revision:
-        say(f"{mirror.source}: the copy is of {found.commit}, {mirror.revision} was looked at")
+    seen = mirror.revision or mirror.seen
+    if seen and found.commit and not found.commit.startswith(seen):
+        say(f"{mirror.source}: this is commit {found.commit}, {seen} was looked at")
     lacks = f"; lacks {'; '.join(mirror.lacks)}" if mirror.lacks else ""
     say(f"{mirror.source}: {_repo(definition)} at {commit}{lacks}")
     return Mirrored(
@@ -133,25 +134,28 @@ def _located(
     Raises:
         RawDataError: one is not here and cannot be downloaded.
     """
-    errors = []
+    errors: dict[str, str] = {}
     places = [each for each in (mirror.repository, mirror.also_at) if each is not None]
-    # A copy under the second name goes before a download under the first.
-    places.sort(key=lambda repo: not _is_copied(repo, raw))
+    # What is here under the second name goes before a download under the first.
+    places.sort(key=lambda repo: (not _is_copied(repo, raw), cached(repo, mirror.revision) is None))
     for repo in places:
         definition = mirror.read_as(splits, repo)
-        try:
-            found = [(hub, _find(definition, hub, raw, download)) for hub in _hubs(definition)]
-        except UnreachableError as error:
-            errors.append(f"{repo}: {str(error).rstrip('.')}")
-            continue
-        folders = {f"{hub.repo}@{hub.revision or ''}": place.folder for hub, place in found}
-        update = {"folders": folders, "base": raw or ".", "split_names": splits}
-        return definition.model_copy(update=update), found[0][1]
+        found: list[tuple[Hub, Snapshot]] = []
+        for hub in _hubs(definition):
+            try:
+                found.append((hub, _find(definition, hub, raw, download)))
+            except UnreachableError as error:
+                errors[hub.repo] = str(error).rstrip(".")
+        if len(found) == len(list(_hubs(definition))):
+            folders = {f"{hub.repo}@{hub.revision or ''}": place.folder for hub, place in found}
+            update = {"folders": folders, "base": raw or ".", "split_names": splits}
+            return definition.model_copy(update=update), found[0][1]
     where = "" if raw is None else f"no folder in {raw}, "
+    copied = next(iter(errors))
     raise RawDataError(
         f"the mirror of {mirror.source} is {where}not in the Hub's cache, and cannot be downloaded: "
-        f"{'; '.join(errors)}. Copy it to RAW/{mirror.repository} (`hf download --repo-type dataset "
-        f"{mirror.repository} --local-dir RAW/{mirror.repository}`) and pass --raw RAW"
+        f"{'; '.join(f'{repo}: {error}' for repo, error in errors.items())}. Copy it to RAW/{copied} (`hf "
+        f"download --repo-type dataset {copied} --local-dir RAW/{copied}`) and pass --raw RAW"
     )
 
 

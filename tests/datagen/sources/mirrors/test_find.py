@@ -62,7 +62,7 @@ def test_a_copy_tells_its_commit(finding: Finding, copy_of: Callable[[str], Path
     (found,) = finding.find("nocaps", raw=root)
     assert entry_of(found).revision == SHA
     assert finding.said[-2] == (
-        f"nocaps: the copy is of {SHA}, a26b3fe1e0021164ec430c57c48085d58f2fe922 was looked at"
+        f"nocaps: this is commit {SHA}, a26b3fe1e0021164ec430c57c48085d58f2fe922 was looked at"
     )
 
 
@@ -123,6 +123,18 @@ def test_a_mirror_that_is_nowhere_is_told_with_what_to_do(finding: Finding, tmp_
         r"lmms-lab/NoCaps: .*; lmms-lab-encoder/NoCaps: .*\. Copy it to RAW/lmms-lab/NoCaps",
     ):
         finding.find("nocaps", raw=tmp_path)
+
+
+def test_a_joined_repository_that_is_nowhere_is_told_by_its_name(
+    finding: Finding, copy_of: Callable[[str], Path]
+) -> None:
+    root = copy_of("flickr30k")
+    shutil.rmtree(root / "openflamingo")
+    with pytest.raises(
+        RawDataError,
+        match=r"cannot be downloaded: openflamingo/eval_benchmark: .*\. Copy it to RAW/openflamingo/",
+    ):
+        finding.find("flickr30k", raw=root)
 
 
 def test_a_source_without_a_mirror_is_told_why(finding: Finding) -> None:
