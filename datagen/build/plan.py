@@ -134,14 +134,20 @@ def choose_splits(
             nearly = found_instead(source, raw, files)
             raise RawDataError(
                 f"source {source.id!r} has no complete split in {options.raw}/{source.card.folder}: "
-                + "; ".join([*sentences, *nearly])
+                + "; ".join([*sentences, *nearly, *_fetch_hint(source.id)])
             )
     if not chosen:
         raise RawDataError(
             f"no source has a complete split in {options.raw}; `visinstruct sources --raw "
-            f"{options.raw}` lists the files that are expected"
+            f"{options.raw}` lists the files that are expected, `visinstruct fetch` downloads them"
         )
     return chosen, missing
+
+
+def _fetch_hint(source_id: str) -> tuple[str, ...]:
+    """Say how to get the files of a source, where that is known."""
+    hint = f"`visinstruct fetch {source_id}` downloads what can be downloaded"
+    return (hint,) if source_id in SOURCE_IDS else ()
 
 
 def check_image_roots(options: BuildOptions) -> None:

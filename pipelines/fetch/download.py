@@ -115,6 +115,16 @@ class _State:
             return self.etag
         return self.last_modified
 
+    def differs(self, response: Response, total: int | None) -> bool:
+        """Return whether a response is of another file: some servers send ranges whatever If-Range says."""
+        headers = response.headers
+        pairs = (
+            (self.etag, headers.get("ETag")),
+            (self.last_modified, headers.get("Last-Modified")),
+            (self.total, total),
+        )
+        return any(old and new and old != new for old, new in pairs)
+
 
 class _RestartError(Exception):
     """What is there is a part of another file."""
@@ -220,7 +230,7 @@ class _Task:
                 self.receive(state, resumed, hasher)
             self.check_beginning()
             problem = hasher.problem(self.expected)
-        if problem and resumed and not state.validator:
+        if problem and resumed:
             raise _RestartError("the part that was there is of another version")
         if problem:
             raise self.set_aside(problem)
@@ -240,6 +250,8 @@ class _Task:
                     start, total = _range(response)
                     if start != resumed:
                         raise _RestartError(f"the server sent bytes from {start}, not {resumed}")
+                    if resumed and state.differs(response, total):
+                        raise _RestartError("the file has changed")
                 elif resumed:
                     self.progress.say(
                         "the file is sent from its start: it has changed, or the server refuses ranges"
@@ -251,6 +263,9 @@ class _Task:
                 else:
                     self.remember(response, total)
                 self.write(response, resumed, hasher, total)
+            if total and hasher.num_bytes < total:
+                message = f"the server sent {hasher.num_bytes:,} of {total:,} bytes"
+                raise RequestError(FetchReason.TRUNCATED, message, temporary=True)
         except RequestError as error:
             if error.status == 416 and resumed:
                 raise _RestartError(

@@ -140,6 +140,58 @@ def test_a_file_that_changes_between_two_ranges_is_not_mixed(run: Run, serve: An
     assert (run.folder / "a.bin").read_bytes() == BODY[::-1]
 
 
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
+def test_a_server_that_sends_ranges_of_a_changed_file_is_found_out(
+    run: Run, web: Any, header: str
+) -> None:
+    """It does not heed If-Range."""
+    new = BODY[::-1]
+
+    def page(handler: Any) -> None:
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        first = web.asked["/file"] == 1
+        handler.send_response(206 if start else 200)
+        handler.send_header(header, "Thu, 01 Jan 1970 00:00:00 GMT" if first else "later")
+        handler.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/{len(BODY)}")
+        handler.send_header("Content-Length", str(len(BODY) - start))
+        handler.end_headers()
+        handler.wfile.write(BODY[:100_000] if first else new[start:])
+        handler.close_connection = True
+
+    web.pages["/file"] = page
+    run()
+    assert (run.folder / "a.bin").read_bytes() == new
+    assert "the file has changed; it is downloaded from its start" in run.log.text
+
+
+def test_a_server_that_sends_less_than_was_asked_for_is_asked_again(run: Run, web: Any) -> None:
+    def page(handler: Any) -> None:
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        part = BODY[start : start + 120_000]
+        handler.send_response(206)
+        handler.send_header("ETag", '"1"')
+        handler.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(BODY)}")
+        handler.send_header("Content-Length", str(len(part)))
+        handler.end_headers()
+        handler.wfile.write(part)
+
+    web.pages["/file"] = page
+    run()
+    assert (run.folder / "a.bin").read_bytes() == BODY
+    assert web.asked["/file"] == 3
+    assert "the server sent 120,000 of 300,000 bytes" in run.log.text
+
+
+def test_a_part_that_spoils_the_hash_is_downloaded_again(run: Run, serve: Any) -> None:
+    page = serve("/file", BODY)
+    page.before = [page.breaks_after(100_000), lambda handler: handler.send_error(403)]
+    with pytest.raises(DownloadError):
+        run()
+    with open(run.folder / "a.bin.part", "r+b") as part:
+        part.write(b"spoilt")
+    assert run(sha256=page.sha256).checked == "sha256"
+
+
 def test_without_a_version_nothing_is_resumed(run: Run, serve: Any) -> None:
     page = serve("/file", BODY, etag=None)
     page.before = [page.breaks_after(100_000)]

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -367,3 +369,52 @@ def packed(download: Download, contents: dict[str, bytes]) -> bytes:
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return file.getvalue()
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from datagen.schema.download import Download
+from pipelines.console import messages
+from pipelines.fetch.bars import Bars
+from pipelines.fetch.fetch import fetch
+from pipelines.fetch.http import Client, Rules
+
+wanted = Download.model_validate_json(sys.argv[1])
+with Client(Rules(allow_private=True)) as client, Bars(messages()) as bars:
+    print(fetch(client, Path(sys.argv[2]), [wanted], bars))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_download_is_resumed_and_its_lock_is_free(
+    client: Client, raw: Path, web: Any, serve: Any
+) -> None:
+    body = bytes(range(256)) * 4_000
+    page = serve("/a.json", body)
+    arrived = threading.Event()
+
+    def half(handler: Any) -> None:
+        page.send(handler, only=500_000)
+        arrived.set()
+        handler.server.ended.wait(20)
+
+    page.before = [half]
+    wanted = Download(
+        folder="vsr",
+        name="a.json",
+        url=web.url("/a.json"),
+        brings=("a.json",),
+        sha256=sha256(body),
+        read_in=("test",),
+    )
+    command = [sys.executable, "-c", PROGRAM, wanted.model_dump_json(by_alias=True), str(raw)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
+        assert arrived.wait(20)
+        part = raw / "vsr/a.json.part"
+        while not (part.exists() and part.stat().st_size == 500_000):
+            assert process.poll() is None
+        process.kill()
+    assert fetch(client, raw, [wanted], View())[0].is_new
+    assert page.requests[-1] == {"Range": "bytes=500000-", "If-Range": '"1"'}
+    assert (raw / "vsr/a.json").read_bytes() == body
