@@ -51,6 +51,9 @@ class ImageFinder:
         self._videos = _Folder("videos", definition.name, definition.videos, root, files)
         self._archives = Archives(self._images.roots)
         self._of_rows: dict[str, str] = {}
+        rules = definition.images
+        self._are_plain = (rules.pattern, rules.member, rules.same_as) == (None, None, None)
+        """A path alone decides about its image, so that one found before need not be looked at again."""
 
     def find_all(
         self, values: Sequence[Any], columns: Value, place: Place | None = None
@@ -65,6 +68,10 @@ class ImageFinder:
         Raises:
             RowRejectedError: one of them cannot be used.
         """
+        if self._are_plain and len(values) == 1 and type(values[0]) is str:
+            known = self._images.known.get(values[0])
+            if known is not None:
+                return [known]
         rules = self.definition.images
         values = [each for value in values for each in (_items(value))]
         if rules.pattern is not None and (not values or all(map(is_blank, values))):
@@ -224,7 +231,8 @@ class _Folder:
         self.rules = PathRules(key, paths, root)
         self._names = Names(root)
         self._local = "://" not in root
-        self._known: dict[str, str] = {}
+        self.known: dict[str, str] = {}
+        """Media paths by what rows wrote, of the last few thousand."""
 
     def find(self, text: str, warn: Callable[[str], None]) -> str:
         """Return the media path that a row's text names.
@@ -234,12 +242,12 @@ class _Folder:
         Raises:
             RowRejectedError: the path is unsafe.
         """
-        known = self._known.get(text)
+        known = self.known.get(text)
         if known is None:
             known = self._find(text, warn)
-            if len(self._known) >= MAX_REMEMBERED:
-                self._known.clear()
-            self._known[text] = known
+            if len(self.known) >= MAX_REMEMBERED:
+                self.known.clear()
+            self.known[text] = known
         return known
 
     def _find(self, text: str, warn: Callable[[str], None]) -> str:

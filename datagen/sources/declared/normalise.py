@@ -59,6 +59,7 @@ class Normaliser:
         self.split_rule = SplitRule(definition, files)
         self.task = TASK_OF[definition.task]
         self.default_split = definition.split_names[0]
+        self.uses = {each: use_of(definition, each) for each in definition.split_names}
         patterns = (definition.images.pattern, definition.images.member, definition.videos.pattern)
         self.split_is_in_path = any("split" in columns_of_pattern(each) for each in patterns)
 
@@ -146,12 +147,13 @@ class Normaliser:
             raise RowRejectedError(Reason.NO_IMAGE, "the row names no image")
         first = video or images[0]
         split = self.split_rule.split_of(mapped, first, file_split)
-        if use_of(definition, split) == "ignore":
+        use = self.uses.get(split) or use_of(definition, split)
+        if use == "ignore":
             return split, NormalOutcome(filtered=f"split {split} is not used")
         native = mapped.native_id or _made_id(raw.place)
         suffix = f"#{mapped.part}" if mapped.part else ""
         fields = dict(mapped.fields)
-        if use_of(definition, split) == "hidden":
+        if use == "hidden":
             for name in ("answers", "captions", "label", "response", "correct_choice"):
                 fields.pop(name, None)
         example = Example(

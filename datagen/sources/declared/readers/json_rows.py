@@ -81,7 +81,7 @@ def _wrong_byte(line: bytes, lines: Lines) -> Rejected | None:
 def _object(text: bytes) -> Any:
     value = decode_row(text, Any)
     if isinstance(value, dict):
-        return zero_byte(text) or repeated_key(text, value) or value
+        return repeated_key(text, value) or value if 0 not in text else zero_byte(text)
     if isinstance(value, Rejected):
         if text.endswith(b",") and isinstance(decode_row(text[:-1], Any), dict):
             message = "a comma behind the object; remove it: each line is a row of its own"
