@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -19,11 +20,12 @@ from typing import BinaryIO, Protocol
 from datagen.errors import OutputError
 
 TEMPORARY_SUFFIX = ".tmp"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_url(path: str) -> bool:
-    """Return True for a path of a store, such as `s3://bucket/folder`."""
-    return "://" in path
+    """Return True for a path of a store, such as `s3://bucket/folder`; a local one may hold `://` further on."""
+    return _SCHEME.match(path) is not None
 
 
 def temporary_name(path: str) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from datagen.errors import OutputError
+from datagen.files import is_url
 from datagen.schema.manifest import ShardEntry
 
 REMEDY = "build or download the dataset again"
@@ -129,7 +130,7 @@ class ShardReader:
             file = self._open_file(path)
             try:
                 self._check(shard, path, file)
-                parquet = pq.ParquetFile(file, pre_buffer="://" in path)
+                parquet = pq.ParquetFile(file, pre_buffer=is_url(path))
                 if parquet.metadata.num_rows != shard.rows:
                     raise _mismatch(path, f"{parquet.metadata.num_rows} rows", str(shard.rows))
             except BaseException:

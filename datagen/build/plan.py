@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datagen.build.layouts import found_instead, lacking, layout_sentence
 from datagen.build.options import BuildOptions
 from datagen.errors import OptionError, RawDataError, nearest
-from datagen.files import Files
+from datagen.files import Files, is_url
 from datagen.raw.gather import raw_exists
 from datagen.raw.json_index import Window
 from datagen.schema.adapter import Kind, Source, SplitFiles
@@ -157,7 +157,7 @@ def check_image_roots(options: BuildOptions) -> None:
         OptionError: an `--image-root` names no folder.
     """
     for collection, folder in options.image_roots.items():
-        if "://" in folder or os.path.isdir(folder):
+        if is_url(folder) or os.path.isdir(folder):
             continue
         parent, name = os.path.split(os.path.abspath(folder))
         there = os.scandir(parent) if os.path.isdir(parent) else ()

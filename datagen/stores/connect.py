@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from datagen.errors import OptionError
+from datagen.files import is_url
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -107,7 +108,7 @@ class StoreSettings:
 
         Of credentials that lie in a file of this machine (`~/.aws`), the keys are read.
         """
-        protocols = {path.partition("://")[0].lower() for path in paths if "://" in path}
+        protocols = {path.partition("://")[0].lower() for path in paths if is_url(path)}
         if not protocols:
             return StoreSettings()
         found = {

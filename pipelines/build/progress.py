@@ -19,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from datagen.files import is_url
+
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30
 """Off a terminal, the time between two lines of a stage that is still running."""
@@ -68,7 +70,7 @@ class Reporter:
         """Follow work in several steps, whose parts each leave a report when they are done."""
         start = time.perf_counter()
         paths = (part.report for parts in steps.values() for part in parts)
-        local = not any("://" in path for path in paths)
+        local = not any(is_url(path) for path in paths)
         if not self.console.is_terminal or not local:
             counted = _Counted(steps) if local else None
 

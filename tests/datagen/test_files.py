@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import OutputError
-from datagen.files import HashingWriter, LocalFiles, hash_file, locked_file, write_atomically
+from datagen.files import (
+    HashingWriter,
+    LocalFiles,
+    hash_file,
+    is_url,
+    locked_file,
+    write_atomically,
+)
 
 FILES = LocalFiles()
 
@@ -137,3 +144,17 @@ def test_a_locked_file_is_held_by_one_and_free_when_its_holder_ends(tmp_path: Pa
     with locked_file(path, wait=False) as file:
         file.seek(0)
         assert file.read() == b"held"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("s3://bucket/a.jpg", True),
+        ("HF://datasets/x", True),
+        ("/raw/train/16/http://host/a.jpg", False),
+        ("./a://b", False),
+        ("a.jpg", False),
+    ],
+)
+def test_a_path_of_a_store_begins_with_a_scheme(path: str, expected: bool) -> None:
+    assert is_url(path) is expected

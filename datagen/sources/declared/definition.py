@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from datagen.files import is_url
 from templates.prompt_spec import TemplateContent
 
 TaskName: TypeAlias = Literal[
@@ -344,7 +345,7 @@ def joined_definition(definition: Definition, join: Join) -> Definition:
 
 def media_folder(definition: Definition, paths: MediaPaths) -> str:
     """Return the folder or URL that a source's images, or videos, are below."""
-    if "://" in paths.root or os.path.isabs(paths.root):
+    if is_url(paths.root) or os.path.isabs(paths.root):
         return paths.root.rstrip("/") or "/"
     folder = f"{definition.base}/{paths.root}"
-    return folder if "://" in folder else os.path.normpath(folder)
+    return folder if is_url(folder) else os.path.normpath(folder)

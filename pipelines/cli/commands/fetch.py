@@ -10,6 +10,7 @@ from typing import NamedTuple
 from rich.text import Text
 
 from datagen.errors import OptionError
+from datagen.files import is_url
 from datagen.schema.card import SourceCard
 from datagen.schema.download import Download
 from datagen.sources import SOURCE_IDS, load_source
@@ -69,7 +70,7 @@ class Plan(NamedTuple):
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    if "://" in parsed.raw:
+    if is_url(parsed.raw):
         raise OptionError(f"--raw {parsed.raw}: downloads are written to a local folder")
     if parsed.parallel < 1:
         raise OptionError(f"--parallel {parsed.parallel}: at least 1")

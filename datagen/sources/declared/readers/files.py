@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from glob import glob, has_magic
 
 from datagen.errors import OptionError, RawDataError, nearest
-from datagen.files import Files, hash_file
+from datagen.files import Files, hash_file, is_url
 from datagen.sources.declared.definition import Definition, OneOrMore
 from datagen.sources.declared.readers.data_file import (
     FORMATS,
@@ -56,13 +56,13 @@ def _match(definition: Definition, pattern: str, files: Files) -> list[str]:
     Raises:
         RawDataError: there are none.
     """
-    place = pattern if "://" in pattern else os.path.join(definition.base, pattern)
-    is_url = "://" in place
-    place = place if is_url else os.path.normpath(place)
-    if files.exists(place) or (not is_url and os.path.isdir(place)):
+    place = pattern if is_url(pattern) else os.path.join(definition.base, pattern)
+    in_store = is_url(place)
+    place = place if in_store else os.path.normpath(place)
+    if files.exists(place) or (not in_store and os.path.isdir(place)):
         return [place]
     if has_magic(pattern):
-        matched = files.match(place) if is_url else sorted(glob(place, recursive=True))
+        matched = files.match(place) if in_store else sorted(glob(place, recursive=True))
         if not matched:
             raise RawDataError(
                 f"source {definition.name}: files {pattern!r} matches nothing in {definition.base}; "
@@ -70,7 +70,7 @@ def _match(definition: Definition, pattern: str, files: Files) -> list[str]:
             )
         return matched
     folder, name = os.path.split(place)
-    if is_url:
+    if in_store:
         why = ""
     elif os.path.isdir(folder or "."):
         why = nearest(name, os.listdir(folder or "."))
@@ -84,10 +84,10 @@ def _match(definition: Definition, pattern: str, files: Files) -> list[str]:
 
 def _open(definition: Definition, path: str, split: str | None) -> Iterator[DataFile]:
     """Yield a file, or the parts of a folder."""
-    is_url = "://" in path
+    in_store = is_url(path)
     name = path.removeprefix(f"{definition.base}/")
-    name = name if is_url else os.path.relpath(path, definition.base)
-    if not is_url and os.path.isdir(path):
+    name = name if in_store else os.path.relpath(path, definition.base)
+    if not in_store and os.path.isdir(path):
         yield from folder_parts(definition, path, name, split)
         return
     kind = definition.format.type or format_of(name)
@@ -117,7 +117,7 @@ def digest(files: Files, data_file: DataFile) -> tuple[int, str]:
     Of a saved data set, those of its files; of a folder of images, those of the listing with sizes, and
     of the metadata files in it: the images are looked at for themselves.
     """
-    if "://" in data_file.path or not os.path.isdir(data_file.path):
+    if is_url(data_file.path) or not os.path.isdir(data_file.path):
         return hash_file(files, data_file.path)
     total, hashed = 0, hashlib.sha256()
     for path in walk(data_file.path):
