@@ -52,6 +52,7 @@ class Download(_Frozen):
         only: Pattern of the members that are unpacked.
         flat: Whether members are unpacked without their folders.
         read_in: Names of the origins of all of this.
+        origin: The first of them, in words; the list fills it in.
     """
 
     folder: str
@@ -72,6 +73,7 @@ class Download(_Frozen):
     flat: bool = False
     note: str | None = None
     read_in: tuple[str, ...] = Field(min_length=1)
+    origin: str = "the list of downloads"
 
     @property
     def is_archive(self) -> bool:
@@ -118,13 +120,18 @@ class DownloadList(_Frozen):
     @model_validator(mode="before")
     @classmethod
     def _names_are_keys(cls, data: object) -> object:
-        """Give each download the folder and the name that are its keys."""
+        """Give each download the folder and the name that are its keys, and its origin in words."""
         if not isinstance(data, dict) or not isinstance(data.get("folders"), dict):
             return data
-        folders = {
-            folder: {name: {**entry, "folder": folder, "name": name} for name, entry in of.items()}
-            for folder, of in data["folders"].items()
-        }
+        words = data.get("origins", {})
+        folders: dict[str, dict[str, object]] = {}
+        for folder, entries in data["folders"].items():
+            folders[folder] = {}
+            for name, entry in entries.items():
+                filled = {**entry, "folder": folder, "name": name}
+                if entry.get("read_in") and entry["read_in"][0] in words:
+                    filled["origin"] = words[entry["read_in"][0]]
+                folders[folder][name] = filled
         return {**data, "folders": folders}
 
     @model_validator(mode="after")

@@ -74,7 +74,7 @@ def state_of(raw: Path, wanted: Download) -> Outcome:
     if record is not None and _holds(record, wanted, folder):
         return Outcome(wanted, State.COMPLETE, record.checked)
     if _is_found(raw, wanted):
-        return Outcome(wanted, State.FOUND, message="it was not downloaded by this command")
+        return Outcome(wanted, State.FOUND, message=_other_size(raw / wanted.path, wanted))
     return Outcome(wanted, State.BY_HAND if wanted.by_hand else State.ABSENT)
 
 
@@ -196,11 +196,9 @@ def _bring(
         num_bytes, sha256 = hash_file(LocalFiles(), str(path))
         checked = "sha256" if sha256 == wanted.sha256 else "nothing"
         if wanted.sha256 and checked == "nothing":
-            progress.say(f"{path}: its sha256 is not that of {', '.join(wanted.read_in)}")
+            progress.say(f"{path}: its sha256 is not that of {wanted.origin}")
     else:
-        expected = Expected(
-            num_bytes=wanted.num_bytes, sha256=wanted.sha256, read_in=", ".join(wanted.read_in)
-        )
+        expected = Expected(num_bytes=wanted.num_bytes, sha256=wanted.sha256, read_in=wanted.origin)
         done = download(client, wanted.url, path, expected, progress, patience)
         num_bytes, sha256, checked = done.num_bytes, done.sha256, done.checked
         if wanted.is_archive:
@@ -244,6 +242,16 @@ def _holds(record: Record, wanted: Download, folder: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def _other_size(path: Path, wanted: Download) -> str | None:
+    """Return in what a file that was found differs from the one that is listed, or None."""
+    if wanted.num_bytes is None or wanted.is_archive or not path.is_file():
+        return None
+    found = path.stat().st_size
+    if found == wanted.num_bytes:
+        return None
+    return f"has {found:,} bytes, that of {wanted.origin} {wanted.num_bytes:,}"
 
 
 def _is_found(raw: Path, wanted: Download) -> bool:

@@ -46,6 +46,7 @@ def test_help_and_version_load_nothing_heavy(arguments, expected, tmp_path):
         ["templates", "list"],
         ["templates", "lint"],
         ["sample", "--help"],
+        ["fetch", "vsr", "--dry-run"],
         ["show", "--help"],
     ],
 )

@@ -92,6 +92,9 @@ def result_lines(outcomes: Sequence[Outcome], raw: str) -> Iterator[Text]:
     if found:
         names = ", ".join(each.download.path for each in found)
         yield Text(f"- left as they are, not downloaded by this command: {names}")
+    for each in found:
+        if each.message:
+            yield Text(f"- {each.download.path} {each.message}", style="yellow")
     for each in failed:
         yield Text(f"- {each.download.path}: {each.message}", style="red")
 

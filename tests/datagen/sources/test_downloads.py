@@ -163,3 +163,9 @@ def test_splits_and_layouts_that_a_source_does_not_have_are_refused() -> None:
         needed(card, downloads, splits=["trian"])
     with pytest.raises(OptionError, match="it has karpathy, lavis, captions_2014"):
         needed(card, downloads, layout="official")
+
+
+def test_each_download_says_where_its_facts_were_read() -> None:
+    listed = load_downloads()
+    for each in listed.all():
+        assert each.origin == listed.origins[each.read_in[0]]

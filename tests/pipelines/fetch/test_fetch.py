@@ -188,9 +188,7 @@ def test_one_failure_stops_no_other(
 def test_a_mismatch_is_not_unpacked(
     client: Client, raw: Path, offer: Callable[..., Download]
 ) -> None:
-    wanted = offer(
-        "vqav2", "a.zip", zipped(b=b"x"), brings=["b"], sha256="0" * 64, read_in=["tfds"]
-    )
+    wanted = offer("vqav2", "a.zip", zipped(b=b"x"), brings=["b"], sha256="0" * 64, origin="tfds")
     outcome = fetch(client, raw, [wanted], View())[0]
     assert outcome.state is State.MISMATCH
     assert "that of tfds 000" in (outcome.message or "")

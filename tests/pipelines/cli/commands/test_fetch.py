@@ -14,7 +14,7 @@ from datagen.sources import load_source
 from datagen.sources.downloads import load_downloads
 from pipelines.cli.commands import fetch
 from pipelines.fetch.http import Rules
-from pipelines.fetch.record import accept, accepted
+from pipelines.fetch.record import accepted
 
 FILES = {"zeroshot/train.jsonl": b"{}\n", "zeroshot/dev.jsonl": b"[]\n"}
 
@@ -119,16 +119,6 @@ def test_on_a_terminal_the_licence_is_asked_for(
     assert accepted(tmp_path, load_source("vsr").card) == (status == 0)
 
 
-def test_terms_that_changed_are_asked_for_again(tmp_path: Path) -> None:
-    card = load_source("vsr").card
-    assert not accepted(tmp_path, card)
-    accept(tmp_path, card, load_source("okvqa").card)
-    assert accepted(tmp_path, card)
-    assert not accepted(tmp_path, card.model_copy(update={"licence": load_source("gqa").card.home}))
-    (tmp_path / ".fetch" / "licences.json").write_text("{")
-    assert not accepted(tmp_path, card)
-
-
 def test_a_failure_has_exit_status_1_and_names_the_file(
     run: Any, vsr: Any, web: Any, tmp_path: Path
 ) -> None:
@@ -164,6 +154,22 @@ def test_options_that_cannot_be_met_are_refused(
     outcome = run("fetch", *arguments)
     assert outcome.status == 2
     assert said in outcome.message
+
+
+def test_a_file_of_another_size_that_is_there_is_reported(
+    run: Any, vsr: Any, web: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = fetch.load_downloads()
+    dev = listed.folders["vsr"]["zeroshot/dev.jsonl"].model_copy(update={"num_bytes": 3})
+    folders = {**listed.folders, "vsr": {**listed.folders["vsr"], "zeroshot/dev.jsonl": dev}}
+    newer = listed.model_copy(update={"folders": folders})
+    monkeypatch.setattr(fetch, "load_downloads", lambda: newer)
+    (tmp_path / "vsr/zeroshot").mkdir(parents=True)
+    (tmp_path / "vsr/zeroshot/dev.jsonl").write_text("of an older release")
+    outcome = run(*vsr("--raw", tmp_path, "--splits", "val"))
+    assert outcome.status == 0
+    assert "- vsr/zeroshot/dev.jsonl has 19 bytes, that of this test 3" in outcome.out
+    assert not web.asked
 
 
 def test_all_sources_share_their_images(run: Any, tmp_path: Path) -> None:
