@@ -82,6 +82,7 @@ TOYS = {
         ),
         ("small ours, 2x8+4", "small plain, 2x8+4", "small fed, 2x8+4"),
     ),
+    "workers": Toy(("--rows", "50", *ONCE), ("50 rows, one process", "400 rows, two processes")),
 }
 """By script. Left out: `torch.compile`, two processes of `scaling`, and settings of `miniature` that train alike."""
 
