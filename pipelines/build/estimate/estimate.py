@@ -118,9 +118,8 @@ class _Estimation:
             weight = 1.0 if each.split in trained.get(each.source, ()) else None
             times = slices[each.source].times if each.source in slices else 1.0
             wanted = self.slice_rows
-            if (
-                each is wide and options.images == "reference"
-            ):  # its peak of memory is measured whole
+            if each is wide and options.images == "reference":
+                # Its peak of memory is measured whole.
                 wanted = max(wanted, min(ceil(each.rows / each.num_shards), 16 * wanted))
             sample = slicer.sample(each, wanted, weight, times)
             samples.append(sample)

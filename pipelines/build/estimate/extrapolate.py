@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 from pipelines.build.estimate.bounds import Bounds, Line, extrapolate
 from pipelines.build.estimate.counted_files import Traffic
@@ -165,12 +166,17 @@ class _Ranges:
         return sum(each.report_bytes for each in self.samples) * self.runs() / max(1, runs)
 
     def peak_bytes(self) -> float:
-        """Return the peak memory while a whole range is staged; what a cut one took grows with its rows."""
+        """Return the peak memory while the largest range is staged.
+
+        Its window is read and decoded whole, however few rows of it were staged; the rest grows with the rows. The
+        median stands for all ranges, since the first ones of a process bring memory that stays.
+        """
         largest = max(each.rows for each in self.sample.plan.ranges)
-        return max(
-            each.stage.base_bytes + each.stage.rise_bytes * max(1.0, largest / each.rows)
-            for each in self.samples
-        )
+        grown = [max(0, e.stage.rise_bytes - e.decode.rise_bytes) / e.rows for e in self.samples]
+        window = max(each.decode.rise_bytes for each in self.samples)
+        base = max(each.stage.base_bytes for each in self.samples)
+        measured = max(each.stage.base_bytes + each.stage.rise_bytes for each in self.samples)
+        return max(measured, base + window + median(grown) * largest)
 
     def traffic(self, staged_bytes: float) -> Traffic:
         """Return the traffic of staging all ranges: part of it by the range, that of images by the row."""
