@@ -133,16 +133,20 @@ def fetch_images(
         )
         before = len(logged)
         with reporter.count("images", left, "URLs", lambda: len(logged) - before):
-            pipeline = beam.Pipeline(options=beam_options)
-            fetch_graph(pipeline, work)
-            kept = "what is done is kept: start the same command again"
-            run_pipeline(pipeline, f"{state}/{LOG_NAME}", files, "the download", kept)
-        check_stopped()
+            _run(work, beam_options, f"{state}/{LOG_NAME}", files)
         check_held()
         with reporter.stage("results", held.path):
             counts = merge(files, held, logged, options.max_side)
             _drop_state(files, state)
     return Fetched(num_urls, [problem for each in opened for problem in each.problems()], counts)
+
+
+def _run(work: FetchWork, beam_options: PipelineOptions, log: str, files: Files) -> None:
+    pipeline = beam.Pipeline(options=beam_options)
+    fetch_graph(pipeline, work)
+    kept = "what is done is kept: start the same command again"
+    run_pipeline(pipeline, log, files, "the download", kept)
+    check_stopped()
 
 
 def _check_files(files: AnyFiles, lists: Sequence[str], out: str) -> None:
