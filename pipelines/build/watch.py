@@ -27,8 +27,8 @@ STATUS_SECONDS = 2.0
 
 KEPT = "nothing was published and what is done is kept: start the same command again to resume"
 
-CHANNEL_LOST = "Channel closed prematurely"
-"""Beam's own engine says so when the connection to a worker process ends."""
+CHANNEL_LOST = ("Channel closed prematurely", "SDK worker disconnected")
+"""What Beam's own engine and Prism say when the connection to a busy worker ends."""
 
 _EXITED = re.compile(r"Worker subprocess exited with return code (-?\d+)")
 _MAX_WORKERS = 3  # that a message names
@@ -164,7 +164,7 @@ def watching(staging: Staging, files: Files, stall_seconds: float, total: int) -
             threading.Thread(target=wait, name=wait.__name__, daemon=True).start()
         yield
     except BaseException as error:
-        if watch.fault is None and CHANNEL_LOST in str(error):
+        if watch.fault is None and any(each in str(error) for each in CHANNEL_LOST):
             watch.died.wait(STATUS_SECONDS)
             watch.fault = death_message(watch.status)
         if watch.fault is not None:

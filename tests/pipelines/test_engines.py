@@ -1,5 +1,6 @@
 """The same bytes on every engine, in any number of workers, from any place."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from pipelines.build.needs import BUILD_PRISM, find_prism
 
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,28 +150,45 @@ def test_the_portable_runner_in_this_process_writes_the_same_bytes(
 
 
 @pytest.fixture
-def job_service(service, free_port):
-    """Starts a job service and a pool of its own workers; returns the options for a build there."""
+def worker_pool(service, free_port):
+    """Starts a pool of Beam's workers; returns its process and the options for a build there."""
 
-    def job_service(path=ROOT):
-        jobs, workers = free_port(), free_port()
-        service("apache_beam.runners.portability.local_job_service_main", jobs, "--port", jobs)
-        service(
+    def worker_pool(path=ROOT):
+        port = free_port()
+        process = service(
             "apache_beam.runners.worker.worker_pool_main",
-            workers,
+            port,
             "--service_port",
-            workers,
+            port,
             PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for `python`
             PYTHONPATH=str(path),
         )
-        return (
-            "--runner=PortableRunner",
-            f"--job_endpoint=localhost:{jobs}",
-            "--environment_type=EXTERNAL",
-            f"--environment_config=localhost:{workers}",
-        )
+        place = f"--environment_config=localhost:{port}"
+        return process, ("--environment_type=EXTERNAL", place)
+
+    return worker_pool
+
+
+@pytest.fixture
+def job_service(service, free_port, worker_pool):
+    """Starts a job service and a pool of its own workers; returns the options for a build there."""
+
+    def job_service(path=ROOT):
+        port = free_port()
+        service("apache_beam.runners.portability.local_job_service_main", port, "--port", port)
+        _, pool = worker_pool(path)
+        return ("--runner=PortableRunner", f"--job_endpoint=localhost:{port}", *pool)
 
     return job_service
+
+
+@pytest.fixture
+def on_prism():
+    """The options for a build on Prism, which `.ci/run` installs."""
+    path = find_prism()
+    if path is None:
+        pytest.skip(f"Prism is not installed: {BUILD_PRISM}")
+    return ("--runner=PrismRunner", f"--prism_location={path}")
 
 
 @pytest.fixture
@@ -224,6 +244,74 @@ def test_a_worker_that_dies_changes_nothing(
     outcome = process.end(timeout=180)
     assert outcome.status == 0, outcome.err[-3_000:]
     assert digests(out) == digests(all_embedded)
+
+
+@pytest.mark.slow
+def test_prism_writes_the_same_bytes_in_this_process_and_in_a_pool(
+    raw, tmp_path, start, embedded, digests, on_prism, worker_pool
+):
+    _, pool = worker_pool()
+    for name, options in {"loopback": (), "external": pool}.items():
+        out = tmp_path / name
+        command = ("build", "--raw", raw, "--out", out, "--images", "embed", *on_prism, *options)
+        outcome = start(*command).end(180)
+        assert outcome.status == 0, (name, outcome.err[-3_000:])
+        assert digests(out) == digests(embedded), name
+        report = json.loads((out / "report.json").read_text())
+        assert report["engine"] == "PrismRunner"
+
+
+def workers_below(pid) -> list[int]:
+    """Processes of Beam's workers that another process, or a child of it, started."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            program, *words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            if b"python" in program and any(b"sdk_worker" in word for word in words):
+                found.append(int(child))
+            found += workers_below(child)
+    return found
+
+
+def kill_a_worker(of, build, out):
+    """Wait until the build has finished some parts, then kill a worker that `of` started."""
+    while not list(out.parent.glob(f"{out.name}.staging-*/ranges/*/*/*.report.json")):
+        assert build.poll() is None, build.end()
+        time.sleep(0.01)
+    os.kill(workers_below(of.pid)[0], signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc here")
+def test_a_worker_process_that_is_killed_ends_the_build_which_is_resumed(
+    all_raw, tmp_path, start, all_embedded, digests
+):
+    out = tmp_path / "out"
+    command = ("build", "--raw", all_raw, "--out", out, "--images", "embed")
+    process = start(*command, "--workers", 2)
+    kill_a_worker(process, process, out)
+    outcome = process.end()
+    assert outcome.status == 2, outcome.err
+    assert "a worker process was killed by signal 9; nothing was published" in outcome.message
+    assert not out.exists()
+    assert start(*command).end().status == 0
+    assert digests(out) == digests(all_embedded)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc here")
+def test_a_killed_worker_of_a_pool_is_noticed(all_raw, tmp_path, start, on_prism, worker_pool):
+    """Prism notices it if it was busy, and waits for it without end if it was not."""
+    out = tmp_path / "out"
+    pool, options = worker_pool()
+    command = ("build", "--raw", all_raw, "--out", out, "--images", "embed", "--stall-minutes", 0.3)
+    process = start(*command, *on_prism, *options)
+    kill_a_worker(pool, process, out)
+    outcome = process.end()
+    assert outcome.status == 2, outcome.err
+    lost, still = "the connection to a worker process was lost", "no progress for 0.3 minutes, "
+    assert lost in outcome.message or still in outcome.message
+    assert not out.exists()
 
 
 @pytest.mark.slow
