@@ -73,7 +73,7 @@ def test_an_unknown_command_is_reported_with_the_nearest(refused):
 
 @pytest.mark.parametrize(
     "name",
-    [n for n in cli.COMMANDS if n not in ("build", "doctor", "engines", "fetch-images")],
+    [n for n in cli.COMMANDS if n not in ("build", "doctor", "engines", "fetch-images", "ocr")],
 )
 def test_an_unknown_option_is_reported_with_the_nearest(refused, name, tmp_path):
     needed = {"templates": ["list"], "sample": ["--out", tmp_path / "raw"], "show": [tmp_path]}

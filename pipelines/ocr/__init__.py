@@ -1,0 +1,4 @@
+"""Reading the words in images, as a Beam pipeline.
+
+Imports `pipelines.build` for engines and progress; only `reader` knows the library.
+"""
