@@ -1,10 +1,10 @@
 """`visinstruct ocr`: our options here, all others to Beam."""
 
 import argparse
-import logging
 from collections.abc import Sequence
 
 from datagen.errors import OptionError
+from pipelines.cli.commands.build import quiet_engines
 from pipelines.cli.paths import absolute
 from trainer.launch.shadow import children_find_ours
 
@@ -18,13 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "such as --runner=... for another engine."
     )
     add = parser.add_argument
-    add("folder", nargs="?", metavar="FOLDER", help="folder of images, those in its folders too")
+    add(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="folder of images, those in its folders too (default: that of --raw)",
+    )
     add("--out", metavar="FILE", help="file of tokens (default: FOLDER/../ocr_tokens.jsonl)")
     add(
         "--raw",
         metavar="DIR",
         help="instead of FOLDER: read DIR/ocr_vqa/images into DIR/ocr_vqa/ocr_tokens.jsonl, as OCR-VQA's "
-        "adapter expects them",
+        "adapter expects them (default: FOLDER is read)",
     )
     add(
         "--image-id",
@@ -58,9 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
-    logging.basicConfig(level=logging.WARNING)
-    for handler in logging.getLogger().handlers:  # Beam raises what it logs as well
-        handler.addFilter(lambda record: "apache_beam" not in record.pathname)
+    quiet_engines()
     if (parsed.folder is None) == (parsed.raw is None):
         raise OptionError("give FOLDER, or --raw DIR for the covers of OCR-VQA")
     if parsed.min_side < 32:
