@@ -276,6 +276,7 @@ def _files(look: Look) -> dict[str, Any]:
     if "" in by_split:
         return {"files": look.paths}
     look.splits = sorted(by_split)
+    look.split_of = {path: split for split, paths in by_split.items() for path in paths}
     return {"files": {s: p[0] if len(p) == 1 else p for s, p in sorted(by_split.items())}}
 
 

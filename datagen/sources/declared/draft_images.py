@@ -12,6 +12,7 @@ from datagen.errors import OptionError, RowRejectedError
 from datagen.sources.declared.draft_look import IMAGE_NAME, Look
 from datagen.sources.declared.encoded import decode_image_text
 from datagen.sources.declared.paths import fill_pattern
+from datagen.sources.declared.row import Value
 
 _IN_TEXT = re.compile(r"<img>(.+?)</img>")
 _VIDEO_NAME = re.compile(r".+\.(mp4|m4v|mkv|webm|avi|mov|mpe?g|wmv|flv)", re.IGNORECASE)
@@ -82,6 +83,8 @@ def guess_image(look: Look, columns: dict[str, Any], found: dict[str, Any]) -> N
         root = root_of(look, names)
         repeat = 2 * len(set(names)) <= len(names)  # such as image.png in every folder
         pattern = _folder_of_row(look, column) if root is None or repeat else None
+        if pattern is None and root is not None:
+            pattern = _folder_of_split(look, column, root)
         if pattern is not None:
             images["pattern"] = pattern
         elif root is None:
@@ -163,6 +166,37 @@ def _folder_of_row(look: Look, column: str) -> str | None:
     counted = [(_num_found(look, each, rows), each) for each in patterns]
     best = max(counted, key=lambda each: each[0], default=(0, ""))
     return best[1] if 2 * best[0] >= len(rows) > 0 else None
+
+
+def _folder_of_split(look: Look, column: str, root: str) -> str | None:
+    """Return a pattern for images in a folder for each split, such as `train/png` beside `val/png`.
+
+    The names in them may be the same, so that one folder for all would pair rows with wrong images.
+    """
+    key, groups = "split", {split: list[Value]() for split in look.split_of.values()}
+    named = look.named("split")
+    for name, split in look.split_of.items():
+        groups[split] += look.rows_of.get(name, ())
+    if not groups and named is not None and re.search(r"[.\[\]{}]", named) is None:
+        key = named
+        for row in look.rows:
+            groups.setdefault(str(row.get(named)), []).append(row)
+    parts = root.split("/")
+    for place, part in enumerate(parts):
+        if part not in groups or len(groups) < 2:
+            continue
+        pattern = "/".join([*parts[:place], f"{{{key}}}", *parts[place + 1 :], "{image}"])
+        found = [
+            [
+                {key: group, "image": row[column]}
+                for row in rows
+                if isinstance(row.get(column), str)
+            ][:20]
+            for group, rows in groups.items()
+        ]
+        if all(2 * _num_found(look, pattern, rows) >= len(rows) for rows in found):
+            return pattern
+    return None
 
 
 def _num_found(look: Look, pattern: str, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -63,6 +63,10 @@ class Look:
             self._look_at_format(paths[0])
         definition, self.data_files = self._open()
         self.rows: list[Mapping[str, Any]] = []
+        self.rows_of: dict[str, list[Mapping[str, Any]]] = {}
+        """Those of each file, by its name."""
+        self.split_of: dict[str, str] = {}
+        """The split of each file, where their names tell it."""
         self.num_rejected = 0
         for data_file in self.data_files:
             found = read_rows(files, definition, data_file, _ignore)
@@ -71,6 +75,7 @@ class Look:
                     self.num_rejected += 1
                 else:
                     self.rows.append(row.value)
+                    self.rows_of.setdefault(data_file.name, []).append(row.value)
         if not self.rows:
             raise RawDataError(f"{paths[0]} holds no rows that can be read")
         names = Counter(name for row in self.rows for name in _names_of(row))

@@ -264,3 +264,28 @@ def test_folders_of_images_that_are_no_classes_are_refused(folder):
     Image.new("RGB", (8, 8)).save(folder / "set/images/1.jpg")
     with pytest.raises(UserError, match="holds images in one folder alone, 'images'"):
         drafted(folder, "set")
+
+
+def test_a_folder_of_images_for_each_split_as_chartqa_has_it(folder):
+    for split in ("train", "val"):
+        (folder / f"{split}/png").mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / f"{split}/png/7.png")
+        rows = [{"imgname": "7.png", "query": "Q?", "label": "a"}]
+        (folder / f"{split}/{split}_human.json").write_text(json.dumps(rows))
+    found = drafted(folder, "train/train_human.json", "val/val_human.json")
+    assert found["images"] == {"pattern": "{split}/png/{image}"}
+    assert found["columns"]["image"] == "imgname"
+    (folder / "val/png/7.png").rename(folder / "val/png/8.png")  # of other names
+    assert drafted(folder, "train/train_human.json", "val/val_human.json")["images"] == {
+        "root": "train/png"
+    }
+
+
+def test_a_folder_of_images_for_each_value_of_the_split_column(folder):
+    for split in ("train", "dev"):
+        (folder / f"jpg/{split}").mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / f"jpg/{split}/7.png")
+    (folder / "a.csv").write_text("image,caption,Split\n7.png,a,train\n7.png,b,dev\n")
+    found = drafted(folder, "a.csv")
+    assert found["images"] == {"pattern": "jpg/{Split}/{image}"}
+    assert found["splits"] == {"train": ["train"], "val": ["dev"]}
