@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from datagen.build.staging import Staging
 from datagen.errors import UserError
-from datagen.files import Files
+from datagen.files import Files, is_url
 from pipelines.build.pulse import read_pulses, worker_of
 
 LONGEST_POLL_SECONDS = 30.0
 POLLS_PER_STALL = 20
+POLLS_PER_STALL_OF_STORE = 5  # where every look lists all files of the staging folder
 GRACE_SECONDS = 10.0
 """Time for an engine to end by itself after one of its processes died."""
 
@@ -101,7 +102,10 @@ class _Watch:
     def __init__(self, staging: Staging, files: Files, stall_seconds: float, total: int) -> None:
         self.staging, self.files = staging, files
         self.stall = Stall(stall_seconds, total)
-        self.poll_seconds = min(LONGEST_POLL_SECONDS, stall_seconds / POLLS_PER_STALL)
+        if is_url(staging.root):
+            self.poll_seconds = stall_seconds / POLLS_PER_STALL_OF_STORE
+        else:
+            self.poll_seconds = min(LONGEST_POLL_SECONDS, stall_seconds / POLLS_PER_STALL)
         self.ended = threading.Event()
         self.died = threading.Event()
         self.status: int | None = None
