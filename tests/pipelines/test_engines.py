@@ -230,23 +230,6 @@ def test_one_corpus_has_the_same_bytes_on_four_engines(
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_changes_nothing(
-    all_raw, tmp_path, start, all_embedded, digests, dask_cluster
-):
-    """Dask gives what the dead worker had to do to another one."""
-    out = tmp_path / "out"
-    command = ("build", "--raw", all_raw, "--out", out, "--images", "embed")
-    process = start(*command, *on_dask(dask_cluster))
-    while process.poll() is None and not list(tmp_path.glob("out.staging-*/ranges/*/*/*.blocks")):
-        time.sleep(0.01)
-    assert process.poll() is None
-    os.kill(dask_cluster.workers[0].pid, signal.SIGKILL)
-    outcome = process.end(timeout=180)
-    assert outcome.status == 0, outcome.err[-3_000:]
-    assert digests(out) == digests(all_embedded)
-
-
-@pytest.mark.slow
 def test_prism_writes_the_same_bytes_in_this_process_and_in_a_pool(
     raw, tmp_path, start, embedded, digests, on_prism, worker_pool
 ):
