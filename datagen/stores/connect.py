@@ -65,12 +65,15 @@ def _connect(protocol: str, process: int) -> Any:
 
     settings: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
     if protocol in ("s3", "s3a"):
-        client = {
+        client: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "retries": {"mode": "standard", "max_attempts": ATTEMPTS},
             "max_pool_connections": 32,
         }
+        if "AWS_RESPONSE_CHECKSUM_VALIDATION" not in os.environ:
+            # some servers send the checksum of the whole object with a part of it (rclone)
+            client["response_checksum_validation"] = "when_required"
         settings["config_kwargs"] = client | conf.get(protocol, {}).get("config_kwargs", {})
         settings["max_concurrency"] = 1  # with more, each whole object is asked for its size first
     try:
