@@ -199,7 +199,7 @@ def test_an_upload_in_parts_that_fails_is_aborted(proxy, bucket, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "check AWS_ACCESS_KEY_ID"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "access is denied"),
         (
             {"AWS_ACCESS_KEY_ID": "READERKEY123", "AWS_SECRET_ACCESS_KEY": "READERSECRET"},
             "cannot be written: access is denied",
