@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil
 
 from datagen.build.declared import digests, files_read, resolve_all
 from datagen.build.finish import trained_splits
@@ -113,15 +112,10 @@ class _Estimation:
         slicer = Slicer(options, media, self.files, self.staging)
         warm = slicer.warm_up(min(plan.splits, key=lambda each: each.rows))
         samples = []
-        wide = max(plan.splits, key=lambda each: each.rows / each.num_shards)
         for each in plan.splits:
             weight = 1.0 if each.split in trained.get(each.source, ()) else None
             times = slices[each.source].times if each.source in slices else 1.0
-            wanted = self.slice_rows
-            if each is wide and options.images == "reference":
-                # Its peak of memory is measured whole.
-                wanted = max(wanted, min(ceil(each.rows / each.num_shards), 16 * wanted))
-            sample = slicer.sample(each, wanted, weight, times)
+            sample = slicer.sample(each, self.slice_rows, weight, times)
             samples.append(sample)
             rows = sum(part.rows for part in sample.ranges)
             self.say(

@@ -9,6 +9,10 @@ from pipelines.build.estimate.counted_files import Traffic
 from pipelines.build.estimate.meter import Cost
 from pipelines.build.estimate.slice import RangeSample, ShardSample, SplitSample
 
+SHARD_TABLES = 2.6
+"""Memory that writing a shard takes, in times of its rows, beside what any shard takes: the staged table, the sorted one and
+half of a third. Measured on shards of 10,000 to 184,000 rows of nine sources."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -274,17 +278,20 @@ class _Shards:
         ).value
 
     def peak_bytes(self) -> float:
-        """Return the peak memory while a shard of the build's size is written."""
+        """Return the peak memory while a shard of the build's size is written.
+
+        A shard that is larger than the measured ones takes `SHARD_TABLES` times the bytes of its further rows more.
+        """
         if not self.samples:
             return 0
-        points = sorted((each.report.rows, each.write.rise_bytes) for each in self.samples)
-        usual = (
-            Line.through(points[-2], points[-1]).at(self.records().value / self.number, parts=1)
-            if len(points) > 1
-            else 0
+        largest = max(self.samples, key=lambda each: each.report.rows)
+        more = max(0.0, self.records().value / self.number - largest.report.rows)
+        return max(
+            largest.write.base_bytes
+            + largest.write.rise_bytes
+            + SHARD_TABLES * largest.row_bytes * more,
+            *(each.write.base_bytes + each.write.rise_bytes for each in self.samples),
         )
-        measured = max(each.write.rise_bytes for each in self.samples)
-        return max(each.write.base_bytes for each in self.samples) + max(usual, measured)
 
     def traffic(self, runs: float, staged_bytes: float) -> Traffic:
         """Return the traffic of counting and writing: runs are read one by one, images by the record."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 import msgspec
+import pyarrow as pa
 from msgspec import structs
 
 from datagen.build.options import BuildOptions
 from datagen.build.plan import RangePlan, SplitPlan
 from datagen.build.planner import EMBED_SHARD_ROWS, SHARD_INPUT_BYTES
-from datagen.build.shard_writer import ROW_GROUP_ROWS, ShardWriter, StagedPlace
+from datagen.build.shard_writer import ShardWriter, StagedPlace
 from datagen.build.stage import SplitStager
 from datagen.build.staging import Place, RangeReport, ShardReport, Staging
 from datagen.media.media import MediaRoots
@@ -44,9 +45,10 @@ class RangeSample:
 
 @dataclass(frozen=True)
 class ShardSample:
-    """A written shard. `places` are its runs of rows in staged ranges."""
+    """A written shard. `places` are its runs of rows in staged ranges, `row_bytes` those of a row in memory."""
 
     places: int
+    row_bytes: float
     report: ShardReport
     count: Cost
     write: Cost
@@ -169,7 +171,17 @@ class Slicer:
             writer.unique_rows(places)
         with measure(self.files) as write:
             report = writer.write(number, places, weight)
-        return ShardSample(len(places), report, count.cost, write.cost)
+        largest = max(places, key=lambda each: each.place.rows)
+        return ShardSample(
+            len(places), self._row_bytes(writer, largest), report, count.cost, write.cost
+        )
+
+    def _row_bytes(self, writer: ShardWriter, staged: StagedPlace) -> float:
+        """Return the bytes of a staged row in memory."""
+        with self.files.open_binary(writer.staged(staged.range, "blocks")) as file:
+            file.seek(staged.place.offset)
+            data = pa.py_buffer(file.read(staged.place.length))
+        return float(pa.ipc.open_stream(data).read_all().nbytes / staged.place.rows)
 
 
 def choose_ranges(plan: SplitPlan, slice_rows: int) -> list[RangePlan]:
@@ -211,11 +223,7 @@ def _groups(
     sampled = sum(each.rows for each in ranges)
     whole = plan.rows * rows_times * staged / max(1, sampled)
     number = max(1, round(staged / max(1.0, whole / num_shards)))
-    if number == 1 and staged >= 3 * ROW_GROUP_ROWS:
-        third, *others = _parts(rest, 3)  # two sizes above a row group show how memory grows
-        larger = [third, [each for part in others for each in part]]
-    else:
-        larger = _parts(rest, number)
+    larger = _parts(rest, number)
     parts = [[first], *(part for part in larger if part)]
     return [(number, _in_shard(number, part)) for number, part in enumerate(parts)]
 

@@ -90,7 +90,7 @@ def test_a_slice_gives_the_counts_and_bytes_of_the_whole(
     monkeypatch.setattr("datagen.build.options.BuildOptions.range_bytes", lambda *_: 4_096)
     monkeypatch.setattr("datagen.build.planner.SHARD_INPUT_BYTES", 500_000)
     chosen = {"sources": ("vqav2",), "missing_images": "keep"}
-    found = estimate_build(options(many_rows, **chosen), slice_rows=60)
+    found = estimate_build(options(many_rows, **chosen), slice_rows=600)
     out = tmp_path / "out"
     made = build(many_rows, out, "--sources", "vqav2", "--missing-images", "keep")
     assert made.status == 0, made.err
