@@ -137,15 +137,16 @@ def write_capfilt(path: Path, num_bytes: int) -> None:
         file.write("]")
 
 
-def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
+def write_images(raw: Path, num_images: int, num_distinct: int = 200, quality: int = 70) -> None:
     """COCO training images of noise, about 47 KB each, and a caption for each in LAVIS's layout.
 
-    `num_distinct` of them are drawn; the others differ from those in a comment only.
+    `num_distinct` of them are drawn; the others differ from those in a comment only. With a JPEG `quality` of 90, they
+    have about 100 KB.
     """
     images = raw / "images" / "coco" / "train2014"
     images.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    drawn = [image(rng) for _ in range(min(num_distinct, num_images))]
+    drawn = [image(rng, quality) for _ in range(min(num_distinct, num_images))]
     rows = []
     for number in range(1, num_images + 1):
         comment = b"%012d" % number + rng.bytes(int(rng.integers(0, 2_000)))
@@ -162,12 +163,12 @@ def write_images(raw: Path, num_images: int, num_distinct: int = 200) -> None:
     (folder / "coco_karpathy_train.json").write_text(json.dumps(rows))
 
 
-def image(rng: np.random.Generator) -> bytes:
+def image(rng: np.random.Generator, quality: int = 70) -> bytes:
     """A 640x480 JPEG of smooth colours under noise."""
     rows, columns = np.mgrid[0:480, 0:640]
     waves = rng.integers(20, 80, size=(3, 2))
     smooth = [np.sin(columns / across) + np.cos(rows / down) for across, down in waves]
     noisy = 128 + 60 * np.stack(smooth, axis=-1) + rng.normal(0, 11, (480, 640, 3))
     data = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(data, "JPEG", quality=70)
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(data, "JPEG", quality=quality)
     return data.getvalue()

@@ -28,12 +28,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Case:
-    """A contestant: `benchmarks.<module>` has a `run(input, output, *arguments)`."""
+    """A contestant: `benchmarks.<module>` has a `run(input, output, *arguments)`.
+
+    It runs with `python`, by default that of the benchmark.
+    """
 
     name: str
     module: str
     what: str
     arguments: tuple[str, ...] = ()
+    python: str = sys.executable
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,12 @@ def measure(
     scratch: Path,
     repetitions: int,
     check: Callable[[Case, Path], None] | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+    sample_seconds: float = SAMPLE_SECONDS,
 ) -> dict[str, Measured]:
     """Run every case `repetitions` times, in turn, starting with another one each time.
+
+    A run waits at most `patience_seconds` for a quiet machine. Memory is read every `sample_seconds`.
 
     A case reads from `source` and writes to a new folder in `scratch`, which is removed after the run.
     The output of the run for memory is checked by `check` before.
@@ -91,7 +99,7 @@ def measure(
         first = repetition % len(cases)
         for case in (*cases[first:], *cases[:first]):
             output.mkdir()
-            cost = _timed_run(case, source, output)
+            cost = _timed_run(case, source, output, patience_seconds)
             shutil.rmtree(output)
             costs[case.name].append(cost)
             print(
@@ -102,7 +110,7 @@ def measure(
     measured = {}
     for case in cases:
         output.mkdir()
-        peak, reported = _run(case, source, output, _watch_memory)
+        peak, reported = _run(case, source, output, partial(_watch_memory, seconds=sample_seconds))
         if check is not None:
             check(case, output)
         shutil.rmtree(output)
@@ -130,10 +138,10 @@ def measure_once(case: Case, source: Path, scratch: Path) -> Measured:
     return Measured(case, [cost], peak.resident, max(peak.private, private), private)
 
 
-def _timed_run(case: Case, source: Path, output: Path) -> Cost:
+def _timed_run(case: Case, source: Path, output: Path, patience_seconds: float) -> Cost:
     """Run a case once, after the output of earlier runs is synced to the disk."""
     os.sync()
-    load = _load_when_quiet()
+    load = _load_when_quiet(patience_seconds)
     start = time.perf_counter()
     (seconds, spent), reported = _run(case, source, output, _wait)
     ready, done = reported["ready"], reported["done"]
@@ -155,7 +163,7 @@ def _run(
         report = Path(folder, "report.json")
         arguments = (f"benchmarks.{case.module}", str(source), str(output), *case.arguments)
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.harness.child", str(report), *arguments],
+            [case.python, "-m", "benchmarks.harness.child", str(report), *arguments],
             stdout=printed,
             stderr=printed,
         )
@@ -166,9 +174,9 @@ def _run(
         return found, json.loads(report.read_text())
 
 
-def _load_when_quiet() -> float:
-    """Return the machine's load, once it is below `BUSY_LOAD` or `PATIENCE_SECONDS` have passed."""
-    until = time.monotonic() + PATIENCE_SECONDS
+def _load_when_quiet(patience_seconds: float = PATIENCE_SECONDS) -> float:
+    """Return the machine's load, once it is below `BUSY_LOAD` or `patience_seconds` have passed."""
+    until = time.monotonic() + patience_seconds
     while os.getloadavg()[0] > BUSY_LOAD and time.monotonic() < until:
         time.sleep(5)
     return os.getloadavg()[0]

@@ -91,9 +91,11 @@ class Results:
             for line in lines
         )
 
-    def write(self, path: Path, versions_of: Sequence[str]) -> None:
-        """Write the JSON at `path`, and the Markdown beside it."""
-        machine, versions = _machine(), _versions(versions_of)
+    def write(
+        self, path: Path, versions_of: Sequence[str], others: Mapping[str, str] | None = None
+    ) -> None:
+        """Write the JSON at `path`, and the Markdown beside it; `others` are versions in other environments."""
+        machine, versions = _machine(), _versions(versions_of) | dict(others or {})
         today = time.strftime("%Y-%m-%d")
         path.parent.mkdir(parents=True, exist_ok=True)
         document = {
@@ -137,6 +139,7 @@ class Results:
 def _published(measured: Measured) -> dict[str, Any]:
     """Return a case as results files have it, where a run's report is called `says`."""
     case = asdict(measured)
+    del case["case"]["python"]  # a path of the machine
     for cost in case["costs"]:
         cost["says"] = cost.pop("reported")
     return case

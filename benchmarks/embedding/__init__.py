@@ -1,0 +1,1 @@
+"""Contestants that write image files into the format of a training library. Each runs in an environment of its own."""
