@@ -97,6 +97,8 @@ class MediaRoots:
 
     def packed(self, path: str) -> Slice | None:
         """Return the slice of a pack file that a media path names, or None if it names a file."""
+        if not self.packs:
+            return None
         collection, _, relative = path.partition("/")
         return slice_of(relative) if collection in self.packs else None
 
@@ -279,11 +281,9 @@ class MediaRoots:
         Raises:
             RowRejectedError: the path is absolute or leads out of its collection.
         """
-        if self.packed(path) is not None or is_url(self.locate(path)):
-            return self.state(path)
         try:
             return _state(os.fstat(file.fileno()))
-        except io.UnsupportedOperation:
+        except io.UnsupportedOperation:  # bytes in memory, or an object of a store
             return self.state(path)
 
     def _missing(self, path: str) -> RowRejectedError:

@@ -28,9 +28,7 @@ def counted(texts: Iterable[str]) -> tuple[Answer, ...]:
     Raises:
         RowRejectedError: all answers are blank, or there are none.
     """
-    given: dict[str, int] = {}
-    for text in texts:
-        given[text] = given.get(text, 0) + 1
+    given = occurrences(texts)
     counts: dict[str, int] = {}
     for text, count in given.items():
         line = clean_line(text)
@@ -38,6 +36,14 @@ def counted(texts: Iterable[str]) -> tuple[Answer, ...]:
     if not counts or counts.keys() == {""}:
         raise RowRejectedError(Reason.NO_ANSWERS, f"none of {sum(given.values())} answers has text")
     return tuple([Answer(text, count) for text, count in counts.items()])
+
+
+def occurrences(texts: Iterable[str]) -> dict[str, int]:
+    """Return how often each text occurs, in order of first occurrence."""
+    found: dict[str, int] = {}
+    for text in texts:
+        found[text] = found.get(text, 0) + 1
+    return found
 
 
 def drawn(answers: tuple[Answer, ...], chance: int) -> str:

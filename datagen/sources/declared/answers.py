@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from datagen.errors import Reason, RowRejectedError
-from datagen.schema.answers import Answer, counted
+from datagen.schema.answers import Answer, occurrences
 from datagen.sources.declared.definition import Answers
 from datagen.sources.declared.values import (
     is_missing,
@@ -21,6 +21,8 @@ SUSPICIOUS = frozenset(("nan", "none", "null", "n/a", "#n/a", "na", "-", "--", "
 
 _MAX_KEPT, _MAX_KEPT_CHARS = 1 << 16, 64
 """How many short answers, and how short, are kept with their cleaned text: at most 20 MB."""
+
+_STRINGS = frozenset((str,))
 
 Warn = Callable[[str, str], None]
 """Reports a reason and a message about a row that is used all the same."""
@@ -45,10 +47,17 @@ class AnswerReader:
         Raises:
             RowRejectedError: none has text, or one is no text.
         """
-        found = [self._text(each) for each in self._each(value)]
-        if not found or not any(found):
+        each = self._each(value)
+        if _STRINGS.issuperset(map(type, each)):
+            counts: dict[str, int] = {}
+            for text, count in occurrences(each).items():
+                line = self._text(text)
+                counts[line] = counts.get(line, 0) + count
+        else:  # some may not be looked up
+            counts = occurrences(map(self._text, each))
+        if not any(counts):
             raise self._no_answers(value)
-        answers = counted(found)
+        answers = tuple([Answer(text, count) for text, count in counts.items()])
         for answer in answers:
             text = answer.text
             if len(text) <= 9 and text.casefold() in SUSPICIOUS:

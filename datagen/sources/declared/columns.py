@@ -29,6 +29,8 @@ _ONLY_IN_EXPRESSIONS = re.compile(r"[\[\]{}|`]")
 MAX_PRINTED_CHARS = 100_000
 """Of a list as Python prints it; parsing takes many times the memory of the text."""
 
+_OBJECTS = frozenset((dict,))
+
 Find: TypeAlias = Callable[[Value], Any]
 
 
@@ -189,25 +191,31 @@ def _path(parts: list[str]) -> Find:
         spread = False
         for part in parts:
             if part == "[]":
-                if spread:
-                    value = [each for each in value if each is not None]
-                elif not isinstance(value, list):
+                if not spread and not isinstance(value, list):
                     return None
                 value = _flattened(value)
                 spread = True
             elif spread:
-                found = [each.get(part) for each in value if isinstance(each, dict)]
+                if _OBJECTS.issuperset(map(type, value)):
+                    found = [each.get(part) for each in value]
+                else:
+                    found = [each.get(part) for each in value if isinstance(each, dict)]
                 value = [each for each in found if each is not None]
             elif isinstance(value, dict):
                 value = value.get(part)
             else:
                 return None
-        return [each for each in value if each is not None] if spread else value
+        if spread and parts[-1] == "[]":
+            return [each for each in value if each is not None]
+        return value
 
     return find
 
 
-def _flattened(values: Iterable[Any]) -> list[Any]:
+def _flattened(values: list[Any]) -> list[Any]:
+    """Return the items of lists in a list in their place."""
+    if list not in map(type, values):
+        return values
     flat: list[Any] = []
     for value in values:
         if isinstance(value, list):

@@ -121,7 +121,8 @@ class ImageFinder:
             if data is not None:
                 return self._packed(data, None)
         if rules.pattern is not None:
-            value = fill_pattern(rules.pattern, {**columns, **_as_image(value)})
+            named = columns if is_blank(value) else {**columns, "image": value}
+            value = fill_pattern(rules.pattern, named)
         text = self._text(value)
         if rules.member is not None:
             return self._member(text, columns)
@@ -274,10 +275,6 @@ class _Folder:
 def _items(value: Any) -> Sequence[Any]:
     """Return the items of a list of images, which may stand for one image."""
     return value if isinstance(value, list | tuple) else (value,)
-
-
-def _as_image(value: Any) -> dict[str, Any]:
-    return {} if is_blank(value) else {"image": value}
 
 
 def _is_path(text: str) -> bool:

@@ -352,11 +352,12 @@ class RowMapping:
         Raises:
             RowRejectedError: they do not.
         """
+        others = [(name, each) for name, each in joined.items() if name not in left]
         for column in self._images.columns:
             name = column.expression
             own = left.get(name)
-            for other_name, other in joined.items():
-                if other_name in left or not isinstance(other, Mapping) or other.get(name) is None:
+            for other_name, other in others:
+                if not isinstance(other, Mapping) or other.get(name) is None:
                     continue
                 if own is not None and key_of(own, name) != key_of(other[name], name):
                     message = f"{name} is {shown(own)}, but {shown(other[name])} in {other_name}"

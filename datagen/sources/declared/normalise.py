@@ -37,6 +37,8 @@ from datagen.sources.declared.row import Mapped, Place, Problem, RawRow
 from datagen.sources.declared.split import SplitRule, split_of_file
 from templates.library import read_own_templates
 
+_HIDDEN_FIELDS = frozenset(("answers", "captions", "label", "response", "correct_choice"))
+
 Report = Callable[[Problem], None]
 Take = Callable[[Iterator[tuple[str, NormalRow]]], Iterator[tuple[str, NormalRow]]]
 
@@ -74,7 +76,7 @@ class Normaliser:
         found: dict[str, list[NormalOutcome]] = {}
         rejected = False
         last: str | None = None
-        for each in self._mapped(raw, split):
+        for each in self.mapping.examples(raw, split):
             if last is None and not isinstance(each, Mapped):
                 last = self._split_of(raw, split)
             place = last or self.default_split
@@ -112,15 +114,6 @@ class Normaliser:
         named = self.mapping.split_of(raw, split)
         return named if named in self.definition.split_names else self.default_split
 
-    def _mapped(self, raw: RawRow, split: str | None) -> Iterator[Mapped | Rejected | Filtered]:
-        if isinstance(raw.value, Rejected):
-            yield raw.value
-            return
-        try:
-            yield from self.mapping.examples(raw, split)
-        except RowRejectedError as error:
-            yield Rejected(error.reason, error.message)
-
     def _example(
         self, mapped: Mapped, raw: RawRow, file_split: str | None
     ) -> tuple[str, NormalOutcome]:
@@ -152,10 +145,9 @@ class Normaliser:
             return split, NormalOutcome(filtered=f"split {split} is not used")
         native = mapped.native_id or _made_id(raw.place)
         suffix = f"#{mapped.part}" if mapped.part else ""
-        fields = dict(mapped.fields)
+        fields = mapped.fields
         if use == "hidden":
-            for name in ("answers", "captions", "label", "response", "correct_choice"):
-                fields.pop(name, None)
+            fields = {name: each for name, each in fields.items() if name not in _HIDDEN_FIELDS}
         example = Example(
             example_id=f"{definition.name}/{split}/{native}{suffix}",
             source=definition.name,

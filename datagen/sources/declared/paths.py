@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from string import Formatter
 from typing import Any
 from urllib.parse import unquote
@@ -52,11 +53,17 @@ def fill_pattern(pattern: str, columns: Mapping[str, Any]) -> str:
         RowRejectedError: a column is absent or blank, or its value does not fit its format.
     """
     parts = []
-    for literal, name, spec, _ in Formatter().parse(pattern):
+    for literal, name, spec in _parsed(pattern):
         parts.append(literal)
         if name is not None:
             parts.append(_formatted(name, spec or "", columns))
     return "".join(parts)
+
+
+@lru_cache
+def _parsed(pattern: str) -> list[tuple[str, str | None, str | None]]:
+    """Return the literal texts of a pattern, each with the column and the format behind it."""
+    return [(literal, name, spec) for literal, name, spec, _ in Formatter().parse(pattern)]
 
 
 def columns_of_pattern(pattern: str | None) -> list[str]:
