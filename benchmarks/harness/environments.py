@@ -23,7 +23,7 @@ def environments(folder: Path, wanted: Mapping[str, Sequence[str]]) -> dict[str,
         (packages,) = place.glob("lib/python*/site-packages")
         shared = [path for path in sys.path if path.endswith("site-packages")]
         (packages / "shared.pth").write_text("\n".join(shared) + "\n")
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, *requirements], check=True)
     return pythons
 

@@ -140,7 +140,7 @@ def write_capfilt(path: Path, num_bytes: int) -> None:
 def write_images(raw: Path, num_images: int, num_distinct: int = 200, quality: int = 70) -> None:
     """COCO training images of noise, about 47 KB each, and a caption for each in LAVIS's layout.
 
-    `num_distinct` of them are drawn; the others differ from those in a comment only. With a JPEG `quality` of 90, they
+    `num_distinct` of them are drawn; the others differ from those in a comment only. With a JPEG `quality` of 88, they
     have about 100 KB.
     """
     images = raw / "images" / "coco" / "train2014"

@@ -83,12 +83,12 @@ def measure(
     scratch: Path,
     repetitions: int,
     check: Callable[[Case, Path], None] | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
+    patience_seconds: float | None = None,
     sample_seconds: float = SAMPLE_SECONDS,
 ) -> dict[str, Measured]:
     """Run every case `repetitions` times, in turn, starting with another one each time.
 
-    A run waits at most `patience_seconds` for a quiet machine. Memory is read every `sample_seconds`.
+    A run waits at most `patience_seconds`, by default `PATIENCE_SECONDS`, for a quiet machine. Memory is read every `sample_seconds`.
 
     A case reads from `source` and writes to a new folder in `scratch`, which is removed after the run.
     The output of the run for memory is checked by `check` before.
@@ -138,7 +138,7 @@ def measure_once(case: Case, source: Path, scratch: Path) -> Measured:
     return Measured(case, [cost], peak.resident, max(peak.private, private), private)
 
 
-def _timed_run(case: Case, source: Path, output: Path, patience_seconds: float) -> Cost:
+def _timed_run(case: Case, source: Path, output: Path, patience_seconds: float | None) -> Cost:
     """Run a case once, after the output of earlier runs is synced to the disk."""
     os.sync()
     load = _load_when_quiet(patience_seconds)
@@ -174,9 +174,10 @@ def _run(
         return found, json.loads(report.read_text())
 
 
-def _load_when_quiet(patience_seconds: float = PATIENCE_SECONDS) -> float:
+def _load_when_quiet(patience_seconds: float | None = None) -> float:
     """Return the machine's load, once it is below `BUSY_LOAD` or `patience_seconds` have passed."""
-    until = time.monotonic() + patience_seconds
+    patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+    until = time.monotonic() + patience
     while os.getloadavg()[0] > BUSY_LOAD and time.monotonic() < until:
         time.sleep(5)
     return os.getloadavg()[0]

@@ -53,6 +53,11 @@ TOYS = {
         ("--rows", "200", *ONCE), ("our Beam build", "Hugging Face, joined rows"), compared=True
     ),
     "captions": Toy(("--rows", "40", *ONCE), ("ours", "ours, 20 times the pictures"), here=False),
+    "embed_images": Toy(
+        ("--rows", "20", "--here", *ONCE),
+        ("our Beam build", "plain pyarrow", "Hugging Face"),
+        compared=True,
+    ),
     "evaluate": Toy(("--rows", "200"), ("gqa, 200", "visdial, 2")),
     "fetch_images": Toy(("--rows", "20", *ONCE), ("fetch-images, 384 px", "urllib3 alone")),
     "fetch": Toy(("--rows", "4", *ONCE), ("ours, hashed", "curl --parallel, four files")),
@@ -84,7 +89,7 @@ TOYS = {
     ),
     "workers": Toy(("--rows", "50", *ONCE), ("50 rows, one process", "400 rows, two processes")),
 }
-"""By script. Left out: `torch.compile`, two processes of `scaling`, and settings of `miniature` that train alike."""
+"""By script. Left out: libraries in environments of their own, `torch.compile`, two processes of `scaling`, and settings of `miniature` that train alike."""
 
 
 def test_every_benchmark_has_a_toy() -> None:
