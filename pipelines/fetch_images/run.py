@@ -6,6 +6,7 @@ the results into one file. A download that was stopped resumes: what has a resul
 
 import json
 import os
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -22,6 +23,7 @@ from apache_beam.options.pipeline_options import (
 )
 from rich.console import Console
 
+from datagen.build.staging import Staging
 from datagen.errors import OptionError, OutputError, UserError, nearest
 from datagen.errors import Reason as ImageReason
 from datagen.files import TEMPORARY_SUFFIX, Files, is_url, locked_file
@@ -29,8 +31,11 @@ from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
 from pipelines.build.beam_options import DEFAULT_RUNNER
 from pipelines.build.execute import run_pipeline
+from pipelines.build.fingerprint import worker_versions
+from pipelines.build.needs import check_engine
 from pipelines.build.progress import Reporter
 from pipelines.build.publish import output_held
+from pipelines.build.watch import watching
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
 from pipelines.fetch.reasons import FetchReason
@@ -47,6 +52,7 @@ URLS_PER_WORKER = 2_000
 WORKER_BYTES = 1 << 30
 PARTS_ELSEWHERE = 64
 """Parts for engines whose number of workers is not known here."""
+STALL_MINUTES = 10.0
 ALL = "all"
 REASONS = (
     *(each.value for each in FetchReason),
@@ -90,6 +96,7 @@ def fetch_images(
     retry: Collection[str] = (),
     workers: int | None = None,
     num_parts: int | None = None,
+    stall_minutes: float = STALL_MINUTES,
     console: Console | None = None,
 ) -> Fetched:
     """Download the images of all URLs in `lists` that have no result yet.
@@ -102,6 +109,7 @@ def fetch_images(
         retry: Reasons; URLs that failed for one of them are asked for again.
         workers: Processes on this machine; None for as many as pay off.
         num_parts: Parts of the hosts, each for one worker; None for the number of workers.
+        stall_minutes: The time without any sign of life of a worker after which the download ends.
         console: Where progress goes, by default standard error.
 
     Raises:
@@ -109,9 +117,10 @@ def fetch_images(
     """
     console = console or messages()
     reporter, files, out = Reporter(console), AnyFiles(), options.out
-    _check_files(files, lists, out)
-    state = f"{out}/{STATE_FOLDER}"
     say = partial(console.print, highlight=False, markup=False)
+    _check_files(files, lists, out)
+    check_engine(beam_options, say)
+    state = f"{out}/{STATE_FOLDER}"
     with _held(out, state, say) as check_held, remembering_ctrl_c():
         held, logged = HeldResults(files, out), LoggedResults(files, f"{state}/results")
         stopped = _check_size(files, held, state, options.max_side)
@@ -130,6 +139,9 @@ def fetch_images(
             f"{state}/results",
             resumes=stopped or held.exists or not is_url(out),
             stores=StoreSettings.of_this_process([out]),
+            staging=Staging(f"{state}/run-{secrets.token_hex(4)}"),
+            stall_seconds=60 * stall_minutes,
+            versions=worker_versions(),
         )
         before = len(logged)
         with reporter.count("images", left, "URLs", lambda: len(logged) - before):
@@ -145,7 +157,8 @@ def _run(work: FetchWork, beam_options: PipelineOptions, log: str, files: Files)
     pipeline = beam.Pipeline(options=beam_options)
     fetch_graph(pipeline, work)
     kept = "what is done is kept: start the same command again"
-    run_pipeline(pipeline, log, files, "the download", kept)
+    watch = watching(work.staging, files, work.stall_seconds, work.num_parts)
+    run_pipeline(pipeline, log, files, "the download", kept, watch)
     check_stopped()
 
 

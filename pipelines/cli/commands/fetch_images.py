@@ -79,6 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="divide the hosts among N workers of another engine, at most 256 (default: 64)",
     )
+    add(
+        "--stall-minutes",
+        type=float,
+        default=10.0,
+        metavar="M",
+        help="end the download if no worker gives a sign of life for so long",
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
@@ -99,6 +106,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     for name in ("timeout", "silence"):
         if not getattr(parsed, name) > 0:
             raise OptionError(f"--{name} {getattr(parsed, name)} is no number of seconds above 0")
+    if not 0 < parsed.stall_minutes < float("inf"):
+        raise OptionError(f"--stall-minutes {parsed.stall_minutes} is no number of minutes above 0")
     if not parsed.host_rate >= 0:
         raise OptionError(f"--host-rate {parsed.host_rate} is negative; 0 is for any rate")
     try:
@@ -134,6 +143,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
             retry=reasons_to_retry(names),
             workers=parsed.workers,
             num_parts=parsed.parts,
+            stall_minutes=parsed.stall_minutes,
         )
     failed = print_fetched(fetched, parsed.out)
     return int(failed > parsed.max_failed_fraction)

@@ -129,6 +129,7 @@ def test_what_a_row_lacks_is_told(site: Any) -> None:
         (("--max-side", "0"), "--max-side 0 is less than 1"),
         (("--connections", "-1"), "--connections -1 is less than 1"),
         (("--timeout", "nan"), "--timeout nan is no number of seconds above 0"),
+        (("--stall-minutes", "0"), "--stall-minutes 0.0 is no number of minutes above 0"),
         (("--host-rate", "-1"), "--host-rate -1.0 is negative"),
         (("--max-bytes", "much"), "--max-bytes: 'much' is not a size"),
         (("--max_side", "3"), "unknown option --max_side, did you mean '--max-side'?"),
@@ -143,6 +144,14 @@ def test_an_option_that_cannot_be_used_is_refused(
     assert message in err
     assert not site.web.asked
     assert not site.out.exists()
+
+
+def test_a_worker_of_another_version_is_refused(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "worker_versions", lambda: {"pillow": "0.1"})
+    status, _, err = site.fetch(site.list(site.urls))
+    assert status == 2
+    assert "a worker has pillow" in err
+    assert not site.web.asked
 
 
 def test_a_list_that_is_missing_is_named(site: Any) -> None:
