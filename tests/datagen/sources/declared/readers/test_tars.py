@@ -172,3 +172,11 @@ def test_what_is_no_tar_is_refused(own: Any, data: bytes) -> None:
 def test_an_empty_tar_has_no_samples(own: Any) -> None:
     own.put("a.tar", tar({}))
     assert own.read("a.tar") == []
+
+
+def test_a_key_that_a_members_json_has_twice_costs_its_sample(own: Any) -> None:
+    own.put("a.tar", tar({"1.json": '{"a": 1, "a": 2}', "1.txt": "x", "2.json": '{"a": 1}'}))
+    assert own.rejected("a.tar") == (
+        Reason.MALFORMED_ROW,
+        "1.json: the key 'a' is given twice; which value is meant?",
+    )
