@@ -21,6 +21,7 @@ class CountingFiles(AnyFiles):
     """Counts the bytes that are read of shards."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.num_bytes = 0
 
     def open_ranges(self, path: str) -> BinaryIO:
