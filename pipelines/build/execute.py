@@ -1,9 +1,8 @@
 """Execution: the graph of a build runs on an engine, and what goes wrong there becomes one sentence."""
 
 import re
-import threading
 import traceback
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
@@ -11,10 +10,8 @@ from apache_beam.runners.runner import PipelineResult
 
 from datagen.errors import RowFailedError, UserError
 from datagen.files import Files
-from pipelines.build.watch import watching
+from pipelines.build.watch import Watch, answer_of, watching
 from pipelines.build.work import Work, build_graph
-
-CANCEL_SECONDS = 10.0
 
 _OURS = re.compile(r"^(?:datagen|pipelines)\.[\w.]+Error: (.*)$", re.MULTILINE)
 _SYSTEMS = re.compile(r"^(?:\w+: )*\w*Error: \[Errno \d+\] (.*)$", re.MULTILINE)
@@ -44,7 +41,7 @@ def run_pipeline(
     files: Files,
     what: str,
     consequence: str,
-    watch: AbstractContextManager[None] | None = None,
+    watch: AbstractContextManager[Watch | None] | None = None,
 ) -> PipelineResult:
     """Run a pipeline to its end; `what` it is and the `consequence` of a failure are for the message.
 
@@ -55,8 +52,10 @@ def run_pipeline(
     """
     result = None
     try:
-        with watch or nullcontext():
+        with watch or nullcontext() as watched:
             result = pipeline.run()
+            if watched is not None:
+                watched.follow(result)
             result.wait_until_finish()
     except KeyboardInterrupt:
         _cancel(result)
@@ -83,16 +82,9 @@ def engine_of(result: PipelineResult, beam_options: PipelineOptions) -> str:
 
 
 def _cancel(result: PipelineResult | None) -> None:
-    """Ask the engine to stop: workers elsewhere would go on. It is not waited for longer than it may take."""
-
-    def cancel() -> None:
-        with suppress(Exception):  # it has ended, or is not there any more
-            if result is not None:
-                result.cancel()
-
-    thread = threading.Thread(target=cancel, name="cancel", daemon=True)
-    thread.start()
-    thread.join(CANCEL_SECONDS)
+    """Ask the engine to stop: workers elsewhere would go on."""
+    if result is not None:
+        answer_of(result.cancel)
 
 
 def _explained(

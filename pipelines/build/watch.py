@@ -8,9 +8,10 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from datagen.build.staging import Staging
 from datagen.errors import UserError
@@ -23,6 +24,9 @@ POLLS_PER_STALL_OF_STORE = 5  # where every look lists all files of the staging 
 GRACE_SECONDS = 10.0
 """Time for an engine to end by itself after one of its processes died."""
 
+ANSWER_SECONDS = 10.0
+"""Time for an engine to answer a question, or to cancel a job."""
+
 STATUS_SECONDS = 2.0
 """Time for the status of a process to arrive after its connection ended."""
 
@@ -33,6 +37,9 @@ CHANNEL_LOST = ("Channel closed prematurely", "SDK worker disconnected")
 
 _EXITED = re.compile(r"Worker subprocess exited with return code (-?\d+)")
 _MAX_WORKERS = 3  # that a message names
+
+
+Answer = TypeVar("Answer")
 
 
 class EngineError(UserError):
@@ -98,9 +105,27 @@ def death_message(code: int | None) -> str:
     return f"a worker process was killed by signal {number}; {KEPT}{advice}"
 
 
-class _Watch:
+def answer_of(ask: Callable[[], Answer]) -> Answer | None:
+    """Return what a service answers; None if it fails, or takes longer than `ANSWER_SECONDS`."""
+    answers = []
+
+    def work() -> None:
+        with suppress(Exception):  # it has ended, or is not there any more
+            answers.append(ask())
+
+    thread = threading.Thread(target=work, name="ask", daemon=True)
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    return answers[0] if answers else None
+
+
+class Watch:
+    """A running engine, and what two threads beside it know of it."""
+
     def __init__(self, staging: Staging, files: Files, stall_seconds: float, total: int) -> None:
         self.staging, self.files = staging, files
+        self.seen = Look(0, {})
+        self.num_workers: Callable[[], int] | None = None
         self.stall = Stall(stall_seconds, total)
         if is_url(staging.root):
             self.poll_seconds = stall_seconds / POLLS_PER_STALL_OF_STORE
@@ -128,9 +153,28 @@ class _Watch:
             assert main is not None
             signal.pthread_kill(main, signal.SIGINT)
 
+    def follow(self, result: Any) -> None:
+        """Take from a Dask result how many workers are connected; other engines do not say it."""
+        client: Any = getattr(result, "client", None)
+        if hasattr(client, "scheduler_info"):
+            self.num_workers = lambda: len(client.scheduler_info()["workers"])
+
+    def message(self) -> str | None:
+        """Return an error message if the build stands still now."""
+        with suppress(
+            OSError, UserError
+        ):  # a disk or store that does not answer: nothing new is seen
+            self.seen = look(self.staging, self.files)
+        fault = self.stall.message(self.seen, time.monotonic())
+        if fault is not None and self.num_workers is not None:
+            number = answer_of(self.num_workers)
+            if number is not None:
+                fault = f"{number} workers are connected to the Dask scheduler; {fault}"
+        return fault
+
     def wait_for_stall(self) -> None:
         while not self.ended.wait(self.poll_seconds):
-            fault = self.stall.message(look(self.staging, self.files), time.monotonic())
+            fault = self.message()
             if fault is not None:
                 self.stop(fault)
                 return
@@ -142,7 +186,9 @@ class _Watch:
 
 
 @contextmanager
-def watching(staging: Staging, files: Files, stall_seconds: float, total: int) -> Iterator[None]:
+def watching(
+    staging: Staging, files: Files, stall_seconds: float, total: int
+) -> Iterator[Watch | None]:
     """End the context with an error once a worker process died or no part moved on; `total` is their number.
 
     Only the main thread can be interrupted: in another one, nothing is watched.
@@ -151,9 +197,9 @@ def watching(staging: Staging, files: Files, stall_seconds: float, total: int) -
         EngineError: a process died, or nothing moved on for `stall_seconds`.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield None
         return
-    watch = _Watch(staging, files, stall_seconds, total)
+    watch = Watch(staging, files, stall_seconds, total)
     hook = threading.excepthook
 
     def note(raised: threading.ExceptHookArgs) -> None:
@@ -162,11 +208,11 @@ def watching(staging: Staging, files: Files, stall_seconds: float, total: int) -
             hook(raised)
 
     threading.excepthook = note
-    watch.stall.message(look(staging, files), time.monotonic())
     try:
+        watch.message()
         for wait in (watch.wait_for_stall, watch.wait_for_death):
             threading.Thread(target=wait, name=wait.__name__, daemon=True).start()
-        yield
+        yield watch
     except BaseException as error:
         if watch.fault is None and any(each in str(error) for each in CHANNEL_LOST):
             watch.died.wait(STATUS_SECONDS)

@@ -131,7 +131,7 @@ def test_workers_or_a_scheduler_that_die_end_the_build_which_is_resumed(
     kill(worker)
     status, printed = end(process)
     assert status == 2, printed
-    assert "no progress for 0.3 minutes" in printed
+    assert "0 workers are connected to the Dask scheduler; no progress for 0.3 minutes" in printed
 
     worker = cluster.worker(cluster.hosts[1])
     process = cluster.build(all_raw, out)

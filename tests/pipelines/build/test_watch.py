@@ -124,3 +124,31 @@ def test_in_another_thread_nothing_is_watched(tmp_path):
     thread.start()
     thread.join()
     assert ended == [before]
+
+
+def test_dask_says_how_many_workers_are_left(tmp_path):
+    class Client:
+        def scheduler_info(self):
+            return {"workers": {}}
+
+    class Result:
+        client = Client()
+
+    with (
+        pytest.raises(EngineError, match=r"^0 workers are connected to the Dask scheduler; no pr"),
+        watching(Staging(str(tmp_path)), LocalFiles(), 0.5, 3) as watch,
+    ):
+        watch.follow(Result())
+        threading.Event().wait(60)
+
+
+def test_a_disk_that_does_not_answer_is_a_stall(tmp_path):
+    class Broken(LocalFiles):
+        def match(self, pattern):
+            raise OSError("stale file handle")
+
+    with (
+        pytest.raises(EngineError, match="no progress for"),
+        watching(Staging(str(tmp_path)), Broken(), 0.5, 3),
+    ):
+        threading.Event().wait(60)
