@@ -88,12 +88,12 @@ def _images(card: SourceCard, splits: Sequence[SplitSurvey], options: BuildOptio
         status = "problem"
     reasons = [reason for reason in (Reason.MEDIA_MISSING, *BROKEN)]
     first = next(e.first[reason] for reason in reasons for e in splits if reason in e.first)
-    found = f"of {of}: {missing:,} missing, {broken:,} broken; first: {first}"
-    names = ", ".join(media.collection for media in card.media) or card.id
+    found = f"of {of}: missing in {missing:,} records, broken in {broken:,}; first: {first}"
+    names = " ".join(f"--image-root {media.collection}=DIR" for media in card.media)
     remedies = []
     if missing:
         remedies.append(
-            f"download them (visinstruct fetch {card.id}), or say where they are: --image-root {names}=DIR"
+            f"download them (visinstruct fetch {card.id}), or say where they are: {names}"
         )
     if broken:
         remedies.append("download the broken ones again; a build rejects their rows")

@@ -24,9 +24,6 @@ from pipelines.build.estimate.counted_files import CountedFiles
 from pipelines.build.estimate.own_slice import data_bytes, normal_slices
 from pipelines.build.estimate.slice import choose_ranges
 
-DEFAULT_ROWS = 300
-"""Rows of each split whose images are looked at."""
-
 
 @dataclass
 class SplitSurvey:

@@ -25,7 +25,7 @@ class Toy:
 
     With `here` its cases run in this process: starting one for each of them would be most of the work; and once
     unless outputs are `compared`, which is done after a second run. `names` are what the results have to hold;
-    `folder` is the option that takes a scratch folder.
+    `folder` is the option that takes a scratch folder; `needs` are packages that `dev` leaves out.
     """
 
     arguments: tuple[str, ...]
@@ -33,6 +33,7 @@ class Toy:
     here: bool = True
     compared: bool = False
     folder: str = "--scratch"
+    needs: tuple[str, ...] = ()
 
 
 ONCE = ("--repetitions", "1")
@@ -66,6 +67,7 @@ TOYS = {
         ("plain", "plain, own wording"),
         folder="--work",
     ),
+    "ocr": Toy(("--rows", "12", *ONCE), ("ocr", "ocr, 480 px"), needs=("rapidocr", "onnxruntime")),
     "own_sources": Toy(
         ("--rows", "50", *ONCE), ("source file, JSON lines", "source file, large JSON")
     ),
@@ -128,6 +130,8 @@ class RunHere:
 def test_a_benchmark_runs_to_its_end(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for package in TOYS[name].needs:
+        pytest.importorskip(package, reason=f"{package} is not part of dev")
     run_toy(name, tmp_path, monkeypatch)
 
 

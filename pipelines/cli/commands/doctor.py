@@ -8,7 +8,7 @@ from typing import Any
 
 from datagen.build.options import BuildOptions, parse_size
 from datagen.errors import OptionError
-from pipelines.cli.commands.build import add_options, read_options
+from pipelines.cli.commands.build import add_options, quiet_engines, read_options
 from pipelines.cli.paths import absolute
 
 PASSES_OPTIONS_ON = True
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
+    quiet_engines()
     from pipelines.cli.views.findings import print_findings
     from pipelines.console import messages
     from pipelines.doctor.examine import Job, examine

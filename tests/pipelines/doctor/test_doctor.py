@@ -95,8 +95,8 @@ def test_a_missing_and_a_broken_image_are_found_and_told_apart(findings, raw_cop
     )
     assert status == 1, "more than a twentieth of the records"
     text = " ".join(e["found"] for (check, _), e in found.items() if check == "images")
-    assert " missing, " in text
-    assert "0 missing, 0 broken" not in text
+    assert "missing in 0 records" not in text
+    assert "broken in 0;" not in text
     assert first.name in text or second.name in text
 
 
