@@ -6,6 +6,7 @@ import os
 import sys
 from io import StringIO
 
+import fsspec
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -205,6 +206,22 @@ def test_an_output_that_is_something_else_is_refused(folder, tmp_path):
         pytest.raises(OutputError, match="another process is writing"),
     ):
         read(images, out)
+
+
+def test_images_and_output_in_a_store_make_the_same_file(folder, tmp_path):
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    images, out = folder(5, 0, 7, 13), tmp_path / "tokens.jsonl"
+    read(images, out)
+    for path in images.rglob("*.png"):
+        memory.pipe_file(f"/data/images/{path.relative_to(images)}", path.read_bytes())
+    for _ in range(2):
+        report = read("memory://data/images", "memory://data/tokens.jsonl")
+        assert memory.cat_file("/data/tokens.jsonl") == out.read_bytes()
+    assert (report.num_held, report.rejected.total()) == (3, 1)
+    outputs = {name for name in memory.store if "/images/" not in name}
+    assert outputs == {"/data/tokens.jsonl", "/data/tokens.rejected.jsonl"}
+    memory.store.clear()
 
 
 def test_own_data_join_the_tokens(folder, run, tmp_path):
