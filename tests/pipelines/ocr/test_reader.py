@@ -16,8 +16,8 @@ NUM_COVERS = 4
 
 
 def test_the_words_of_drawn_covers_are_read_as_the_adapter_takes_them(tmp_path):
-    pytest.importorskip("rapidocr", reason="the extra ocr is 125 MB and not part of dev")
-    pytest.importorskip("onnxruntime", reason="the extra ocr is 125 MB and not part of dev")
+    pytest.importorskip("rapidocr", reason="the extra ocr is 120 MB and not part of dev")
+    pytest.importorskip("onnxruntime", reason="the extra ocr is 120 MB and not part of dev")
     write_sample(tmp_path / "raw", num_scenes=12, sources=["ocr_vqa"])
     covers, out = tmp_path / "raw/ocr_vqa/images", tmp_path / "ocr_tokens.jsonl"
     lines = (tmp_path / "raw/ocr_vqa/ocr_tokens.jsonl").read_text().splitlines()
