@@ -133,9 +133,12 @@ def test_workers_or_a_scheduler_that_die_end_the_build_which_is_resumed(
     assert status == 2, printed
     assert "0 workers are connected to the Dask scheduler; no progress for 0.3 minutes" in printed
 
+    assert not out.exists()
+
+    out = tmp_path / "another"
     worker = cluster.worker(cluster.hosts[1])
     process = cluster.build(all_raw, out)
-    wait_for_parts(process, out, 30)
+    wait_for_parts(process, out, 5)
     kill(scheduler)
     status, printed = end(process)
     assert status == 2, printed
