@@ -87,7 +87,7 @@ def main() -> None:
             title="Embedding images beside other libraries",
             question=QUESTION,
             input=f"{chosen.rows:,} made-up JPEG images of {sum(sizes) / len(sizes) / 1e3:.0f} KB, "
-            f"{sum(sizes) / 1e6:.0f} MB, one caption each, page cache warm. That all contestants wrote all images is checked.",
+            f"{sum(sizes) / 1e6:.0f} MB, one caption each, written just before. That all contestants wrote all images is checked.",
             cases={case.name: case.what for case in cases},
             measured=measured,
             columns=columns(chosen.rows),
