@@ -81,6 +81,7 @@ TOYS = {
         ("1 process",),
     ),
     "startup": Toy(("--rows", "10", *ONCE), ("--help", "a build of 10 rows")),
+    "stores": Toy(("--rows", "20", *ONCE), ("build, local", "build, bucket", "read, bucket")),
     "stream": Toy(("--rows", "64", *ONCE), ("our stream", "64 readers, a cache each")),
     "train_step": Toy(
         (
