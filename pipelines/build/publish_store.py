@@ -1,4 +1,4 @@
-"""Publishing in a store: objects are copied and compared, the manifest last, and only then anything is removed.
+"""Publishing in a store: objects are copied and compared, the manifest last, and then the staging folder is removed.
 
 Readers trust nothing without a manifest. Once everything is made, a mark in the staging folder says which
 dataset is published from here on: whoever finds it completes what was stopped, at whatever moment.
@@ -55,7 +55,7 @@ def publish_in_store(staging: Staging, out: str, files: AnyFiles) -> None:
     """Copy the finished output to its place, then remove what was intermediate.
 
     Raises:
-        StoreError: an object did not arrive whole. Nothing was removed.
+        StoreError: an object did not arrive whole. The staging folder is as it was.
     """
     store = files.store
     with store.create(_mark(staging)) as file:
@@ -120,7 +120,7 @@ def _check(made: dict[str, ObjectInfo], names: list[str], out: str, store: Store
             found = "is missing" if size is None else f"has {size} bytes"
             raise StoreError(
                 f"{out}/{name} {found} after it was copied, {made[name].size} bytes are in the staging folder; "
-                "nothing was removed: start the same command again"
+                "nothing of it was removed: start the same command again"
             )
 
 

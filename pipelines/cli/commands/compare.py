@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from msgspec import to_builtins
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datagen.errors import OptionError
+from pipelines.cli.paths import local_path
 from pipelines.console import output, visible
 from trainer.evaluation.scoring.compare import Comparison, Number, TaskComparison, compare
 
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "others are; 2 where a folder holds no results, or they have no task in common."
     )
     add = parser.add_argument
-    add("first", metavar="A", help="the output folder of an evaluation")
-    add("second", metavar="B", help="that of the one to compare with it")
+    add("first", type=local_path, metavar="A", help="the output folder of an evaluation")
+    add("second", type=local_path, metavar="B", help="that of the one to compare with it")
     add(
         "--items",
         type=int,
@@ -48,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     if parsed.items < 0:
         raise OptionError("--items is 0 or more")
-    found = compare(
-        Path(parsed.first), Path(parsed.second), num_items=parsed.items, pairs=_pairs(parsed.pair)
-    )
+    found = compare(parsed.first, parsed.second, num_items=parsed.items, pairs=_pairs(parsed.pair))
     if parsed.json:
         print(json.dumps(_facts(found), ensure_ascii=False))
     else:

@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from datagen.errors import OptionError
+from pipelines.cli.paths import local_path
 from pipelines.console import output
 from trainer.config.shipped import copy_configs, purpose, shipped_configs
 
@@ -15,12 +15,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", nargs="?", choices=("list", "copy"), default="list", help="(default: list)")
     add("names", nargs="*", metavar="NAME", help="copy: such as flan_t5_xl (default: all)")
-    add("--out", default="configs", metavar="DIR", help="copy: the folder to write to")
+    add(
+        "--out",
+        type=local_path,
+        default="configs",
+        metavar="DIR",
+        help="copy: the folder to write to",
+    )
 
 
 def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.ArgumentParser) -> int:
     if parsed.action == "copy":
-        for path in copy_configs(Path(parsed.out), parsed.names):
+        for path in copy_configs(parsed.out, parsed.names):
             print(path)
         return 0
     if parsed.names:

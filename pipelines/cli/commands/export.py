@@ -2,8 +2,8 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from pipelines.cli.paths import local_path
 from pipelines.console import output
 
 MIXES_ARGUMENTS = True
@@ -12,6 +12,7 @@ MIXES_ARGUMENTS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
+        type=local_path,
         metavar="CHECKPOINT",
         help="a checkpoint's folder, or a run's: then its best one, else its newest",
     )
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="of the run's configuration, such as model.init.path=/where/it/is/now",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--out", type=local_path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument(
         "--config", metavar="FILE", help="the run's configuration (default: that of its folder)"
     )
@@ -38,8 +39,8 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from trainer.run.checkpoint import CONFIG, WEIGHTS, chosen_checkpoint, read_run_state
     from trainer.run.fingerprint import frozen_fingerprint
 
-    folder = chosen_checkpoint(Path(parsed.checkpoint))
-    out = Path(parsed.out)
+    folder = chosen_checkpoint(parsed.checkpoint)
+    out = parsed.out
     state = read_run_state(folder)
     config = load_config(parsed.config or folder.parent.parent / CONFIG, parsed.overrides)
     model = build_model(config.model, config.seed)

@@ -4,9 +4,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.cli.paths import local_path
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", required=True, metavar="DIR", help="new folder for the files")
+    parser.add_argument(
+        "--out", type=local_path, required=True, metavar="DIR", help="new folder for the files"
+    )
     parser.add_argument(
         "--seed",
         type=int,
@@ -19,7 +23,7 @@ def run(parsed: argparse.Namespace, rest: Sequence[str], parser: argparse.Argume
     from pipelines.nano import make
     from trainer.model.starts.nano.files import nano_folder
 
-    out = Path(parsed.out)
+    out = parsed.out
     hashes = make.make_nano(out, make.Plan(seed=parsed.seed), lambda line: print(line, flush=True))
     shipped = hashes_of(nano_folder())
     for name, value in hashes.items():

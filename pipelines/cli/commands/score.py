@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+
+from pipelines.cli.paths import local_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folder", type=Path, metavar="DIR", help="the --output of an evaluation")
+    add("folder", type=local_path, metavar="DIR", help="the --output of an evaluation")
     add(
         "--captions",
         choices=("own", "pycocoevalcap"),

@@ -19,7 +19,7 @@ _REACHABLE = {True: "yes", False: "no", None: "-"}
 def print_engines(engines: Sequence["Engine"], console: Console | None = None) -> None:
     """Print a line for each engine, then its command and what is missing."""
     console = console or output()
-    table = plain_table("engine", "installed", "reachable", "tested here")
+    table = plain_table("engine", "installed", "reachable", "tested")
     for each in engines:
         installed = each.installed or "no"
         tested = "same bytes" if each.is_tested else "not run"
