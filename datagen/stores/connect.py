@@ -39,7 +39,18 @@ _SENT = (
     "FSSPEC_",
 )
 """Beginnings of environment variables that hold a store's address, region or credentials."""
-_NOT_SENT = ("AWS_LAMBDA_", "AWS_EXECUTION_ENV", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+_NOT_SENT = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_",
+    "AWS_CONTAINER_",
+    "HF_TOKEN_PATH",
+    "AWS_LAMBDA_",
+    "AWS_EXECUTION_ENV",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
 
 
 def file_system(path: str) -> Any:

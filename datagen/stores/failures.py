@@ -54,6 +54,10 @@ _CREDENTIAL_CODES = frozenset(
         "Unauthorized",
     ]
 )
+_HIDDEN = frozenset(
+    ["RepositoryNotFoundError", "RevisionNotFoundError", "GatedRepoError", "BucketNotFoundError"]
+)
+"""Errors of the Hub that are also those of a missing file."""
 _EXISTS_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "BlobAlreadyExists"})
 _STATUS_IN_TEXT = re.compile(r"\bHTTP(?: error)? (\d{3})\b", re.IGNORECASE)
 
@@ -145,7 +149,17 @@ def explained(error: Exception, path: str, doing: str) -> Exception:
         return StoreError(
             f"{path} cannot be {doing}: its upload was aborted from elsewhere; start again"
         )
-    if isinstance(error, FileNotFoundError) or code in ("NoSuchKey", "BlobNotFound"):
+    if any(type(each).__name__ in _HIDDEN for each in _chain(error)):
+        return StoreError(
+            f"{path} cannot be {doing}: there is no such repository, or no right to see it; check its name, and "
+            f"{credentials_of(path)}"
+        )
+    missing = isinstance(error, FileNotFoundError)
+    if missing and doing == "written":
+        return StoreError(
+            f"{path} cannot be written: {bucket} does not exist; create it, or correct its name"
+        )
+    if missing or code in ("NoSuchKey", "BlobNotFound"):
         return FileNotFoundError(errno.ENOENT, "no such object", path)
     if isinstance(error, IsADirectoryError):
         return IsADirectoryError(errno.EISDIR, "a folder and no object", path)

@@ -40,25 +40,35 @@ class Lease:
         Raises:
             OutputError: another process took it, since this one did not renew it in time.
         """
+        self._lost = self._lost or self._taken_by()
         if self._lost:
             raise OutputError(
                 f"the lock {self.path} was lost ({self._lost}); nothing was published and what is done is "
                 "kept: start the same command again"
             )
 
+    def _taken_by(self) -> str:
+        """Return who has the lock, if it is another one; empty if it is ours."""
+        found = _read(self.files, self.path)
+        if found is None:
+            return "it was removed"
+        return "" if found.get("id") == self.holder["id"] else "another process holds it"
+
     def _beat(self) -> None:
         last = time.monotonic()
         while not self._ended.wait(BEAT_SECONDS):
             try:
-                found = _read(self.files, self.path)
-                if found is None or found.get("id") != self.holder["id"]:
-                    self._lost = "another process holds it" if found else "it was removed"
+                if lost := self._taken_by():
+                    self._lost = lost
                     return
                 self.holder["beat"] += 1
                 with self.files.create(self.path) as file:
                     file.write(_encoded(self.holder))
+                if time.monotonic() - last > ABANDONED_SECONDS:
+                    self._lost = "it was not renewed in time"
+                    return
                 last = time.monotonic()
-            except UserError as error:
+            except (UserError, OSError) as error:
                 if time.monotonic() - last > ABANDONED_SECONDS:
                     self._lost = str(error)
                     return
@@ -69,8 +79,8 @@ class Lease:
     def _release(self) -> None:
         self._ended.set()
         self._thread.join()
-        with suppress(UserError):
-            if not self._lost:
+        with suppress(UserError, OSError):
+            if not self._lost and not self._taken_by():
                 self.files.remove([self.path])
 
 
@@ -93,9 +103,14 @@ def locked_object(path: str, busy: str, say: Callable[[str], None]) -> Iterator[
 
 def _take(lease: Lease, busy: str, say: Callable[[str], None]) -> None:
     files, path = lease.files, lease.path
+    took_over = False
     while True:
         if files.create_new(path, _encoded(lease.holder)):
             _check_conditions(lease, busy, say)
+            if took_over:  # another one may have removed ours, instead of the abandoned one
+                time.sleep(POLL_SECONDS)
+                if lost := lease._taken_by():
+                    raise OutputError(f"{busy}: {lost}, which took it over too; wait for it")
             return
         found = _read(files, path)
         if found is None:
@@ -105,6 +120,7 @@ def _take(lease: Lease, busy: str, say: Callable[[str], None]) -> None:
         if not _is_gone(found):
             _wait_until_abandoned(files, path, found, busy, say)
         say(f"{path}: its holder, {_named(found)}, is gone; the lock is taken over")
+        took_over = True
         with suppress(FileNotFoundError):
             if _read(files, path) == found:
                 files.remove([path])

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from datagen.errors import OutputError, StoreError, UserError
@@ -174,7 +175,8 @@ class StoreFiles:
         return self.info(path).size
 
     def _look(self, path: str) -> dict[str, Any]:
-        return dict(call(lambda: file_system(path).info(_inside(path)), path, "read"))
+        fresh = {"refresh": True} if path.lower().startswith("hf://") else {}  # it keeps listings
+        return dict(call(lambda: file_system(path).info(_inside(path), **fresh), path, "read"))
 
     def match(self, pattern: str) -> list[str]:
         """Return the objects that a path with `*` matches, sorted; `*` stands for no `/`, `**` for any text."""
@@ -447,7 +449,10 @@ def _info(found: Mapping[str, Any]) -> ObjectInfo:
         "last_modified",
         "created",
     )
-    version = next((str(found[key]) for key in keys if found.get(key)), "")
+    value = next((found[key] for key in keys if found.get(key)), "")
+    if isinstance(value, datetime):  # some give a time here, and seconds in listings
+        value = value.timestamp()
+    version = str(value)
     return ObjectInfo(int(found.get("size") or 0), version.strip('"'))
 
 

@@ -60,6 +60,9 @@ def publish_in_store(staging: Staging, out: str, files: AnyFiles) -> None:
     store = files.store
     with store.create(_mark(staging)) as file:
         file.write(_digest(staging.output, store).encode())
+    _copy(
+        staging, out.rstrip("/"), store
+    )  # also where the manifest stays: the states of images may differ
     _complete(staging, out.rstrip("/"), store)
 
 
@@ -107,9 +110,9 @@ def _copy(staging: Staging, out: str, store: StoreFiles) -> None:
         if there.get(name) != made[name]
     )
     _check(made, others, out, store)
+    store.remove([f"{out}/{name}" for name in there if name not in made])
     store.copy(f"{staging.output}/{MANIFEST_NAME}", f"{out}/{MANIFEST_NAME}")
     _check(made, [MANIFEST_NAME], out, store)
-    store.remove([f"{out}/{name}" for name in there if name not in made])
 
 
 def _check(made: dict[str, ObjectInfo], names: list[str], out: str, store: StoreFiles) -> None:

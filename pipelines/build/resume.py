@@ -115,7 +115,8 @@ def reuse_candidates(
         entry = held.candidates.get(source)
         if entry is not None:
             kept[source] = entry
-            if entry.path is not None and not files.exists(f"{staging.output}/{entry.path}"):
+            if entry.path is not None:
+                files.remove([f"{staging.output}/{entry.path}"])
                 _link(f"{options.out}/{entry.path}", f"{staging.output}/{entry.path}", files)
     return kept
 
@@ -149,8 +150,8 @@ def _reuse_split(
         number = int(shard.path.rpartition("-of-")[0].rpartition("-")[2])
         numbers.append((number, shard))
         path = f"{staging.output}/{shard.path}"
-        if not files.exists(path):
-            _link(f"{out}/{shard.path}", path, files)
+        files.remove([path])  # an earlier run may have made another one
+        _link(f"{out}/{shard.path}", path, files)
         with files.open_binary(path) as file:
             ids = pq.read_table(file, columns=["group_id"])["group_id"].unique().to_pylist()
         report = ShardReport(

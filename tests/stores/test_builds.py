@@ -104,7 +104,10 @@ def test_a_server_without_conditional_writes_serves_too(
     assert digests("s3://data/out") == expected and left_over("s3://data") == []
 
 
-def test_a_build_that_is_killed_at_ten_moments_resumes_to_the_same_bytes(proxy, bucket):
+def test_a_build_that_is_killed_at_ten_moments_resumes_to_the_same_bytes(
+    proxy, bucket, monkeypatch
+):
+    monkeypatch.setattr("datagen.stores.lock.POLL_SECONDS", 0.1)
     few = ("--sources", "msvd_qa", "--splits", "val")
 
     def kill(number, handler):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from datagen.errors import StoreError
+from datagen.errors import UserError
 from trainer.batches.loader import Step
 from trainer.config.run import RunConfig
 from trainer.errors import CheckpointError
@@ -226,7 +226,7 @@ def _save(run: Run, progress: Progress, validated: dict[str, float] | None) -> N
             seconds = time.perf_counter() - before
             run.metrics.write("checkpoint", progress.step, path=path.name, seconds=seconds)
             run.bring()
-        except (CheckpointError, StoreError) as error:
+        except UserError as error:
             problem = str(error)
     problem = run.world.broadcast(problem)
     if problem:

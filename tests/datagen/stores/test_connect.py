@@ -55,3 +55,10 @@ def test_keys_in_a_file_of_this_machine_are_read(tmp_path):
 def test_secrets_are_not_shown():
     os.environ.update(AWS_ACCESS_KEY_ID="K", AWS_SECRET_ACCESS_KEY="VERYSECRET")
     assert "VERYSECRET" not in repr(StoreSettings.of_this_process(["s3://b/x"]))
+
+
+def test_what_only_this_machine_has_is_not_sent():
+    os.environ.update(
+        AWS_PROFILE="research", AWS_ROLE_ARN="arn", AWS_CONTAINER_CREDENTIALS_FULL_URI="http://x"
+    )
+    assert StoreSettings.of_this_process(["gs://b/x"]).environment == {}

@@ -160,3 +160,16 @@ def test_a_range_behind_the_end():
     assert is_past_end(OSError(22, "The requested range is not satisfiable"))
     assert is_past_end(ClientError("InvalidRange", 416))
     assert not is_past_end(ClientError("SlowDown", 503))
+
+
+@pytest.mark.parametrize("name", ["RepositoryNotFoundError", "GatedRepoError"])
+def test_a_repository_that_is_not_seen_is_no_missing_file(name):
+    found = explained(caused(FileNotFoundError("x"), named(name)), "hf://datasets/a/b/c", "read")
+    assert isinstance(
+        found, StoreError
+    ) and "no right to see it; check its name, and HF_TOKEN" in str(found)
+
+
+def test_what_cannot_be_written_for_want_of_a_bucket_says_so():
+    found = explained(FileNotFoundError("x"), "gs://typo/k", "written")
+    assert isinstance(found, StoreError) and "gs://typo does not exist" in str(found)

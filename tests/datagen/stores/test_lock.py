@@ -103,3 +103,38 @@ def test_of_two_that_began_at_once_in_such_a_store_one_stops(hold, quick, monkey
     monkeypatch.setattr(StoreFiles, "create_new", overwritten)
     with pytest.raises(OutputError, match="process 1 on h began at the same time"), hold():
         pass
+
+
+def test_of_two_that_take_over_one_lock_one_stops(hold, quick, monkeypatch):
+    put({"id": "killed", "host": "elsewhere"})
+    create = StoreFiles.create_new
+
+    def create_and_lose(self, path, data):
+        made = create(self, path, data)
+        if made:
+            monkeypatch.undo()
+            monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
+            self.remove([path])
+            put({"id": "the other taker"})
+        return made
+
+    monkeypatch.setattr(StoreFiles, "create_new", create_and_lose)
+    with (
+        pytest.raises(OutputError, match="another process holds it, which took it over too"),
+        hold(),
+    ):
+        pass
+
+
+def test_a_lock_of_another_one_is_not_removed(hold):
+    with hold() as lease:
+        StoreFiles().remove([PATH])
+        put({"id": "other"})
+    assert StoreFiles().exists(PATH) and not lease._lost
+
+
+def test_a_lock_is_looked_at_when_it_matters(hold):
+    with hold() as lease:
+        StoreFiles().remove([PATH])
+        with pytest.raises(OutputError, match="it was removed"):
+            lease.check()

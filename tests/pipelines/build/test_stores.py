@@ -213,3 +213,14 @@ def test_nothing_is_removed_before_all_sizes_are_those_that_were_made(staged, st
 
 def test_a_new_folder_of_a_store_may_be_written(store):
     assert held_by(OUT, AnyFiles()) is None
+
+
+def test_states_of_images_are_published_also_where_the_manifest_stays(staged, store):
+    publish(staged, OUT, AnyFiles())
+    memory = fsspec.filesystem("memory")
+    for name in ("manifest.json", "data/a.parquet", "data/b.parquet"):
+        memory.pipe_file(f"/data/out.staging-0123456789ab/output/{name}", name.encode())
+    memory.pipe_file("/data/out.staging-0123456789ab/output/media_states.parquet", b"new")
+    publish(staged, OUT, AnyFiles(), replaces=True)
+    assert store["/data/out/media_states.parquet"].getvalue() == b"new"
+    assert not any("staging" in name for name in store)

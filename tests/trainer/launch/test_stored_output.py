@@ -3,7 +3,9 @@
 import fsspec
 import pytest
 import torch
+from fsspec.implementations.memory import MemoryFile
 
+from datagen.errors import OutputError, StoreError
 from datagen.stores.store import StoreFiles
 from trainer.errors import TrainingError
 from trainer.launch.distributed import World, read_launch
@@ -46,7 +48,7 @@ def texts(folder):
     return {
         str(path.relative_to(folder)): path.read_text()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".seen.json" and not path.is_symlink()
+        if path.is_file() and path.name not in (".seen.json", "lock") and not path.is_symlink()
     }
 
 
@@ -164,3 +166,60 @@ def test_a_run_of_a_store_is_fetched_to_be_evaluated(alone, output, tmp_path):
     write(output, "config.yaml", "x")
     output.push()
     assert texts(fetched(URL, alone, tmp_path / "other")) == {"config.yaml": "x"}
+
+
+def test_what_a_stopped_run_could_not_bring_is_brought_by_the_next(alone, store, tmp_path):
+    with stored_output(URL, alone, "run", tmp_path) as output:
+        write(output, "a", "one")
+    write(output, "checkpoints/step-2/weights", "two")  # its process was killed here
+    with stored_output(URL, alone, "run", tmp_path) as again:
+        assert texts(again.folder)["checkpoints/step-2/weights"] == "two"
+    assert names(store) == ["a", "checkpoints/step-2/weights"]
+
+
+def test_what_was_left_gives_way_to_what_another_host_has_written_since(alone, store, tmp_path):
+    with stored_output(URL, alone, "run", tmp_path) as output:
+        write(output, "a", "one")
+    write(output, "b", "left")
+    with stored_output(URL, alone, "run", tmp_path / "other") as other:
+        write(other, "a", "two")
+    with stored_output(URL, alone, "run", tmp_path) as again:
+        assert texts(again.folder) == {"a": "two"}
+
+
+def test_an_output_that_is_not_held_any_more_is_not_written(alone, store, tmp_path):
+    with (
+        pytest.raises(OutputError, match="was lost"),
+        stored_output(URL, alone, "run", tmp_path) as output,
+    ):
+        write(output, "a", "one")
+        StoreFiles().remove([f"{URL}.lock"])
+    assert names(store) == []
+
+
+def test_a_push_that_fails_does_not_hide_why_a_run_failed(alone, store, tmp_path, monkeypatch):
+    def fails(self, **_):
+        raise StoreError("the store is down")
+
+    with pytest.raises(ZeroDivisionError), stored_output(URL, alone, "run", tmp_path):
+        monkeypatch.setattr(StoredOutput, "push", fails)
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("../../x", "evil"), ("a.link", "/etc"), ("a.link", "../../..")]
+)
+def test_names_and_links_that_lead_out_are_refused(alone, store, tmp_path, key, text):
+    fsspec.filesystem("memory").store.clear()
+    memory = fsspec.filesystem("memory")
+    memory.store[f"/bucket/run/{key}"] = MemoryFile(memory, f"/bucket/run/{key}", text.encode())
+    with pytest.raises(TrainingError, match="leads out of its folder"):
+        fetched(URL, alone, tmp_path)
+
+
+def test_a_run_is_not_fetched_into_the_folder_that_it_writes_to(alone, output, tmp_path):
+    write(output, "a", "one")
+    output.push()
+    write(output, "b", "not brought yet")
+    fetched(URL, alone, tmp_path)
+    assert texts(output.folder) == {"a": "one", "b": "not brought yet"}
