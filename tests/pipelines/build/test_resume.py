@@ -9,6 +9,7 @@ from PIL import Image
 
 from datagen.build.media_states import STATES_NAME
 from datagen.files import LocalFiles
+from pipelines.build import run as run_module
 from pipelines.cli.main import main
 
 SOURCES = ("--sources", "vqav2,msvd_qa", "--max-missing-fraction", "1")
@@ -269,3 +270,23 @@ def test_states_hold_every_media_path_of_the_dataset(raw_copy, tmp_path, records
     paths = {i.path for r in records_of(out) if r.video is None for i in r.images or ()}
     assert paths <= seen
     assert json.loads((out / "report.json").read_text())["raw"] == str(raw_copy)
+
+
+def test_a_shard_that_a_stopped_build_left_does_not_stand_for_a_reused_one(
+    raw, run, tmp_path, monkeypatch, digests
+):
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    assert run("build", "--raw", raw, "--out", out, "--sources", "vqav2").status == 0
+    reuse = run_module.reuse_splits
+
+    def leave_one(update, held, plan, place, staging, files):
+        for each in held.splits["vqav2"].values():
+            with files.create(f"{staging.output}/{each.shards[0].path}") as file:
+                file.write(b"of a stopped build")
+        reuse(update, held, plan, place, staging, files)
+
+    monkeypatch.setattr(run_module, "reuse_splits", leave_one)
+    two = ("--sources", "vqav2,msvd_qa")
+    assert run("build", "--raw", raw, "--out", out, *two).status == 0
+    assert run("build", "--raw", raw, "--out", fresh, *two).status == 0
+    assert digests(out) == digests(fresh)
