@@ -288,5 +288,6 @@ def test_a_shard_that_a_stopped_build_left_does_not_stand_for_a_reused_one(
     monkeypatch.setattr(run_module, "reuse_splits", leave_one)
     two = ("--sources", "vqav2,msvd_qa")
     assert run("build", "--raw", raw, "--out", out, *two).status == 0
+    monkeypatch.undo()
     assert run("build", "--raw", raw, "--out", fresh, *two).status == 0
     assert digests(out) == digests(fresh)
