@@ -9,6 +9,7 @@ import time
 import fsspec
 import pytest
 
+from datagen.stores.connect import disconnect
 from datagen.stores.store import StoreFiles
 from pipelines.cli.main import main
 
@@ -142,7 +143,11 @@ def test_of_two_builds_at_once_one_is_refused(bucket, expected, monkeypatch):
     assert digests(f"{bucket}/out") == expected and left_over(bucket) == []
 
 
-def test_a_server_that_is_busy_one_time_in_ten_changes_nothing(proxy, bucket, expected):
+def test_a_server_that_is_busy_one_time_in_ten_changes_nothing(
+    proxy, bucket, expected, monkeypatch
+):
+    monkeypatch.setattr("datagen.stores.connect.ATTEMPTS", 1)
+    disconnect()
     proxy.meddle = lambda number, handler: number % 10 == 3 and handler.answer(503, "SlowDown")
     assert main(build_arguments(bucket)) == 0
     assert digests(f"{bucket}/out") == expected and left_over(bucket) == []
@@ -167,6 +172,8 @@ def test_a_server_that_goes_down_ends_the_build_with_the_reason(
     proxy, bucket, expected, monkeypatch, capsys
 ):
     monkeypatch.setenv("VISINSTRUCT_STORE_PATIENCE", "1")
+    monkeypatch.setattr("datagen.stores.connect.ATTEMPTS", 1)
+    disconnect()
 
     def down(number, handler):
         if number > 150:
@@ -214,8 +221,6 @@ def test_an_upload_in_parts_that_fails_is_aborted(proxy, bucket, monkeypatch):
 def test_a_store_that_cannot_be_used_is_named_before_any_work(
     bucket, change, sentence, monkeypatch, capsys
 ):
-    from datagen.stores.connect import disconnect
-
     for name, value in change.items():
         monkeypatch.setenv(name, value)
     disconnect()

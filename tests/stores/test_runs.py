@@ -29,6 +29,7 @@ def test_a_run_in_a_bucket_resumes_on_another_host_and_is_evaluated(bucket, tmp_
         "optimizer.warmup_steps=1",
         "checkpoint.every=2",
         "batch.global_size=8",
+        "batch.micro_size=8",
         "validation=null",
         "data.sources=[vqav2]",
     )

@@ -63,7 +63,7 @@ class Run:
     meter: Meter
     folder: Path
     stop: StopSignal
-    bring: Callable[[], None]
+    bring: Callable[[], None] = lambda: None
 
 
 def train(run: Run, progress: Progress) -> bool:
