@@ -21,6 +21,7 @@ from datagen.schema.manifest import MANIFEST_NAME, Manifest, read_manifest
 from datagen.stores.any_files import AnyFiles
 from pipelines.build.exchange import exchange
 from pipelines.build.publish_store import (
+    MARK,
     check_empty,
     drop_unfinished_in_store,
     held_output,
@@ -30,8 +31,6 @@ from pipelines.build.publish_store import (
 
 REPORT_NAME = "report.json"
 _EARLIER = "earlier"
-_MARK = "publishing"
-"""File of a staging folder with the digest of the manifest that is being published."""
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 DIGITS = 12  # of the hash in a staging folder's name
 
@@ -85,6 +84,32 @@ def output_held(out: str, say: Callable[[str], None]) -> Iterator[Callable[[], N
             yield lease.check
     else:
         yield lambda: None
+
+
+@contextmanager
+def output_held_beside(
+    out: str, state: str, say: Callable[[str], None], *, no_folder: str, busy: str
+) -> Iterator[Callable[[], None]]:
+    """Hold an output as `output_held` does, a local one by a lock in the folder `state` beside it.
+
+    `no_folder` and `busy` are the sentences for a folder that cannot be made and for one that is held.
+
+    Raises:
+        OutputError: another process holds it, or the folder cannot be made.
+    """
+    if is_url(out):
+        with output_held(out, say) as check:
+            yield check
+        return
+    try:
+        Path(state).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError(no_folder) from None
+    try:
+        with locked_file(f"{state}/lock", wait=False):
+            yield lambda: None
+    except BlockingIOError:
+        raise OutputError(busy) from None
 
 
 @contextmanager
@@ -160,7 +185,7 @@ def _replace(staging: Staging, out: str, files: Files) -> None:
 
     The mark says which dataset is published from here on: after an exchange, `output/` holds the earlier one.
     """
-    with files.create(f"{staging.root}/{_MARK}") as file:
+    with files.create(f"{staging.root}/{MARK}") as file:
         file.write(_digest(staging.output).encode())
     if exchange(staging.output, out):
         return
@@ -180,20 +205,20 @@ def recover(out: str, files: AnyFiles) -> None:
         recover_in_store(out, files)
         return
     for root in glob(_staging_pattern(out)):
-        if os.path.exists(f"{root}/{_MARK}"):
+        if os.path.exists(f"{root}/{MARK}"):
             with suppress(OutputError), locked(Staging(root)):
                 _complete(Staging(root), _real(out))
 
 
 def _complete(staging: Staging, out: str) -> None:
-    marked = Path(staging.root, _MARK).read_text()
+    marked = Path(staging.root, MARK).read_text()
     if not os.path.lexists(out):
         whole = _digest(staging.output) == marked
         place = staging.output if whole else f"{staging.root}/{_EARLIER}"
         if os.path.isdir(place):
             os.rename(place, out)
     if _digest(staging.output) == marked and _digest(out) != marked:
-        os.remove(f"{staging.root}/{_MARK}")  # nothing was moved yet: the build resumes
+        os.remove(f"{staging.root}/{MARK}")  # nothing was moved yet: the build resumes
     else:
         shutil.rmtree(staging.root, ignore_errors=True)
 

@@ -17,7 +17,8 @@ from datagen.stores.lock import Lease, locked_object
 from datagen.stores.store import ObjectInfo, StoreFiles
 
 LOCK_SUFFIX = ".lock"
-_MARK = "publishing"
+MARK = "publishing"
+"""File of a staging folder with the digest of the manifest that is being published."""
 
 
 @contextmanager
@@ -60,9 +61,8 @@ def publish_in_store(staging: Staging, out: str, files: AnyFiles) -> None:
     store = files.store
     with store.create(_mark(staging)) as file:
         file.write(_digest(staging.output, store).encode())
-    _copy(
-        staging, out.rstrip("/"), store
-    )  # also where the manifest stays: the states of images may differ
+    # also where the manifest stays as it is: the states of images may differ
+    _copy(staging, out.rstrip("/"), store)
     _complete(staging, out.rstrip("/"), store)
 
 
@@ -86,7 +86,7 @@ def _stagings(out: str, store: StoreFiles) -> list[Staging]:
 
 
 def _mark(staging: Staging) -> str:
-    return f"{staging.root}/{_MARK}"
+    return f"{staging.root}/{MARK}"
 
 
 def _complete(staging: Staging, out: str, store: StoreFiles) -> None:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,9 @@ from apache_beam.options.pipeline_options import (
 from rich.console import Console
 
 from datagen.build.staging import Staging
-from datagen.errors import OptionError, OutputError, UserError, nearest
+from datagen.errors import OptionError, UserError, nearest
 from datagen.errors import Reason as ImageReason
-from datagen.files import TEMPORARY_SUFFIX, Files, is_url, locked_file
+from datagen.files import TEMPORARY_SUFFIX, Files, is_url
 from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
 from pipelines.build.beam_options import DEFAULT_RUNNER
@@ -34,7 +34,7 @@ from pipelines.build.execute import run_pipeline
 from pipelines.build.fingerprint import worker_versions
 from pipelines.build.needs import check_engine
 from pipelines.build.progress import Reporter
-from pipelines.build.publish import output_held
+from pipelines.build.publish import output_held_beside
 from pipelines.build.watch import watching
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
@@ -121,7 +121,14 @@ def fetch_images(
     _check_files(files, lists, out)
     check_engine(beam_options, say)
     state = f"{out}/{STATE_FOLDER}"
-    with _held(out, state, say) as check_held, remembering_ctrl_c():
+    held_out = output_held_beside(
+        out,
+        state,
+        say,
+        no_folder=f"{out} is no folder; give another --out",
+        busy=f"another download is writing to {out}; wait for it",
+    )
+    with held_out as check_held, remembering_ctrl_c():
         held, logged = HeldResults(files, out), LoggedResults(files, f"{state}/results")
         stopped = _check_size(files, held, state, options.max_side)
         with reporter.stage("read", ", ".join(lists)), _dropping(files, state, not stopped):
@@ -261,25 +268,3 @@ def _dropping(files: AnyFiles, state: str, own: bool) -> Iterator[None]:
             with suppress(OSError):
                 os.rmdir(os.path.dirname(state))
         raise
-
-
-@contextmanager
-def _held(out: str, state: str, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Hold the folder, so that two downloads do not write there at once; see `output_held` for stores.
-
-    Raises:
-        OutputError: another process holds it, or there is a file of that name.
-    """
-    if is_url(out):
-        with output_held(out, say) as check:
-            yield check
-        return
-    try:
-        Path(state).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise OutputError(f"{out} is no folder; give another --out") from None
-    try:
-        with locked_file(f"{state}/lock", wait=False):
-            yield lambda: None
-    except BlockingIOError:
-        raise OutputError(f"another download is writing to {out}; wait for it") from None

@@ -9,23 +9,21 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from datagen.errors import OutputError
-from datagen.files import is_url, locked_file
+from datagen.files import is_url
 from datagen.stores.any_files import AnyFiles
 from datagen.stores.connect import StoreSettings
 from pipelines.build.execute import run_pipeline
 from pipelines.build.progress import Reporter
-from pipelines.build.publish import output_held
+from pipelines.build.publish import output_held_beside
 from pipelines.build.workers import set_workers
 from pipelines.console import messages
 from pipelines.interrupt import check_stopped, remembering_ctrl_c
@@ -97,7 +95,18 @@ def read_words(
         files.store.check_reachable(path, writes=path == out)
     state = f"{out}{STATE_SUFFIX}"
     say = partial(console.print, highlight=False, markup=False)
-    with _held(out, state, say) as check_held, remembering_ctrl_c():
+    if not is_url(out) and os.path.isdir(out):
+        raise OutputError(
+            f"{out} is a folder; --out is the file of tokens, such as {out}/ocr_tokens.jsonl"
+        )
+    held_out = output_held_beside(
+        out,
+        state,
+        say,
+        no_folder=f"{os.path.dirname(out)} is no folder; give another --out",
+        busy=f"another process is writing {out}; wait for it",
+    )
+    with held_out as check_held, remembering_ctrl_c():
         with reporter.stage("list", folder):
             listing = list_images(folder, naming, files)
             held = held_lines(files, out)
@@ -208,29 +217,3 @@ def _publish(
         num_others=listing.num_others,
         rejected_path=rejected_path,
     )
-
-
-@contextmanager
-def _held(out: str, state: str, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Hold the output, so that two runs do not write it at once; see `output_held` for stores.
-
-    Raises:
-        OutputError: another process holds it, or its folder cannot be made.
-    """
-    if is_url(out):
-        with output_held(out, say) as check:
-            yield check
-        return
-    if os.path.isdir(out):
-        raise OutputError(
-            f"{out} is a folder; --out is the file of tokens, such as {out}/ocr_tokens.jsonl"
-        )
-    try:
-        Path(state).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise OutputError(f"{os.path.dirname(out)} is no folder; give another --out") from None
-    try:
-        with locked_file(f"{state}/lock", wait=False):
-            yield lambda: None
-    except BlockingIOError:
-        raise OutputError(f"another process is writing {out}; wait for it") from None

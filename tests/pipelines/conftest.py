@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -329,3 +330,11 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         server.ended.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    """An address at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{probe.getsockname()[1]}"

@@ -26,14 +26,6 @@ def patience(monkeypatch):
 
 
 @pytest.fixture
-def closed():
-    """An address at which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-@pytest.fixture
 def listening():
     """An address at which something listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:

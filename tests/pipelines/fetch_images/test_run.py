@@ -3,6 +3,7 @@ from typing import Any
 import fsspec
 import pytest
 
+from datagen.files import locked_file
 from datagen.media.web_names import hashed_path, url_hash
 from pipelines.cli.main import main
 from pipelines.fetch_images import results, run
@@ -170,7 +171,8 @@ def test_a_file_in_the_place_of_the_folder_is_refused(site: Any) -> None:
 
 
 def test_two_downloads_into_one_folder_do_not_run_at_once(site: Any) -> None:
-    with run._held(str(site.out), f"{site.out}/{run.STATE_FOLDER}", print):
+    (site.out / run.STATE_FOLDER).mkdir(parents=True)
+    with locked_file(site.out / run.STATE_FOLDER / "lock"):
         status, _, err = site.fetch(site.list(site.urls))
     assert status == 2
     assert "another download is writing to" in err

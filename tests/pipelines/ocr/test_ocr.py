@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from io import StringIO
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from datagen.errors import OutputError, RawDataError
+from datagen.files import locked_file
 from pipelines.build.beam_options import beam_options
 from pipelines.ocr import run as ocr_run
 from pipelines.ocr.reader import OcrOptions
@@ -201,8 +203,9 @@ def test_an_output_that_is_something_else_is_refused(folder, tmp_path):
     with pytest.raises(RawDataError, match=r"tokens\.jsonl, line 2, is no row of tokens"):
         read(images, out)
     out.write_text("")
+    Path(f"{out}.reading").mkdir(exist_ok=True)
     with (
-        ocr_run._held(str(out), f"{out}.reading", print),
+        locked_file(f"{out}.reading/lock"),
         pytest.raises(OutputError, match="another process is writing"),
     ):
         read(images, out)

@@ -19,13 +19,6 @@ def nothing_but_python(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def closed():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-@pytest.fixture
 def engines(run):
     """Returns the exit status and the engines by name."""
 
